@@ -1,0 +1,41 @@
+package dev.dormouse.base;
+
+import io.avaje.json.JsonException;
+import io.avaje.jsonb.Jsonb;
+import java.util.Map;
+
+/// JSON text to and from plain trees (`Map`, `List`, `String`, `Long`, `Double`, `Boolean`, null) and
+/// to and from the records annotated with `@Json`. Stateless; any thread.
+public final class Json {
+    private static final Jsonb JSONB = Jsonb.builder().build();
+
+    private Json() {}
+
+    /// @throws IllegalArgumentException if the text is not one JSON object
+    public static Map<String, Object> parseObject(String text) {
+        try {
+            return JSONB.type(Object.class).map().fromJson(text);
+        } catch (JsonException e) {
+            throw new IllegalArgumentException("not a JSON object: " + e.getMessage(), e);
+        }
+    }
+
+    /// @throws IllegalArgumentException if the text is not a JSON object that fits the record
+    public static <T> T parse(Class<T> type, String text) {
+        try {
+            return JSONB.type(type).fromJson(text);
+        } catch (JsonException | IllegalStateException e) {
+            throw new IllegalArgumentException("not a JSON " + type.getSimpleName() + ": " + e.getMessage(), e);
+        }
+    }
+
+    /// {@return the value on one line}
+    public static String write(Object value) {
+        return JSONB.toJson(value);
+    }
+
+    /// {@return the value indented, for people}
+    public static String writePretty(Object value) {
+        return JSONB.toJsonPretty(value);
+    }
+}
