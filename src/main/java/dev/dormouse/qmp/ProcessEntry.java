@@ -1,0 +1,42 @@
+package dev.dormouse.qmp;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/// What the kernel tells about a process in `/proc/PID/stat`.
+///
+/// @param state for example `S`; a zombie (`Z`) has ended
+/// @param startTimeTicks since the boot of the host; with the pid it names a process for ever
+record ProcessEntry(char state, long sessionId, long startTimeTicks) {
+    private static final int STATE = 0; // Field 3 of proc(5); the two before it end at the last ')'.
+    private static final int SESSION = 3;
+    private static final int START_TIME = 19;
+
+    /// {@return the entry, or empty when there is no such process}
+    static Optional<ProcessEntry> of(long pid) {
+        try {
+            String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"), StandardCharsets.ISO_8859_1);
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
+            return Optional.of(new ProcessEntry(
+                    fields[STATE].charAt(0), Long.parseLong(fields[SESSION]), Long.parseLong(fields[START_TIME])));
+        } catch (IOException _) {
+            return Optional.empty();
+        }
+    }
+
+    /// {@return the file that the process executes, or empty when it is gone or not ours to see}
+    static Optional<Path> executable(long pid) {
+        try {
+            return Optional.of(Files.readSymbolicLink(Path.of("/proc", Long.toString(pid), "exe")));
+        } catch (IOException _) {
+            return Optional.empty();
+        }
+    }
+
+    boolean hasEnded() {
+        return state == 'Z' || state == 'X' || state == 'x';
+    }
+}
