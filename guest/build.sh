@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# Builds the guest that tests, demo and benchmarks run: kernel, initramfs with the probe, disk.
+#
+# Prints the directory that holds vmlinuz, initrd.gz, disk.raw and manifest.json; progress goes to stderr. The directory
+# is named after the sources in this folder. Once built it is used as it is, without network; the kernel is the one that
+# was current then (manifest.json names it). Remove the directory to build with today's.
+set -o errexit -o nounset -o pipefail
+umask 022
+export LC_ALL=C
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${DORMOUSE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dormouse}
+epoch=1767225600 # 2026-01-01, the time of everything in the guest: equal sources make equal files
+kernel_package=linux-image-cloud-amd64
+modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio_console
+  virtio_balloon)
+sources=(build.sh init pattern.h probe.c seedtree.c)
+
+say() { echo "guest: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Debian's names of the packages whose tools are not there.
+missing_packages() {
+  local pair
+  for pair in gcc:gcc mkfs.ext4:e2fsprogs debugfs:e2fsprogs dpkg-deb:dpkg flock:util-linux gzip:gzip; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" > /dev/null || echo "${pair##*:}"
+  done
+  [ -e /usr/include/stdio.h ] || echo libc6-dev
+  [ -n "$(static_busybox)" ] || echo busybox-static
+}
+
+static_busybox() {
+  local candidate
+  for candidate in /bin/busybox /usr/bin/busybox; do
+    # ldd fails on a static program; a dynamic one would not start in the guest.
+    if [ -x "$candidate" ] && ! ldd "$candidate" > /dev/null 2>&1; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+install_missing_packages() {
+  local missing
+  missing=$(missing_packages | sort --unique | tr '\n' ' ')
+  [ -n "$missing" ] || return 0
+  # shellcheck disable=SC2086 # one word per package is meant
+  if [ "$(id --user)" = 0 ] && command -v apt-get > /dev/null; then
+    say "installing $missing"
+    { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 $missing; } >&2
+  else
+    die "missing programs; run: sudo apt-get install $missing"
+  fi
+}
+
+# The versioned package behind the one that always names the newest.
+kernel_dependency() {
+  apt-cache depends "$kernel_package" 2> /dev/null | sed --quiet 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head --lines=1
+}
+
+fetch_kernel() {
+  kernel=$(kernel_dependency)
+  if [ -z "$kernel" ] && [ "$(id --user)" = 0 ]; then
+    apt-get update --quiet=2 >&2
+    kernel=$(kernel_dependency)
+  fi
+  [ -n "$kernel" ] || die "apt knows no $kernel_package; run: sudo apt-get update"
+  say "downloading $kernel"
+  (cd "$work" && apt-get download --quiet=2 "$kernel" >&2) \
+    || die "cannot download $kernel; check the network, then run: sudo apt-get update"
+  dpkg-deb --extract "$work/$kernel"_*.deb "$work/kernel"
+  kernel_deb=$(basename "$work/$kernel"_*.deb)
+  cp "$work"/kernel/boot/vmlinuz-* "$out/vmlinuz"
+}
+
+compile() {
+  # Vector code is slower than plain code under emulation.
+  gcc -O2 -fno-tree-vectorize -static -Wall -Wextra -Werror -o "$work/probe" "$here/probe.c"
+  gcc -O2 -Wall -Wextra -Werror -o "$work/seedtree" "$here/seedtree.c"
+}
+
+# One record of a cpio archive ("newc"). The cpio programs record inode numbers and times of the building machine.
+cpio_entry() { # name mode [file | major minor]
+  local name=$1 mode=$2 file=${3:-} size=0 major=0 minor=0
+  if [ $# = 4 ]; then
+    major=$3 minor=$4
+  elif [ -n "$file" ]; then
+    size=$(stat --dereference --format=%s "$file")
+  fi
+  inode=$((inode + 1))
+  printf '070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\0' "$inode" "0$mode" 0 0 1 "$epoch" "$size" \
+    0 0 "$major" "$minor" $((${#name} + 1)) 0 "$name"
+  pad $((110 + ${#name} + 1))
+  if [ "$size" != 0 ]; then
+    cat "$file"
+    pad "$size"
+  fi
+}
+
+pad() { head --bytes=$(((4 - $1 % 4) % 4)) /dev/zero; }
+
+initramfs() {
+  local folder module applet inode=0
+  for folder in bin dev lib lib/modules mnt proc sys; do
+    cpio_entry "$folder" 40755
+  done
+  cpio_entry dev/console 20600 5 1
+  cpio_entry init 100755 "$here/init"
+  cpio_entry bin/busybox 100755 "$busybox"
+  cpio_entry bin/probe 100755 "$work/probe"
+  for module in "${modules[@]}"; do
+    cpio_entry "lib/modules/$module.ko" 100644 "$(find "$work/kernel/lib/modules" -name "$module.ko")"
+  done
+  # init calls these by name; a symbolic link holds its target as a file holds its bytes.
+  printf /bin/busybox > "$work/link"
+  for applet in cat insmod mount sleep usleep; do
+    cpio_entry "bin/$applet" 120777 "$work/link"
+  done
+  cpio_entry TRAILER!!! 0
+}
+
+disk() {
+  local log="$work/debugfs.log" failure
+  mkdir "$work/seed"
+  "$work/seedtree" "$work/seed"
+  truncate --size=1G "$out/disk.raw"
+  # Everything is initialised now: the kernel would do it in the background of the measured guest.
+  mkfs.ext4 -q -F -b 4096 -N 8192 -J size=16 -L dormouse -U 646f726d-6f75-4573-8000-000000000001 \
+    -E hash_seed=646f726d-6f75-4573-8000-000000000002,lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0 \
+    "$out/disk.raw"
+  (cd "$work/seed" && debugfs -w -f script "$out/disk.raw" > "$log" 2>&1)
+  # debugfs reports errors only in words.
+  failure=$(grep --invert-match --extended-regexp '^(debugfs|Allocated inode:)' "$log" | head --lines=1 || true)
+  [ -z "$failure" ] || die "debugfs: $failure"
+  files=$(wc --lines < "$work/seed/manifest")
+  file_bytes=$(awk '{ sum += $2 } END { printf "%d", sum }' "$work/seed/manifest")
+}
+
+describe() {
+  local name
+  echo '{'
+  echo '  "formatVersion": 1,'
+  echo "  \"sources\": \"$hash\","
+  echo "  \"kernelPackage\": \"$kernel_deb\","
+  echo '  "append": "console=ttyS0 quiet",'
+  echo "  \"files\": $files,"
+  echo "  \"fileBytes\": $file_bytes,"
+  for name in vmlinuz initrd.gz disk.raw; do
+    echo "  \"$name\": {\"bytes\": $(stat --format=%s "$out/$name"), \"sha256\": \"$(sha256sum < "$out/$name" | cut --delimiter=' ' --fields=1)\"},"
+  done
+  echo "  \"probeReportVersion\": 1"
+  echo '}'
+}
+
+build() {
+  local out=$work/out busybox kernel kernel_deb files file_bytes
+  mkdir "$out"
+  install_missing_packages
+  busybox=$(static_busybox)
+  fetch_kernel
+  say "compiling the probe, packing the initramfs"
+  compile
+  initramfs | gzip --best --no-name > "$out/initrd.gz"
+  say "generating the disk"
+  disk
+  describe > "$out/manifest.json"
+  # Read-only, so that no VM is started on them by mistake: a VM gets an overlay or a copy.
+  chmod 0444 "$out"/*
+  touch --date=@"$epoch" "$out"/*
+  sync "$out"/* "$out"
+  mv --no-target-directory "$out" "$target"
+}
+
+export E2FSPROGS_FAKE_TIME=$epoch SOURCE_DATE_EPOCH=$epoch PATH=$PATH:/usr/sbin:/sbin
+hash=$(cd "$here" && sha256sum "${sources[@]}" | sha256sum | cut --characters=1-16)
+target=$cache/guest-$hash
+if [ ! -e "$target/manifest.json" ]; then
+  mkdir --parents "$cache"
+  exec 9> "$cache/guest.lock"
+  flock 9 || die "cannot lock $cache/guest.lock"
+  if [ ! -e "$target/manifest.json" ]; then # nobody else built it while this one waited
+    work=$(mktemp --directory "$cache/building.XXXXXX")
+    trap 'rm --recursive --force "$work"' EXIT
+    build
+    say "built $target"
+  fi
+fi
+echo "$target"
