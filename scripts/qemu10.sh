@@ -8,6 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 home="$DORMOUSE_CACHE_DIR/qemu-10.0"
 packages=(qemu-system-x86 qemu-system-common qemu-system-data seabios qemu-utils)
+module_packages=(qemu-system-gui qemu-system-modules-opengl qemu-system-modules-spice qemu-block-extra)
+system_modules=/usr/lib/x86_64-linux-gnu/qemu
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 skip() {
@@ -59,18 +61,27 @@ has_all_libraries() {
   ! LD_LIBRARY_PATH="$1" ldd "$work"/root/usr/bin/qemu-{system-x86_64,img} | grep --quiet 'not found'
 }
 
+# QEMU looks for its modules in our folder first, but after that in the system's, and ends when it
+# meets one of another build there. So each module of the system needs its counterpart here.
+shadow_system_modules() {
+  local module lacks=
+  for module in "$system_modules"/*.so; do
+    [[ ! -e "$module" || -e "$work/root$module" ]] || lacks=yes
+  done
+  [[ -z "$lacks" ]] || unpack "$work/root" "${module_packages[@]}"
+}
+
 # Libraries that this machine lacks come from the same suites as QEMU itself: those of its
 # dependencies that are not installed.
 unpack_libraries() {
-  local lacking=() package
+  local package
   write_sources bookworm bookworm-backports
   private_apt_get update || return 1
-  for package in $(sed --regexp-extended 's/\([^)]*\)|[,|]/ /g' "$work/depends"); do
-    [[ "$package" == lib* ]] || continue
+  while read -r package; do
     dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep --quiet ' installed$' \
-      || lacking+=("$package")
-  done
-  [[ "${#lacking[@]}" -gt 0 ]] && unpack "$work/libraries" "${lacking[@]}"
+      || unpack "$work/libraries" "$package" \
+      || note "$package is not to be had" # Perhaps an alternative; the caller looks at the result.
+  done < <(grep --only-matching --extended-regexp '\blib[a-z0-9.+-]+' "$work/depends" | sort --unique)
 }
 
 # Wrappers with absolute paths, that start no other process: the process is QEMU's own from exec on.
@@ -84,18 +95,20 @@ write_wrapper() {
   chmod +x "$work/bin/$name"
 }
 
-# Does QEMU start, find its firmware and machine types, and answer?
+# Does QEMU start, find its firmware, ROMs and modules, and answer?
 answers() {
   printf '%s\n' '{"execute":"qmp_capabilities"}' '{"execute":"quit"}' \
-    | timeout 30 "$home/bin/qemu-system-x86_64" -M q35 -accel tcg -nodefaults -display none -S \
-      -device virtio-net-pci -device VGA -qmp stdio >>"$log" 2>&1 \
+    | timeout 30 "$home/bin/qemu-system-x86_64" -M q35 -accel tcg -display none -S \
+      -qmp stdio >>"$log" 2>&1 \
+    && ! grep --quiet 'failed to initialize module' "$log" \
     && "$home/bin/qemu-img" --version >>"$log" 2>&1
 }
 
 mkdir --parents "$home"
 exec 9<"$home"
 flock --timeout 600 9 || skip "$home: locked by another process for 10 minutes"
-if [[ -e "$home/complete" ]]; then
+# Again after a change of the system's modules: see shadow_system_modules.
+if [[ "$home/complete" -nt "$system_modules" ]]; then
   printf '%s\n' "$home"
   exit 0
 fi
@@ -113,13 +126,14 @@ fi
 
 work="$home/new"
 log="$home/setup.log"
-rm --recursive --force "$work" "$home"/{root,libraries,bin}
+rm --recursive --force "$work" "$home/root" "$home/libraries" "${home:?}/bin" "$home/complete"
 mkdir --parents "$work/debs"
 : >"$log"
 note "unpacking QEMU 10.0 into $home"
 write_sources bookworm-backports
 private_apt_get update || skip "$log: no package list: is deb.debian.org reachable?"
 unpack "$work/root" "${packages[@]}" || skip "$log: download failed"
+shadow_system_modules || skip "$log: download of modules failed"
 if ! has_all_libraries "$work/none"; then
   unpack_libraries || skip "$log: libraries that it needs cannot be downloaded"
   has_all_libraries "$work/libraries/usr/lib/x86_64-linux-gnu" || skip "libraries are still missing"
