@@ -1,0 +1,80 @@
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import javax.xml.parsers.DocumentBuilderFactory;
+import javax.xml.parsers.ParserConfigurationException;
+import org.w3c.dom.Element;
+import org.w3c.dom.Node;
+import org.xml.sax.SAXException;
+
+/// Sums up the reports of Surefire in the folders that are its arguments: a line for each failed and
+/// each skipped test with the reason, then `N passed, N failed, N skipped`. Exits with 1 if a test
+/// failed or none ran: a build without tests must not look like one whose tests passed.
+final class TestSummary {
+    private int passed;
+    private final List<String> failed = new ArrayList<>();
+    private final List<String> skipped = new ArrayList<>();
+
+    public static void main(String[] folders) throws Exception {
+        var summary = new TestSummary();
+        for (String folder : folders) summary.addFolder(Path.of(folder));
+        summary.print();
+        boolean fine = summary.passed > 0 && summary.failed.isEmpty();
+        System.exit(fine ? 0 : 1);
+    }
+
+    private void addFolder(Path folder) throws IOException, ParserConfigurationException, SAXException {
+        if (!Files.isDirectory(folder)) return; // No test matched.
+        List<Path> reports;
+        try (Stream<Path> files = Files.list(folder)) {
+            reports = files.filter(file -> file.getFileName().toString().matches("TEST-.*\\.xml"))
+                    .sorted()
+                    .toList();
+        }
+        for (Path report : reports) addReport(report);
+    }
+
+    private void addReport(Path report) throws IOException, ParserConfigurationException, SAXException {
+        var tests = DocumentBuilderFactory.newInstance()
+                .newDocumentBuilder()
+                .parse(report.toFile())
+                .getElementsByTagName("testcase");
+        for (int i = 0; i < tests.getLength(); i++) add((Element) tests.item(i));
+    }
+
+    private void add(Element test) {
+        String name = test.getAttribute("classname").replaceFirst(".*\\.", "") + "." + test.getAttribute("name");
+        for (Node node = test.getFirstChild(); node != null; node = node.getNextSibling()) {
+            if (!(node instanceof Element result)) continue;
+            switch (result.getTagName()) {
+                case "failure", "error" -> {
+                    failed.add(name + ": " + reason(result));
+                    return;
+                }
+                case "skipped" -> {
+                    skipped.add(name + ": " + reason(result));
+                    return;
+                }
+                default -> {} // Output and the like.
+            }
+        }
+        passed++;
+    }
+
+    private static String reason(Element result) {
+        String message = result.getAttribute("message");
+        String text = message.isBlank() ? result.getTextContent() : message;
+        return text.strip().lines().findFirst().orElse("no reason given");
+    }
+
+    private void print() {
+        System.out.println();
+        failed.forEach(line -> System.out.println("failed: " + line));
+        skipped.forEach(line -> System.out.println("skipped: " + line));
+        if (passed + failed.size() == 0) System.out.println("no test ran");
+        System.out.printf("%d passed, %d failed, %d skipped%n", passed, failed.size(), skipped.size());
+    }
+}
