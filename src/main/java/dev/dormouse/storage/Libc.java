@@ -1,0 +1,132 @@
+package dev.dormouse.storage;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.AddressLayout;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
+import java.nio.file.Path;
+
+/// The system calls that the JDK has no door to. Each returns what the call returned, or `-errno`.
+/// Stateless; any thread.
+final class Libc {
+    static final int O_RDONLY = 0;
+    static final int O_RDWR = 2;
+    static final int O_CLOEXEC = 0x80000;
+    static final int F_OFD_GETLK = 36;
+    static final int F_OFD_SETLK = 37;
+    static final int EINTR = 4;
+    static final int EAGAIN = 11;
+    static final int EACCES = 13;
+
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
+    private static final VarHandle ERRNO =
+            CAPTURE.varHandle(java.lang.foreign.MemoryLayout.PathElement.groupElement("errno"));
+    private static final ThreadLocal<MemorySegment> CAPTURED =
+            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
+
+    // open and fcntl are variadic: the arguments after the dots may be passed differently.
+    private static final MethodHandle OPEN =
+            bind("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle CLOSE = bind("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+    private static final MethodHandle FCNTL = bind(
+            "fcntl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle PREAD =
+            bind("pread", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle LSEEK =
+            bind("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle STRERROR = LINKER.downcallHandle(
+            LINKER.defaultLookup().findOrThrow("strerror"), FunctionDescriptor.of(unboundedString(), JAVA_INT));
+
+    private Libc() {}
+
+    static int open(Path file, int flags) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment name = arena.allocateFrom(file.toString());
+            MemorySegment captured = CAPTURED.get();
+            int result = (int) OPEN.invokeExact(captured, name, flags | O_CLOEXEC);
+            return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    static void close(int descriptor) {
+        try {
+            // On Linux the descriptor is gone whatever close returns; a retry could hit another file.
+            int unused = (int) CLOSE.invokeExact(CAPTURED.get(), descriptor);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    static int fcntl(int descriptor, int command, MemorySegment argument) {
+        try {
+            MemorySegment captured = CAPTURED.get();
+            int result = (int) FCNTL.invokeExact(captured, descriptor, command, argument);
+            return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    static long pread(int descriptor, MemorySegment into, long lengthBytes, long position) {
+        try {
+            MemorySegment captured = CAPTURED.get();
+            long result = (long) PREAD.invokeExact(captured, descriptor, into, lengthBytes, position);
+            return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    static long seekEnd(int descriptor) {
+        try {
+            MemorySegment captured = CAPTURED.get();
+            long result = (long) LSEEK.invokeExact(captured, descriptor, 0L, 2);
+            return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    /// {@return what the C library calls the error}
+    static String message(int errno) {
+        try {
+            MemorySegment text = (MemorySegment) STRERROR.invokeExact(errno);
+            return text.getString(0);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    private static int errno(MemorySegment captured) {
+        return (int) ERRNO.get(captured, 0L);
+    }
+
+    private static MethodHandle bind(String name, FunctionDescriptor descriptor, Linker.Option... options) {
+        Linker.Option[] all = java.util.Arrays.copyOf(options, options.length + 1);
+        all[options.length] = Linker.Option.captureCallState("errno");
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, all);
+    }
+
+    private static AddressLayout unboundedString() {
+        return ADDRESS.withTargetLayout(
+                java.lang.foreign.MemoryLayout.sequenceLayout(Long.MAX_VALUE, java.lang.foreign.ValueLayout.JAVA_BYTE));
+    }
+
+    private static IllegalStateException unexpected(Throwable e) {
+        if (e instanceof Error error) {
+            throw error;
+        }
+        return new IllegalStateException("a call into the C library failed in the JVM", e);
+    }
+}

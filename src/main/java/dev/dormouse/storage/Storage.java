@@ -1,0 +1,37 @@
+package dev.dormouse.storage;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+
+/// The few things that durable files need from a file system. Apart so that a test can cut the power
+/// or fill the disk between any two of them. Implementations are safe for any thread.
+public interface Storage {
+    /// {@return the host's file system}
+    static Storage fileSystem() {
+        return FileSystemStorage.INSTANCE;
+    }
+
+    /// Creates a file that must not exist yet, open for writing and reading, for its owner's eyes only.
+    FileChannel createNew(Path file) throws IOException;
+
+    /// Opens an existing file for positional reads.
+    ReadableFile openForReading(Path file) throws IOException;
+
+    /// Gives `from` the name `to` in one step; a file that has the name already is replaced.
+    void moveAtomically(Path from, Path to) throws IOException;
+
+    /// Returns when the directory's entries are on the disk.
+    void forceDirectory(Path directory) throws IOException;
+
+    void deleteIfExists(Path file) throws IOException;
+
+    /// Replaces the content of a file durably: after a crash it holds the old content or the new.
+    default void writeAtomically(Path target, byte[] content) throws IOException {
+        try (AtomicFile file = AtomicFile.create(this, target)) {
+            file.writeFully(ByteBuffer.wrap(content), 0);
+            file.publish();
+        }
+    }
+}
