@@ -2,6 +2,7 @@ package dev.dormouse.base;
 
 import io.avaje.json.JsonException;
 import io.avaje.jsonb.Jsonb;
+import java.util.List;
 import java.util.Map;
 
 /// JSON text to and from plain trees (`Map`, `List`, `String`, `Long`, `Double`, `Boolean`, null) and
@@ -17,6 +18,15 @@ public final class Json {
             return JSONB.type(Object.class).map().fromJson(text);
         } catch (JsonException e) {
             throw new IllegalArgumentException("not a JSON object: " + e.getMessage(), e);
+        }
+    }
+
+    /// @throws IllegalArgumentException if the text is not a JSON array of objects
+    public static List<Map<String, Object>> parseObjects(String text) {
+        try {
+            return JSONB.type(Object.class).map().list().fromJson(text);
+        } catch (JsonException e) {
+            throw new IllegalArgumentException("not a JSON array of objects: " + e.getMessage(), e);
         }
     }
 

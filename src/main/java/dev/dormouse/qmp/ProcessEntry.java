@@ -10,13 +10,13 @@ import java.util.Optional;
 ///
 /// @param state for example `S`; a zombie (`Z`) has ended
 /// @param startTimeTicks since the boot of the host; with the pid it names a process for ever
-record ProcessEntry(char state, long sessionId, long startTimeTicks) {
+public record ProcessEntry(char state, long sessionId, long startTimeTicks) {
     private static final int STATE = 0; // Field 3 of proc(5); the two before it end at the last ')'.
     private static final int SESSION = 3;
     private static final int START_TIME = 19;
 
     /// {@return the entry, or empty when there is no such process}
-    static Optional<ProcessEntry> of(long pid) {
+    public static Optional<ProcessEntry> of(long pid) {
         try {
             String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"), StandardCharsets.ISO_8859_1);
             String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);

@@ -1,0 +1,12 @@
+/// Turns what a paused QEMU hands out into a checkpoint image.
+///
+/// Imports `base`, `storage`, `wire`, `image`, `disk`.
+///
+/// Threads: the caller reads the stream; the image writer compresses on workers of its own.
+///
+/// Invariant: an image is complete only if the stream was, from its first byte to the end that QEMU
+/// closes; anything less is an error and leaves no image.
+@NullMarked
+package dev.dormouse.checkpoint;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,61 @@
+package dev.dormouse.disk;
+
+import io.avaje.jsonb.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/// What tells a frozen layer from any other file and from a later state of itself: taken when the layer
+/// has been synced and nobody writes it, compared before anything is restored on top of it.
+///
+/// @param sizeBytes length of the file
+/// @param modifiedNanos, changedNanos mtime and ctime since 1970; any write moves both
+@Json
+public record LayerIdentity(
+        Layer layer, long sizeBytes, long device, long inode, long modifiedNanos, long changedNanos) {
+
+    /// Reads the identity that the file has now.
+    ///
+    /// @throws DiskException if the file is missing
+    public static LayerIdentity of(Layer layer) throws IOException {
+        Map<String, Object> attributes;
+        try {
+            attributes = Files.readAttributes(Path.of(layer.path()), "unix:size,dev,ino,lastModifiedTime,ctime");
+        } catch (NoSuchFileException e) {
+            throw new DiskException(layer.path() + ": disk layer is missing, put it back where it was", e);
+        }
+        return new LayerIdentity(
+                layer,
+                (Long) attributes.get("size"),
+                (Long) attributes.get("dev"),
+                (Long) attributes.get("ino"),
+                nanos(attributes.get("lastModifiedTime")),
+                nanos(attributes.get("ctime")));
+    }
+
+    /// Fails unless the file is the one, in the state, of which this identity was taken.
+    public void check() throws IOException {
+        LayerIdentity now = of(layer);
+        refuseUnlessEqual("size", sizeBytes, now.sizeBytes);
+        refuseUnlessEqual("device", device, now.device);
+        refuseUnlessEqual("inode", inode, now.inode);
+        refuseUnlessEqual("modification time", modifiedNanos, now.modifiedNanos);
+        refuseUnlessEqual("change time", changedNanos, now.changedNanos);
+    }
+
+    private void refuseUnlessEqual(String what, long frozen, long found) throws DiskException {
+        if (frozen != found) {
+            throw new DiskException(
+                    "%s: disk layer changed since the checkpoint, its %s was %d and is %d; put the unchanged file back"
+                            .formatted(layer.path(), what, frozen, found));
+        }
+    }
+
+    private static long nanos(Object time) {
+        return ((FileTime) time).to(TimeUnit.NANOSECONDS);
+    }
+}

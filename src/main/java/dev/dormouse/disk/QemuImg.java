@@ -1,0 +1,91 @@
+package dev.dormouse.disk;
+
+import dev.dormouse.base.Command;
+import dev.dormouse.base.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/// What we ask of `qemu-img`, the tool that belongs to the QEMU in use. Each call starts a program and
+/// blocks until it ends.
+public final class QemuImg {
+    private static final Duration SHORT = Duration.ofSeconds(30);
+    private static final Duration LONG = Duration.ofHours(6);
+    private final Path binary;
+
+    /// @param binary the `qemu-img` to run
+    public QemuImg(Path binary) {
+        this.binary = binary;
+    }
+
+    /// {@return the backing chain of a disk file, bottom first, paths absolute}
+    public List<Layer> backingChain(Path top) throws IOException {
+        var chain = new ArrayList<Layer>();
+        for (Map<String, Object> layer : info(top)) {
+            String file = (String) layer.get("filename");
+            if (file == null || file.startsWith("json:")) {
+                throw new DiskException(
+                        "%s: a layer of its backing chain is not a local file: %s".formatted(top, file));
+            }
+            chain.add(new Layer(Path.of(file).toAbsolutePath().normalize().toString(), formatOf(layer)));
+        }
+        return List.copyOf(chain.reversed());
+    }
+
+    /// {@return the size of the disk that the guest sees, in bytes}
+    public long virtualSizeBytes(Path top) throws IOException {
+        return ((Number) info(top).getFirst().get("virtual-size")).longValue();
+    }
+
+    /// Creates an empty qcow2 overlay. The backing file is not opened, so it may be in use.
+    public void createOverlay(Path overlay, Layer backing, long virtualSizeBytes) throws IOException {
+        Command.run(
+                List.of(
+                        binary.toString(),
+                        "create",
+                        "-q",
+                        "-u",
+                        "-f",
+                        "qcow2",
+                        "-b",
+                        backing.path(),
+                        "-F",
+                        backing.format().qemuName(),
+                        overlay.toString(),
+                        Long.toString(virtualSizeBytes)),
+                SHORT);
+    }
+
+    /// {@return whether anything was ever written to the overlay}
+    public boolean hasAllocatedClusters(Path overlay) throws IOException {
+        String map = Command.run(List.of(binary.toString(), "map", "-U", "--output=json", overlay.toString()), LONG);
+        return Json.parseObjects(map).stream()
+                .anyMatch(extent ->
+                        ((Number) extent.get("depth")).intValue() == 0 && Boolean.TRUE.equals(extent.get("present")));
+    }
+
+    /// Copies what the overlay holds into the layer below it; the overlay stays valid as it is.
+    public void commit(Path overlay) throws IOException {
+        Command.run(List.of(binary.toString(), "commit", "-q", "-d", overlay.toString()), LONG);
+    }
+
+    private List<Map<String, Object>> info(Path top) throws IOException {
+        if (!Files.exists(top)) {
+            throw new DiskException(top + ": no such disk file, give the path of a raw or qcow2 image");
+        }
+        return Json.parseObjects(Command.run(
+                List.of(binary.toString(), "info", "-U", "--backing-chain", "--output=json", top.toString()), SHORT));
+    }
+
+    private static Layer.Format formatOf(Map<String, Object> layer) throws DiskException {
+        try {
+            return Layer.Format.of((String) layer.get("format"));
+        } catch (IllegalArgumentException e) {
+            throw new DiskException(layer.get("filename") + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+/// Makes a new VM of an image: the same memory and the same frozen disks, on overlays of its own, with an
+/// identity of its own.
+final class Clone {
+    private final Home home;
+    private final QemuTools tools;
+    private final String image;
+    private final String name;
+
+    Clone(Home home, QemuTools tools, String image, String name) {
+        this.home = home;
+        this.tools = tools;
+        this.image = image;
+        this.name = name;
+    }
+
+    /// {@return whether the image was made by this VM, and is not one that it was cloned from}
+    static boolean isOwn(Home home, String image, String vmName) throws IOException {
+        Path file = home.image(image);
+        return Files.exists(file) && new Images(home).metadata(file).vm().equals(vmName);
+    }
+
+    void create() throws IOException {
+        if (Files.exists(home.vm(name))) {
+            throw new VmException(
+                    "vm %s: exists already, choose another name or remove it with 'dormouse rm'".formatted(name));
+        }
+        var images = new Images(home);
+        Path file = images.find(image);
+        ImageMetadata metadata = images.metadata(file);
+        Home.createPrivate(home.vm(name));
+        try {
+            VmConfig config = renamed(metadata);
+            VmRecord empty =
+                    new VmRecord(VmState.STOPPED, metadata.chains(), metadata.id(), List.of(), null, 0, Vm.now());
+            Vm vm = Vm.create(home, config, empty);
+            List<Layer> overlays = Overlays.create(tools.images(), vm, config, empty);
+            vm.enter(VmState.SUSPENDED, empty.withImage(metadata.id(), overlays).withGeneration(1));
+        } catch (IOException | RuntimeException e) {
+            Removal.deleteFolder(home.vm(name));
+            throw e;
+        }
+    }
+
+    private VmConfig renamed(ImageMetadata metadata) {
+        VmConfig old = metadata.config();
+        var disks = new ArrayList<VmConfig.Disk>();
+        for (int i = 0; i < old.disks().size(); i++) {
+            VmConfig.Disk disk = old.disks().get(i);
+            disks.add(new VmConfig.Disk(
+                    disk.id(),
+                    disk.sizeBytes(),
+                    disk.attachment(),
+                    metadata.disks().get(i).size()));
+        }
+        List<VmConfig.Network> networks = old.networks().stream()
+                // A port of the host can be forwarded to one guest only.
+                .map(network ->
+                        new VmConfig.Network(network.mode(), network.target(), List.of(), VmCreation.randomMac()))
+                .toList();
+        return new VmConfig(
+                name,
+                old.memoryBytes(),
+                old.cpus(),
+                old.machine(),
+                old.accelerator(),
+                old.cpuModel(),
+                old.memoryBackend(),
+                disks,
+                old.kernel(),
+                networks,
+                null,
+                old.uefi(),
+                old.guestAgent(),
+                old.vmgenid() == null ? null : UUID.randomUUID().toString(),
+                old.extraArguments(),
+                old.qemuVersion());
+    }
+}

@@ -1,0 +1,47 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import dev.dormouse.engine.RestoreRecord.Phase;
+import dev.dormouse.qmp.Migrations;
+import dev.dormouse.qmp.QemuVersion;
+import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.storage.OfdLock;
+import dev.dormouse.storage.Storage;
+import java.io.IOException;
+import java.util.List;
+
+/// The end of a restore: every page is placed, so the VM needs its image no more.
+final class Completion {
+    private final Home home;
+    private final QemuTools tools;
+    private final Vm vm;
+
+    Completion(Home home, QemuTools tools, Vm vm) {
+        this.home = home;
+        this.tools = tools;
+        this.vm = vm;
+    }
+
+    /// Each step is recorded before the next one begins, and doing one again does no harm.
+    ///
+    /// @param frozen our locks on the layers of the image, released before anything is merged into them
+    void complete(QmpClient qmp, RestoreRecord restore, VmRecord record, List<OfdLock> frozen) throws IOException {
+        new Migrations(qmp).resetCapabilities();
+        vm.save(restore.with(restore.keepImage() ? Phase.COMPLETE : Phase.MERGING));
+        VmRecord running = record.withChains(record.chainsWithOverlays()).withImage(null, List.<Layer>of());
+        vm.enter(VmState.RUNNING, running);
+        frozen.forEach(OfdLock::close);
+        frozen.clear();
+        if (!restore.keepImage()) {
+            dropImage(restore.image());
+            new Merge(home, tools, vm).live(qmp, QemuVersion.ofReply(qmp.execute("query-version")));
+        }
+        vm.deleteRestoreRecord();
+    }
+
+    /// Removes an image that is spent, or was never published.
+    void dropImage(String id) throws IOException {
+        Storage.fileSystem().deleteIfExists(home.image(id));
+        Storage.fileSystem().forceDirectory(home.images());
+    }
+}

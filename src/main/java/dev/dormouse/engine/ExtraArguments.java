@@ -1,0 +1,71 @@
+package dev.dormouse.engine;
+
+import java.util.List;
+import java.util.Map;
+
+/// Refuses what a user might add to QEMU's command line that would break a suspend or a restore.
+final class ExtraArguments {
+    private static final String USE_OPTION = "use the option of 'dormouse vm create' for it";
+    private static final Map<String, String> REFUSED = Map.ofEntries(
+            Map.entry("-incoming", "the restore sets it"),
+            Map.entry("-S", "the guest would never start"),
+            Map.entry("-daemonize", "its process could not be followed"),
+            Map.entry("-loadvm", "it would undo the restore"),
+            Map.entry("-snapshot", "what the guest writes would be lost"),
+            Map.entry("-pidfile", "it is in use"),
+            Map.entry("-mem-path", "memory in files cannot be restored lazily"),
+            Map.entry("-mem-prealloc", "memory would be filled before the restore"),
+            Map.entry("-m", USE_OPTION),
+            Map.entry("-smp", USE_OPTION),
+            Map.entry("-cpu", USE_OPTION),
+            Map.entry("-machine", USE_OPTION),
+            Map.entry("-M", USE_OPTION),
+            Map.entry("-accel", USE_OPTION),
+            Map.entry("-enable-kvm", USE_OPTION),
+            Map.entry("-name", USE_OPTION),
+            Map.entry("-kernel", USE_OPTION),
+            Map.entry("-drive", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-blockdev", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-hda", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-hdb", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-cdrom", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-pflash", "its file would not be frozen; " + USE_OPTION));
+
+    private ExtraArguments() {}
+
+    /// @throws VmException that names the first argument that is not allowed, and why
+    static void check(String vmName, List<String> arguments) throws VmException {
+        for (int i = 0; i < arguments.size(); i++) {
+            String argument =
+                    arguments.get(i).startsWith("--") ? arguments.get(i).substring(1) : arguments.get(i);
+            String reason = REFUSED.get(argument);
+            if (reason == null && i > 0) {
+                reason = refusedValue(arguments.get(i - 1), argument);
+            }
+            if (reason != null) {
+                throw new VmException(
+                        "vm %s: extra argument '%s' is not allowed: %s".formatted(vmName, argument, reason));
+            }
+        }
+    }
+
+    private static @org.jspecify.annotations.Nullable String refusedValue(String option, String value) {
+        boolean isObject = option.endsWith("-object");
+        if (isObject && value.contains("memory-backend-file")) {
+            return "memory in a regular file is destroyed by a postcopy restore; use --memory-backend";
+        }
+        if (isObject && value.contains("memory-backend")) {
+            return "use --memory-backend";
+        }
+        if (option.endsWith("-overcommit") && value.contains("mem-lock=on")) {
+            return "locked memory is faulted in at once, which undoes a lazy restore";
+        }
+        if (value.contains("hugetlb")) {
+            return "huge pages are not supported yet";
+        }
+        if (option.endsWith("-device") && (value.startsWith("vfio") || value.startsWith("vhost-vdpa"))) {
+            return "a device of the host cannot be migrated, so the VM could never be suspended";
+        }
+        return null;
+    }
+}

@@ -1,0 +1,126 @@
+package dev.dormouse.engine;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// Where everything lies: VMs and images under the home, sockets under the runtime folder, whose path is
+/// short because that of a unix socket is bounded to 107 bytes.
+///
+/// ```
+/// HOME/vms/NAME/vm.json       VmConfig, written once
+/// HOME/vms/NAME/state.json    VmRecord
+/// HOME/vms/NAME/restore.json  RestoreRecord, while a restore is under way
+/// HOME/vms/NAME/lock          held by the process that works on the VM
+/// HOME/vms/NAME/disks/        overlays, and disks created on a golden base
+/// HOME/vms/NAME/qemu.log      what QEMU said
+/// HOME/vms/NAME/server.log    what the background process said
+/// HOME/images/ID.dormouse     checkpoint images
+/// RUNTIME/NAME/               sockets and pid file
+/// ```
+///
+/// @param root the home
+/// @param runtime the runtime folder of this home
+public record Home(Path root, Path runtime) {
+    public static final String IMAGE_SUFFIX = ".dormouse";
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,39}");
+
+    /// {@return the home that the environment names: `DORMOUSE_HOME`, else by the XDG rules}
+    public static Home fromEnvironment(Map<String, String> environment) throws IOException {
+        String home = environment.get("DORMOUSE_HOME");
+        if (home == null || home.isEmpty()) {
+            String data = environment.get("XDG_DATA_HOME");
+            home = data != null && !data.isEmpty()
+                    ? data + "/dormouse"
+                    : System.getProperty("user.home") + "/.local/share/dormouse";
+        }
+        return at(Path.of(home), environment.get("XDG_RUNTIME_DIR"));
+    }
+
+    /// {@return the home in this folder; its folders are created, readable by their owner only}
+    public static Home at(Path root, @Nullable String xdgRuntime) throws IOException {
+        Path home = root.toAbsolutePath().normalize();
+        var runtimeRoot = xdgRuntime == null || xdgRuntime.isEmpty()
+                ? Path.of("/tmp/dormouse-" + System.getProperty("user.name"))
+                : Path.of(xdgRuntime, "dormouse");
+        var result = new Home(home, runtimeRoot.resolve(HexFormat.of().toHexDigits(home.hashCode())));
+        for (Path folder : List.of(runtimeRoot, result.runtime, home, result.vms(), result.images())) {
+            createPrivate(folder);
+        }
+        return result;
+    }
+
+    Path vms() {
+        return root.resolve("vms");
+    }
+
+    public Path images() {
+        return root.resolve("images");
+    }
+
+    /// {@return the folder of a VM}
+    public Path vm(String name) {
+        return vms().resolve(name);
+    }
+
+    Path disks(String name) {
+        return vm(name).resolve("disks");
+    }
+
+    public Path image(String id) {
+        return images().resolve(id + IMAGE_SUFFIX);
+    }
+
+    /// {@return the folder of a VM's sockets; created}
+    public Path sockets(String name) throws IOException {
+        return createPrivate(runtime.resolve(name));
+    }
+
+    /// {@return the names of all VMs, sorted}
+    List<String> vmNames() throws IOException {
+        try (Stream<Path> folders = Files.list(vms())) {
+            return folders.filter(folder -> Files.exists(folder.resolve("state.json")))
+                    .map(folder -> folder.getFileName().toString())
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /// {@return the ids of all published images, sorted}
+    List<String> imageIds() throws IOException {
+        var ids = new ArrayList<String>();
+        try (Stream<Path> files = Files.list(images())) {
+            for (Path file : (Iterable<Path>) files.sorted()::iterator) {
+                String name = file.getFileName().toString();
+                if (name.endsWith(IMAGE_SUFFIX)) {
+                    ids.add(name.substring(0, name.length() - IMAGE_SUFFIX.length()));
+                }
+            }
+        }
+        return ids;
+    }
+
+    static void checkName(String name) throws VmException {
+        if (!NAME.matcher(name).matches()) {
+            throw new VmException(
+                    "VM name '%s': not allowed, use 1 to 40 letters, digits, '.', '_' or '-', a letter or digit first"
+                            .formatted(name));
+        }
+    }
+
+    static Path createPrivate(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            Files.createDirectories(
+                    folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        }
+        return folder;
+    }
+}

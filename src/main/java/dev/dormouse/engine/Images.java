@@ -1,0 +1,81 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.image.ImageInspection;
+import dev.dormouse.image.ImageReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The published images of a home.
+public final class Images {
+    private final Home home;
+
+    Images(Home home) {
+        this.home = home;
+    }
+
+    /// {@return the ids of all images, sorted}
+    public List<String> ids() throws IOException {
+        return home.imageIds();
+    }
+
+    /// {@return the file of an image that is named by its id or by a path}
+    ///
+    /// @throws VmException if there is no such image
+    public Path find(String idOrPath) throws VmException {
+        Path byId = idOrPath.contains("/") ? Path.of(idOrPath) : home.image(idOrPath);
+        Path file = Files.exists(byId) ? byId : Path.of(idOrPath);
+        if (!Files.isRegularFile(file)) {
+            throw new VmException(
+                    "image %s: no such image, 'dormouse image list' shows those there are".formatted(idOrPath));
+        }
+        return file;
+    }
+
+    public ImageMetadata metadata(Path file) throws IOException {
+        try (ImageReader image = ImageReader.open(file)) {
+            return metadata(image, file);
+        }
+    }
+
+    static ImageMetadata metadata(ImageReader image, Path file) throws IOException {
+        try {
+            return Json.parse(ImageMetadata.class, image.metadata());
+        } catch (IllegalArgumentException e) {
+            throw new VmException(file + ": its description is not one of a VM: " + e.getMessage(), e);
+        }
+    }
+
+    public ImageInspection inspect(Path file) throws IOException {
+        try (ImageReader image = ImageReader.open(file)) {
+            return ImageInspection.of(image);
+        }
+    }
+
+    /// {@return the names of the VMs whose memory the image holds, or is being read from}
+    List<String> users(String id) throws IOException {
+        var users = new ArrayList<String>();
+        for (String name : home.vmNames()) {
+            if (id.equals(Vm.open(home, name).record().image())) {
+                users.add(name);
+            }
+        }
+        return users;
+    }
+
+    /// Removes an image that no VM needs.
+    ///
+    /// @throws VmException if one does
+    public void remove(String id) throws IOException {
+        Path file = find(id);
+        List<String> users = users(id);
+        if (!users.isEmpty()) {
+            throw new VmException("image %s: holds the memory of vm %s, resume it or remove it first"
+                    .formatted(id, String.join(", ", users)));
+        }
+        Files.delete(file);
+    }
+}

@@ -1,0 +1,43 @@
+package dev.dormouse.engine;
+
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// Memory sizes as people write them: a number and K, M, G or T, by powers of 1024.
+public final class MemorySize {
+    private static final Pattern FORM = Pattern.compile("(\\d{1,9})([KMGT])(i?B)?", Pattern.CASE_INSENSITIVE);
+
+    private MemorySize() {}
+
+    /// {@return the size in bytes}
+    ///
+    /// @throws IllegalArgumentException if the text has another form
+    public static long parse(String text) {
+        Matcher form = FORM.matcher(text.strip());
+        if (!form.matches()) {
+            throw new IllegalArgumentException(
+                    "size is '%s', a number with K, M, G or T is allowed, as in 4G".formatted(text));
+        }
+        int shift = switch (Character.toUpperCase(form.group(2).charAt(0))) {
+            case 'K' -> 10;
+            case 'M' -> 20;
+            case 'G' -> 30;
+            default -> 40;
+        };
+        return Math.multiplyExact(Long.parseLong(form.group(1)), 1L << shift);
+    }
+
+    /// {@return the size for people, in the largest unit that leaves a number of 1 or more}
+    public static String format(long bytes) {
+        String[] units = {"B", "KiB", "MiB", "GiB", "TiB"};
+        double value = bytes;
+        int unit = 0;
+        while (value >= 1024 && unit < units.length - 1) {
+            value /= 1024;
+            unit++;
+        }
+        return unit == 0 || value >= 100
+                ? "%.0f %s".formatted(value, units[unit])
+                : "%.1f %s".formatted(value, units[unit]);
+    }
+}

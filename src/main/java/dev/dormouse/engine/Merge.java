@@ -1,0 +1,106 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import dev.dormouse.qmp.BlockJobs;
+import dev.dormouse.qmp.QemuVersion;
+import dev.dormouse.qmp.QmpClient;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/// Merges the overlays of a VM back into the layers below them, where nobody else needs those. The pivot
+/// rule: a crash before the record "current = base" boots the overlay, after it the base; at the moment
+/// of the record both show the same bytes.
+final class Merge {
+    private static final Duration TIMEOUT = Duration.ofMinutes(30);
+    /// Live commits of 10.0 before this one can lose what the guest writes while the job starts.
+    private static final QemuVersion LIVE_COMMIT_BROKEN_FROM = new QemuVersion(10, 0, 0, "10.0.0");
+
+    private static final QemuVersion LIVE_COMMIT_FIXED_IN = new QemuVersion(10, 0, 10, "10.0.10");
+    private final QemuTools tools;
+    private final Vm vm;
+    private final VmConfig config;
+    private final Layers layers;
+
+    Merge(Home home, QemuTools tools, Vm vm) throws IOException {
+        this.tools = tools;
+        this.vm = vm;
+        this.config = vm.config();
+        this.layers = new Layers(home);
+    }
+
+    static boolean isLiveCommitSafe(QemuVersion version) {
+        return version.compareTo(LIVE_COMMIT_BROKEN_FROM) < 0 || version.compareTo(LIVE_COMMIT_FIXED_IN) >= 0;
+    }
+
+    /// Merges the top overlay of every disk while the guest runs. Does nothing where the layer below is
+    /// pinned, or where this QEMU cannot do it safely: then it is done when the VM is stopped.
+    void live(QmpClient qmp, QemuVersion version) throws IOException {
+        if (!isLiveCommitSafe(version)) {
+            return;
+        }
+        for (int i = 0; i < config.disks().size(); i++) {
+            List<Layer> chain = vm.record().chains().get(i);
+            if (layers.isMergeable(config.disks().get(i), chain, vm.name())) {
+                live(qmp, i, chain);
+            }
+        }
+    }
+
+    private void live(QmpClient qmp, int index, List<Layer> chain) throws IOException {
+        VmConfig.Disk disk = config.disks().get(index);
+        int top = chain.size() - 1;
+        String topNode = QemuCommandLine.node(disk, top);
+        String baseNode = QemuCommandLine.node(disk, top - 1);
+        try {
+            new BlockJobs(qmp).merge("merge-" + disk.id(), topNode, baseNode, TIMEOUT, () -> {
+                Suspend.sync(Path.of(chain.get(top - 1).path()));
+                saveChain(index, chain.subList(0, top));
+            });
+        } catch (IOException e) {
+            if (isInUse(qmp, topNode)) {
+                saveChain(index, chain);
+            }
+            throw e;
+        }
+        qmp.execute("blockdev-del", Map.of("node-name", topNode));
+        Files.deleteIfExists(Path.of(chain.get(top).path()));
+    }
+
+    private static boolean isInUse(QmpClient qmp, String node) throws IOException {
+        return qmp.executeForList("query-block").stream()
+                .anyMatch(device ->
+                        device.get("inserted") instanceof Map<?, ?> inserted && node.equals(inserted.get("node-name")));
+    }
+
+    /// Merges all that can be merged of a VM that has no QEMU and no image.
+    void offline() throws IOException {
+        for (int i = 0; i < config.disks().size(); i++) {
+            List<Layer> chain = vm.record().chains().get(i);
+            while (layers.isMergeable(config.disks().get(i), chain, vm.name())) {
+                chain = offline(i, chain);
+            }
+        }
+    }
+
+    private List<Layer> offline(int index, List<Layer> chain) throws IOException {
+        int top = chain.size() - 1;
+        tools.images().commit(Path.of(chain.get(top).path()));
+        Suspend.sync(Path.of(chain.get(top - 1).path()));
+        List<Layer> shorter = chain.subList(0, top);
+        saveChain(index, shorter);
+        Files.deleteIfExists(Path.of(chain.get(top).path()));
+        return shorter;
+    }
+
+    private void saveChain(int index, List<Layer> chain) throws IOException {
+        VmRecord record = vm.record();
+        var chains = new ArrayList<>(record.chains());
+        chains.set(index, List.copyOf(chain));
+        vm.save(record.withChains(chains));
+    }
+}

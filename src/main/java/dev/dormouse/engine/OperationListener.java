@@ -1,0 +1,18 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.restore.RestoreListener;
+
+/// Follows an operation of the engine. Called in the operation's thread; must return quickly.
+public interface OperationListener extends RestoreListener {
+    /// Does nothing.
+    OperationListener NONE = new OperationListener() {};
+
+    /// Memory was captured.
+    default void captured(long bytes, long totalBytes) {}
+
+    /// The guest runs again; what follows happens behind it.
+    default void running() {}
+
+    /// An operation entered another of its steps.
+    default void step(String what) {}
+}

@@ -1,0 +1,36 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QmpClient;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+
+/// Starts the QEMU of a VM, to boot or to wait for a restore.
+final class QemuStarter {
+    private static final Duration GREETING_TIMEOUT = Duration.ofSeconds(30);
+    private final QemuTools tools;
+    private final Vm vm;
+
+    QemuStarter(QemuTools tools, Vm vm) {
+        this.tools = tools;
+        this.vm = vm;
+    }
+
+    QemuProcess start(VmConfig config, List<List<Layer>> chains, boolean incoming) throws IOException {
+        VmSockets sockets = vm.sockets();
+        for (Path socket : List.of(
+                sockets.qmp(), sockets.qmpOutOfBand(), sockets.migration(), sockets.guestAgent(), sockets.pidFile())) {
+            Files.deleteIfExists(socket); // Of a QEMU that was killed; a living one is excluded by the state.
+        }
+        List<String> argv = QemuCommandLine.build(tools.qemu().path(), config, chains, sockets, incoming);
+        return QemuProcess.start(new QemuProcess.Spec(argv, sockets.qemuLog()));
+    }
+
+    QmpClient connect(QemuProcess qemu) throws IOException {
+        return QmpClient.connect(vm.sockets().qmp(), GREETING_TIMEOUT, qemu);
+    }
+}

@@ -1,0 +1,59 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/// Removes a VM: its files, its overlays, and the image that holds its suspended memory. Disks that the
+/// user gave it stay.
+final class Removal {
+    private final Home home;
+    private final Vm vm;
+
+    Removal(Home home, Vm vm) {
+        this.home = home;
+        this.vm = vm;
+    }
+
+    /// @throws VmException if somebody else needs one of its layers
+    void run(VmRecord record) throws IOException {
+        for (List<Layer> chain : record.chains()) {
+            for (Layer layer : chain) {
+                refuseIfPinned(layer, record.image());
+            }
+        }
+        if (record.image() != null) {
+            Files.deleteIfExists(home.image(record.image()));
+        }
+        Files.deleteIfExists(vm.folder().resolve("state.json")); // From here on the VM does not exist.
+        deleteFolder(vm.folder());
+        deleteFolder(home.runtime().resolve(vm.name()));
+    }
+
+    private void refuseIfPinned(Layer layer, @org.jspecify.annotations.Nullable String ownImage) throws IOException {
+        if (!Path.of(layer.path()).startsWith(vm.folder())) {
+            return; // Not ours to delete anyway.
+        }
+        Optional<String> owner = new Layers(home).pinnedBy(layer, vm.name(), ownImage);
+        if (owner.isPresent()) {
+            throw new VmException("vm %s: its disk layer %s is needed by %s, remove that first"
+                    .formatted(vm.name(), layer.path(), owner.get()));
+        }
+    }
+
+    static void deleteFolder(Path folder) throws IOException {
+        if (!Files.exists(folder)) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : (Iterable<Path>) files.sorted(Comparator.reverseOrder())::iterator) {
+                Files.deleteIfExists(file);
+            }
+        }
+    }
+}

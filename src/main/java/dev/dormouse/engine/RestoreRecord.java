@@ -1,0 +1,84 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import io.avaje.jsonb.Json;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// The durable record of a restore under way, `restore.json`: what whoever restarts needs in order to
+/// carry on. Written before QEMU starts, and again before each phase is entered.
+///
+/// @param qemu null until the process exists; then the pid file in the runtime folder names it too
+/// @param server the process that serves the pages
+/// @param qmpSocket in-band and out-of-band monitor
+/// @param migrationSocket where QEMU listened for the first connection
+/// @param ramSectionId id under which the RAM section was announced, needed for a recovery
+/// @param ramBlocks names of the RAM blocks in the order announced
+/// @param placement per block how its pages are placed: `stream`
+@Json
+public record RestoreRecord(
+        String image,
+        Phase phase,
+        boolean keepImage,
+        boolean eager,
+        @Nullable ProcessRef qemu,
+        ProcessRef server,
+        String qmpSocket,
+        String migrationSocket,
+        int ramSectionId,
+        List<String> ramBlocks,
+        List<String> placement,
+        List<Layer> overlays) {
+
+    /// How far the restore is. After each phase the next one may have begun.
+    public enum Phase {
+        /// QEMU is being started; nothing was sent.
+        STARTING,
+        /// The stream is being sent up to, and without, the package. The guest has not run.
+        HANDSHAKE,
+        /// The package with RUN is being sent, or pages are: the guest may have run and written its disks.
+        RUNNING,
+        /// Every page is placed. The image is not needed by the guest any more.
+        COMPLETE,
+        /// The image is spent: the overlays are being merged into the layers that it refers to.
+        MERGING
+    }
+
+    public RestoreRecord {
+        ramBlocks = List.copyOf(ramBlocks);
+        placement = List.copyOf(placement);
+        overlays = List.copyOf(overlays);
+    }
+
+    RestoreRecord with(Phase newPhase) {
+        return new RestoreRecord(
+                image,
+                newPhase,
+                keepImage,
+                eager,
+                qemu,
+                server,
+                qmpSocket,
+                migrationSocket,
+                ramSectionId,
+                ramBlocks,
+                placement,
+                overlays);
+    }
+
+    RestoreRecord withQemu(ProcessRef newQemu) {
+        return new RestoreRecord(
+                image,
+                phase,
+                keepImage,
+                eager,
+                newQemu,
+                server,
+                qmpSocket,
+                migrationSocket,
+                ramSectionId,
+                ramBlocks,
+                placement,
+                overlays);
+    }
+}

@@ -1,0 +1,284 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.base.RamBlock;
+import dev.dormouse.disk.DiskException;
+import dev.dormouse.disk.LayerIdentity;
+import dev.dormouse.engine.RestoreRecord.Phase;
+import dev.dormouse.image.ImageReader;
+import dev.dormouse.qmp.Migrations;
+import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QemuVersion;
+import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.restore.EagerRestore;
+import dev.dormouse.restore.LazyRestore;
+import dev.dormouse.restore.RestoreListener;
+import dev.dormouse.storage.OfdLock;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+
+/// Brings a suspended VM back: QEMU on the prepared overlays, the restore, the clean end, the merge. The
+/// caller's thread serves the pages, so this returns only when all of that is done; the guest runs long
+/// before.
+final class Resume {
+    private static final Duration CLEAN_TIMEOUT = Duration.ofSeconds(60);
+    /// What of the background may lie in the socket before a demanded page: some 30 pages.
+    private static final int SEND_BUFFER_BYTES = 128 << 10;
+
+    private final Home home;
+    private final QemuTools tools;
+    private final Vm vm;
+    private final VmConfig config;
+    private final ResumeOptions options;
+    private final OperationListener listener;
+    private final long startNanos = System.nanoTime();
+    private final AtomicLong runningNanos = new AtomicLong();
+    private final List<OfdLock> frozen = new ArrayList<>();
+
+    Resume(Home home, QemuTools tools, Vm vm, ResumeOptions options, OperationListener listener) throws IOException {
+        this.home = home;
+        this.tools = tools;
+        this.vm = vm;
+        this.config = vm.config();
+        this.options = options;
+        this.listener = listener;
+    }
+
+    ResumeResult run() throws IOException {
+        VmRecord record = vm.record();
+        if (record.state() != VmState.SUSPENDED || record.image() == null) {
+            throw new VmException("vm %s: not suspended, only a suspended VM can be resumed".formatted(vm.name()));
+        }
+        String id = record.image();
+        var status = new RestoreStatus(vm.sockets(), listener);
+        try (ImageReader image = openImage(id)) {
+            ImageMetadata metadata = Images.metadata(image, home.image(id));
+            checkConfiguration(metadata);
+            checkPermission();
+            freeze(metadata);
+            return restore(id, image, record, status);
+        } finally {
+            frozen.forEach(OfdLock::close);
+            status.close();
+        }
+    }
+
+    private ImageReader openImage(String id) throws IOException {
+        Path file = home.image(id);
+        if (!Files.exists(file)) {
+            throw new VmException("%s: the image of vm %s is missing, put it back; ".formatted(file, vm.name())
+                    + "'dormouse start --discard-state %s' boots the VM without it".formatted(vm.name()));
+        }
+        return ImageReader.open(file);
+    }
+
+    private void checkConfiguration(ImageMetadata metadata) throws VmException {
+        VmConfig captured = metadata.config();
+        refuseUnlessEqual("machine type", captured.machine(), config.machine());
+        refuseUnlessEqual("CPU count", captured.cpus(), config.cpus());
+        refuseUnlessEqual("CPU model", captured.cpuModel(), config.cpuModel());
+        refuseUnlessEqual("memory size", captured.memoryBytes(), config.memoryBytes());
+        refuseUnlessEqual("memory back end", captured.memoryBackend(), config.memoryBackend());
+        refuseUnlessEqual("accelerator", captured.accelerator(), config.accelerator());
+        refuseUnlessEqual("disks", shapes(captured), shapes(config));
+    }
+
+    /// {@return what the guest sees of its disks}
+    private static List<String> shapes(VmConfig vm) {
+        return vm.disks().stream()
+                .map(disk -> disk.id() + " " + disk.attachment() + " " + disk.sizeBytes())
+                .toList();
+    }
+
+    private void refuseUnlessEqual(String what, Object captured, Object configured) throws VmException {
+        if (!captured.equals(configured)) {
+            throw new VmException("vm %s: its %s is %s, but its image was captured with %s; change %s back"
+                    .formatted(
+                            vm.name(), what, configured, captured, vm.folder().resolve("vm.json")));
+        }
+    }
+
+    private void checkPermission() throws IOException {
+        if (options.eager()) {
+            return;
+        }
+        // Most hosts either permit it to everybody or to nobody; asking QEMU for its version takes long.
+        QemuVersion oldest = new QemuVersion(7, 2, 0, "7.2.0");
+        if (UserfaultfdPermission.missing(oldest).isPresent()) {
+            Optional<String> missing =
+                    UserfaultfdPermission.missing(tools.qemu().version());
+            if (missing.isPresent()) {
+                throw new VmException("vm %s: %s".formatted(vm.name(), missing.get()));
+            }
+        }
+    }
+
+    /// Locks the layers that the image refers to against writers, then finds out whether they are still
+    /// the same: in this order, so that nobody can change them in between.
+    private void freeze(ImageMetadata metadata) throws IOException {
+        for (List<LayerIdentity> disk : metadata.disks()) {
+            for (LayerIdentity layer : disk) {
+                LayerIdentity.of(layer.layer()); // Says that it is missing in our words.
+                Path file = Path.of(layer.layer().path());
+                frozen.add(OfdLock.tryFreeze(file)
+                        .orElseThrow(() -> new DiskException(
+                                file + ": disk layer is open for writing by another program, end that first")));
+                layer.check();
+            }
+        }
+    }
+
+    private ResumeResult restore(String id, ImageReader image, VmRecord suspended, RestoreListener status)
+            throws IOException {
+        if (suspended.overlays().stream().anyMatch(overlay -> !Files.exists(Path.of(overlay.path())))) {
+            throw new DiskException("vm %s: an overlay of %s is missing, 'dormouse restore %s --as NEW' makes new ones"
+                    .formatted(vm.name(), vm.disks(), id));
+        }
+        RestoreRecord restore = newRecord(id, image, suspended);
+        vm.save(restore);
+        VmRecord record = vm.enter(VmState.RESTORING, suspended);
+        QemuProcess qemu = null;
+        try {
+            var starter = new QemuStarter(tools, vm);
+            qemu = starter.start(config, record.chainsWithOverlays(), true);
+            var reference = new ProcessRef(qemu.pid(), qemu.startTimeTicks());
+            vm.save(restore.withQemu(reference));
+            record = record.withQemu(reference);
+            vm.save(record);
+            try (QmpClient qmp = starter.connect(qemu)) {
+                return feed(qmp, image, restore.withQemu(reference), record, status);
+            }
+        } catch (IOException | RuntimeException e) {
+            throw explained(e, qemu);
+        }
+    }
+
+    private RestoreRecord newRecord(String id, ImageReader image, VmRecord suspended) throws IOException {
+        List<String> blocks = image.ramBlocks().stream().map(RamBlock::name).toList();
+        VmSockets sockets = vm.sockets();
+        // An image of somebody else, or one that somebody else was made of, is not ours to drop.
+        boolean keep = options.keepImage()
+                || !Clone.isOwn(home, id, vm.name())
+                || new Images(home).users(id).size() > 1;
+        return new RestoreRecord(
+                id,
+                Phase.STARTING,
+                keep,
+                options.eager(),
+                null,
+                Processes.self(),
+                sockets.qmpOutOfBand().toString(),
+                sockets.migration().toString(),
+                image.ramSectionId(),
+                blocks,
+                Collections.nCopies(blocks.size(), "stream"),
+                suspended.overlays());
+    }
+
+    private ResumeResult feed(
+            QmpClient qmp, ImageReader image, RestoreRecord restore, VmRecord record, RestoreListener status)
+            throws IOException {
+        long readyMillis = Suspend.millisSince(startNanos);
+        checkVersion(qmp);
+        qmp.addListener(event -> {
+            if (event.name().equals("RESUME") && runningNanos.compareAndSet(0, System.nanoTime())) {
+                listener.running();
+            }
+        });
+        var migrations = new Migrations(qmp);
+        // The eager way may not have postcopy on: QEMU would look for userfaultfd, which may be forbidden.
+        migrations.setCapabilities(
+                options.eager() ? Map.of("events", true) : Map.of("events", true, "postcopy-ram", true));
+        migrations.startIncoming("unix:" + restore.migrationSocket());
+        RestoreListener.Progress progress;
+        try (SocketChannel channel = connect(restore.migrationSocket())) {
+            vm.save(restore.with(Phase.HANDSHAKE));
+            progress = options.eager() ? eager(channel, image, restore, status) : lazy(channel, image, restore, status);
+            migrations.awaitIncomingClean(CLEAN_TIMEOUT);
+        }
+        long completeMillis = Suspend.millisSince(startNanos);
+        new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
+        long skipped = frameCount(image) - progress.nonZeroPages() - progress.demandedZeroPages();
+        return new ResumeResult(
+                readyMillis,
+                (runningNanos.get() - startNanos) / 1_000_000,
+                completeMillis,
+                Suspend.millisSince(startNanos),
+                progress.demandedPages(),
+                progress.demandedZeroPages(),
+                progress.prefetchedPages(),
+                skipped);
+    }
+
+    private static long frameCount(ImageReader image) {
+        return image.ramBlocks().stream().mapToLong(RamBlock::frameCount).sum();
+    }
+
+    private RestoreListener.Progress lazy(
+            SocketChannel channel, ImageReader image, RestoreRecord restore, RestoreListener status)
+            throws IOException {
+        var lazy = new LazyRestore("vm " + vm.name(), channel, image, status, options.restore());
+        lazy.handshake();
+        vm.save(restore.with(Phase.RUNNING));
+        lazy.run();
+        return lazy.progress();
+    }
+
+    private RestoreListener.Progress eager(
+            SocketChannel channel, ImageReader image, RestoreRecord restore, RestoreListener status)
+            throws IOException {
+        vm.save(restore.with(Phase.RUNNING));
+        var eager = new EagerRestore(channel, image, status);
+        eager.run();
+        return eager.progress();
+    }
+
+    private void checkVersion(QmpClient qmp) throws IOException {
+        QemuVersion running = QemuVersion.ofReply(qmp.execute("query-version"));
+        QemuVersion captured = QemuVersion.ofCommandLine("QEMU emulator version " + config.qemuVersion());
+        if (running.major() < captured.major()
+                || (running.major() == captured.major() && running.minor() < captured.minor())) {
+            throw new VmException("vm %s: %s is QEMU %s, its image needs %d.%d or newer"
+                    .formatted(vm.name(), tools.qemu().path(), running.full(), captured.major(), captured.minor()));
+        }
+    }
+
+    private static SocketChannel connect(String socket) throws IOException {
+        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+        try {
+            channel.setOption(StandardSocketOptions.SO_SNDBUF, SEND_BUFFER_BYTES);
+            channel.connect(UnixDomainSocketAddress.of(socket));
+            return channel;
+        } catch (IOException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    /// Puts the VM into the state that `docs/states.md` has for what is left, and says which one that is.
+    private IOException explained(Exception cause, @org.jspecify.annotations.Nullable QemuProcess qemu)
+            throws IOException {
+        var settle = new Settle(home, tools, vm);
+        if (qemu != null && qemu.isAlive() && !settle.guestMayHaveRun()) {
+            qemu.terminate(Duration.ofSeconds(5));
+        }
+        settle.run();
+        VmState now = vm.record().state();
+        String what = qemu != null && !qemu.isAlive()
+                ? "QEMU ended: " + String.join(" / ", qemu.logTail(3))
+                : String.valueOf(cause.getMessage());
+        return new VmException(
+                "vm %s: resume failed: %s; %s".formatted(vm.name(), what, Settle.advice(vm.name(), now)), cause);
+    }
+}

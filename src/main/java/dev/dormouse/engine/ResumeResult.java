@@ -1,0 +1,21 @@
+package dev.dormouse.engine;
+
+/// What a resume came to. Times count from the call of [Engine#resume].
+///
+/// @param qemuReadyMillis until QEMU's monitor greeted
+/// @param runningMillis until QEMU let the guest run
+/// @param completeMillis until every page was placed and the migration ended
+/// @param mergedMillis until the overlays were merged, or it was clear that they are not
+/// @param pagesOnDemand non-zero pages that the guest waited for
+/// @param zeroPagesOnDemand zero pages that it waited for
+/// @param pagesPrefetched non-zero pages that were placed unasked
+/// @param pagesSkipped zero pages that were never placed
+public record ResumeResult(
+        long qemuReadyMillis,
+        long runningMillis,
+        long completeMillis,
+        long mergedMillis,
+        long pagesOnDemand,
+        long zeroPagesOnDemand,
+        long pagesPrefetched,
+        long pagesSkipped) {}

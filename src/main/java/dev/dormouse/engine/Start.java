@@ -1,0 +1,90 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QmpClient;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.List;
+
+/// Boots a VM, or prepares a crashed one to go back to its image.
+final class Start {
+    private final Home home;
+    private final QemuTools tools;
+    private final Vm vm;
+
+    Start(Home home, QemuTools tools, Vm vm) {
+        this.home = home;
+        this.tools = tools;
+        this.vm = vm;
+    }
+
+    void run(boolean discardState) throws IOException {
+        VmRecord record = bootable(vm.record(), discardState);
+        QemuStarter starter = new QemuStarter(tools, vm);
+        QemuProcess qemu = starter.start(vm.config(), record.chains(), false);
+        vm.enter(VmState.RUNNING, record.withQemu(new ProcessRef(qemu.pid(), qemu.startTimeTicks())));
+        try (QmpClient qmp = starter.connect(qemu)) {
+            qmp.execute("query-status"); // It answers: the guest boots.
+        } catch (IOException e) {
+            qemu.terminate(Duration.ofSeconds(5));
+            vm.enter(VmState.STOPPED, record.withQemu(null));
+            throw e;
+        }
+    }
+
+    private VmRecord bootable(VmRecord record, boolean discardState) throws IOException {
+        return switch (record.state()) {
+            case STOPPED -> record;
+            case CRASHED -> bootNewestFiles(record);
+            case SUSPENDED -> {
+                if (!discardState) {
+                    throw new VmException(
+                            "vm %s: is suspended, 'dormouse resume %s' wakes it, 'dormouse start --discard-state %s' boots it and loses its memory"
+                                    .formatted(vm.name(), vm.name(), vm.name()));
+                }
+                yield discard(record);
+            }
+            case RUNNING -> throw new VmException("vm %s: is already running".formatted(vm.name()));
+            default ->
+                throw new VmException("vm %s: is %s, 'dormouse show %s' says more"
+                        .formatted(vm.name(), Statuses.of(home, vm).state(), vm.name()));
+        };
+    }
+
+    /// The image stays, as a checkpoint that somebody may still want; so the layers below stay, too.
+    private VmRecord bootNewestFiles(VmRecord record) throws IOException {
+        VmRecord newest = record.withChains(record.chainsWithOverlays()).withImage(null, List.of());
+        return vm.enter(VmState.STOPPED, newest);
+    }
+
+    private VmRecord discard(VmRecord record) throws IOException {
+        VmRecord stopped = vm.enter(VmState.STOPPED, record.withImage(null, List.of()));
+        Overlays.deleteUnused(record.overlays(), record.chains());
+        String image = record.image();
+        if (image != null && new Images(home).users(image).isEmpty() && Clone.isOwn(home, image, vm.name())) {
+            new Completion(home, tools, vm).dropImage(image);
+        }
+        return stopped;
+    }
+
+    /// Of a crashed VM: keeps what was written since the image under another name and makes it suspended.
+    void setChangesAside() throws IOException {
+        VmRecord record = vm.record();
+        if (record.state() != VmState.CRASHED) {
+            throw new VmException("vm %s: is not crashed, there are no changes to discard".formatted(vm.name()));
+        }
+        String suffix = ".aside-" + Vm.now().replaceAll("[^0-9]", "");
+        for (Layer overlay : record.overlays()) {
+            Path file = Path.of(overlay.path());
+            if (Files.exists(file)) {
+                Files.move(file, file.resolveSibling(file.getFileName() + suffix), StandardCopyOption.ATOMIC_MOVE);
+            }
+        }
+        List<Layer> overlays = Overlays.create(tools.images(), vm, vm.config(), record);
+        vm.enter(VmState.SUSPENDED, record.withImage(record.image(), overlays).withGeneration(record.generation() + 1));
+    }
+}

@@ -1,0 +1,276 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.base.RamBlock;
+import dev.dormouse.checkpoint.StreamCapture;
+import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.LayerIdentity;
+import dev.dormouse.image.ImageWriter;
+import dev.dormouse.image.WriterOptions;
+import dev.dormouse.image.WriterStatistics;
+import dev.dormouse.qmp.Migrations;
+import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.storage.Storage;
+import dev.dormouse.wire.CaptureOptions;
+import dev.dormouse.wire.MigrationStreamReader;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// Puts the memory of a running VM into an image: to let its QEMU go (suspend), or to let it run on
+/// (checkpoint). Until the image is published any failure, Ctrl-C included, lets the VM run on as if
+/// nothing had happened; after that nothing can undo it.
+final class Suspend {
+    private static final Duration EXIT_TIMEOUT = Duration.ofSeconds(30);
+    private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(60);
+
+    private final Home home;
+    private final QemuTools tools;
+    private final Vm vm;
+    private final VmConfig config;
+    private final OperationListener listener;
+    private final Cancellation cancellation;
+
+    Suspend(Home home, QemuTools tools, Vm vm, OperationListener listener, Cancellation cancellation)
+            throws IOException {
+        this.home = home;
+        this.tools = tools;
+        this.vm = vm;
+        this.config = vm.config();
+        this.listener = listener;
+        this.cancellation = cancellation;
+    }
+
+    /// Captures the VM and ends its QEMU.
+    SuspendResult suspend() throws IOException {
+        return run(VmState.SUSPENDING);
+    }
+
+    /// Captures the VM and lets it run on, on new overlays above the layers that the image refers to.
+    SuspendResult checkpoint() throws IOException {
+        return run(VmState.CHECKPOINTING);
+    }
+
+    private SuspendResult run(VmState kind) throws IOException {
+        long startNanos = System.nanoTime();
+        VmRecord before = vm.record();
+        QemuProcess qemu = vm.qemu(before)
+                .filter(_ -> before.state() == VmState.RUNNING)
+                .orElseThrow(() -> new VmException("vm %s: not running, only a running VM can be %s"
+                        .formatted(vm.name(), kind == VmState.SUSPENDING ? "suspended" : "checkpointed")));
+        try (QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), Duration.ofSeconds(10), qemu)) {
+            refuseBlocked(qmp);
+            String id = newImageId();
+            VmRecord during = vm.enter(
+                    kind, before.withImage(id, createOverlays(before)).withGeneration(before.generation() + 1));
+            Captured captured = captureOrGoOn(qmp, before, during, kind);
+            if (kind == VmState.SUSPENDING) {
+                letGo(qmp, qemu, during);
+            } else {
+                vm.enter(
+                        VmState.RUNNING,
+                        during.withChains(during.chainsWithOverlays()).withImage(null, List.of()));
+                qmp.execute("cont", Map.of(), COMMAND_TIMEOUT);
+            }
+            return captured.result(vm.name(), id, home.image(id), millisSince(startNanos));
+        }
+    }
+
+    /// What was captured, and how long the guest stood still for it.
+    private record Captured(WriterStatistics statistics, long captureMillis, long pausedMillis) {
+        SuspendResult result(String vm, String id, Path file, long totalMillis) throws IOException {
+            long nonZeroPages = statistics.totalPages() - statistics.zeroPages();
+            return new SuspendResult(
+                    vm,
+                    id,
+                    file.toString(),
+                    Files.size(file),
+                    statistics.totalPages() * RamBlock.TARGET_PAGE_BYTES,
+                    nonZeroPages * RamBlock.TARGET_PAGE_BYTES,
+                    statistics.storedPages() * RamBlock.TARGET_PAGE_BYTES,
+                    captureMillis,
+                    pausedMillis,
+                    totalMillis);
+        }
+    }
+
+    private Captured captureOrGoOn(QmpClient qmp, VmRecord before, VmRecord during, VmState kind) throws IOException {
+        boolean wasRunning = "running".equals(qmp.execute("query-status").get("status"));
+        try {
+            return capture(qmp, before, during, kind);
+        } catch (IOException | RuntimeException e) {
+            goOn(qmp, before, during, wasRunning, e);
+            throw e;
+        }
+    }
+
+    private Captured capture(QmpClient qmp, VmRecord before, VmRecord during, VmState kind) throws IOException {
+        long pausedNanos = System.nanoTime();
+        qmp.execute("stop", Map.of(), COMMAND_TIMEOUT);
+        String id = imageId(during);
+        try (ImageWriter writer = readMemory(qmp, id)) {
+            new Migrations(qmp).awaitCompleted(COMMAND_TIMEOUT);
+            long captureMillis = millisSince(pausedNanos);
+            List<List<LayerIdentity>> identities = syncAndIdentify(before.chains());
+            if (kind == VmState.CHECKPOINTING) {
+                snapshotDisks(qmp, before, during);
+            }
+            writer.setMetadata(Json.write(new ImageMetadata(
+                    id, vm.name(), Vm.now(), config.qemuVersion(), config, identities, captureMillis)));
+            cancellation.check("vm " + vm.name());
+            listener.step("publishing the image");
+            writer.publish();
+            return new Captured(writer.statistics(), captureMillis, millisSince(pausedNanos));
+        }
+    }
+
+    private ImageWriter readMemory(QmpClient qmp, String id) throws IOException {
+        Path socket = vm.sockets().capture();
+        var migrations = new Migrations(qmp);
+        migrations.resetCapabilities();
+        migrations.setParameters(Map.of("max-bandwidth", 0));
+        try (CaptureChannel channel = CaptureChannel.listen(socket, cancellation)) {
+            migrations.startOutgoing("unix:" + socket);
+            var reader = new MigrationStreamReader(channel, "capture of vm " + vm.name(), CaptureOptions.defaults());
+            return new StreamCapture(
+                            reader,
+                            blocks -> ImageWriter.create(
+                                    Storage.fileSystem(), home.image(id), blocks, WriterOptions.defaults()),
+                            (frames, count) -> listener.captured(
+                                    frames * RamBlock.TARGET_PAGE_BYTES, count * RamBlock.TARGET_PAGE_BYTES))
+                    .run();
+        }
+    }
+
+    private void refuseBlocked(QmpClient qmp) throws IOException {
+        List<String> reasons = new Migrations(qmp).blockedReasons();
+        if (!reasons.isEmpty()) {
+            throw new VmException("vm %s: cannot be captured: %s; remove the device that blocks it"
+                    .formatted(vm.name(), String.join("; ", reasons)));
+        }
+    }
+
+    /// Creates the overlays before the guest is paused; they are empty and nobody refers to them yet.
+    private List<Layer> createOverlays(VmRecord record) throws IOException {
+        return Overlays.create(tools.images(), vm, config, record);
+    }
+
+    /// The layers are as the guest left them, flushed by QEMU; we sync them ourselves because a disk may
+    /// be configured to ignore flushes.
+    private static List<List<LayerIdentity>> syncAndIdentify(List<List<Layer>> chains) throws IOException {
+        var identities = new ArrayList<List<LayerIdentity>>();
+        for (List<Layer> chain : chains) {
+            var disk = new ArrayList<LayerIdentity>();
+            for (int depth = 0; depth < chain.size(); depth++) {
+                if (depth == chain.size() - 1) {
+                    sync(Path.of(chain.get(depth).path()));
+                }
+                disk.add(LayerIdentity.of(chain.get(depth)));
+            }
+            identities.add(disk);
+        }
+        return identities;
+    }
+
+    static void sync(Path file) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.force(true);
+        }
+    }
+
+    /// Moves all disks onto their overlays in one transaction, while the images are inactive.
+    private static void snapshotDisks(QmpClient qmp, VmRecord before, VmRecord during, VmConfig config)
+            throws IOException {
+        var actions = new ArrayList<Map<String, Object>>();
+        for (int i = 0; i < config.disks().size(); i++) {
+            VmConfig.Disk disk = config.disks().get(i);
+            int depth = before.chains().get(i).size();
+            Map<String, Object> overlay = new LinkedHashMap<>(
+                    QemuCommandLine.blockdev(disk, during.overlays().get(i), depth, true));
+            overlay.put("backing", null); // The snapshot sets it.
+            qmp.execute("blockdev-add", overlay, COMMAND_TIMEOUT);
+            actions.add(Map.of(
+                    "type",
+                    "blockdev-snapshot",
+                    "data",
+                    Map.of(
+                            "node", QemuCommandLine.node(disk, depth - 1),
+                            "overlay", QemuCommandLine.node(disk, depth))));
+        }
+        if (!actions.isEmpty()) {
+            qmp.execute("transaction", Map.of("actions", actions), COMMAND_TIMEOUT);
+        }
+    }
+
+    private void snapshotDisks(QmpClient qmp, VmRecord before, VmRecord during) throws IOException {
+        snapshotDisks(qmp, before, during, config);
+    }
+
+    private void letGo(QmpClient qmp, QemuProcess qemu, VmRecord during) throws IOException {
+        listener.step("ending QEMU");
+        VmRecord suspended = vm.enter(VmState.SUSPENDED, during);
+        try {
+            qmp.execute("quit", Map.of(), COMMAND_TIMEOUT);
+        } catch (IOException _) {
+            // It may be gone before it answers; whether it is gone is looked at below.
+        }
+        if (!qemu.awaitExit(EXIT_TIMEOUT)) {
+            qemu.terminate(EXIT_TIMEOUT);
+        }
+        vm.save(suspended.withQemu(null));
+    }
+
+    /// The image did not come to be: the VM runs on.
+    private void goOn(QmpClient qmp, VmRecord before, VmRecord during, boolean wasRunning, Exception cause)
+            throws IOException {
+        try {
+            if (new Migrations(qmp).isUnderWay()) {
+                new Migrations(qmp).cancel(COMMAND_TIMEOUT);
+            }
+            List<List<Layer>> chains = Overlays.inUse(qmp, config, before.chains(), during);
+            vm.enter(VmState.RUNNING, before.withChains(chains));
+            if (wasRunning) {
+                qmp.execute("cont", Map.of(), COMMAND_TIMEOUT);
+            }
+            Overlays.deleteUnused(during.overlays(), chains);
+        } catch (IOException e) {
+            cause.addSuppressed(e);
+            if (vm.qemu(before).isEmpty()) {
+                vm.enter(VmState.RUNNING, before);
+                throw new VmException(
+                        "vm %s: QEMU died while its memory was captured, 'dormouse start %s' boots it again from its disks"
+                                .formatted(vm.name(), vm.name()),
+                        cause);
+            }
+        }
+    }
+
+    private String newImageId() {
+        String time = Vm.now().replaceAll("[^0-9T]", "").substring(0, 15);
+        String base = vm.name() + "-" + time.replace('T', '-');
+        String id = base;
+        for (int i = 2; Files.exists(home.image(id)); i++) {
+            id = base + "-" + i;
+        }
+        return id;
+    }
+
+    private static String imageId(VmRecord record) {
+        if (record.image() == null) {
+            throw new IllegalStateException("a capture has begun without an image id");
+        }
+        return record.image();
+    }
+
+    static long millisSince(long startNanos) {
+        return (System.nanoTime() - startNanos) / 1_000_000;
+    }
+}

@@ -1,0 +1,222 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import dev.dormouse.engine.VmConfig.Disk;
+import dev.dormouse.engine.VmRequest.DiskRequest;
+import dev.dormouse.engine.VmRequest.NetworkRequest;
+import dev.dormouse.qmp.QemuBinary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/// Resolves a request into a VM: every word that means something else on another QEMU is replaced by one
+/// that does not.
+final class VmCreation {
+    private static final String DEFAULT_MEMORY = "2G";
+    private static final long MEMORY_BYTES_MIN = 16 << 20;
+    private static final SecureRandom RANDOM = new SecureRandom();
+
+    private final Home home;
+    private final QemuTools tools;
+    private final VmRequest request;
+    private final List<Disk> disks = new ArrayList<>();
+    private final List<List<Layer>> chains = new ArrayList<>();
+
+    VmCreation(Home home, QemuTools tools, VmRequest request) {
+        this.home = home;
+        this.tools = tools;
+        this.request = request;
+    }
+
+    Vm create() throws IOException {
+        Home.checkName(request.name());
+        if (Files.exists(home.vm(request.name()))) {
+            throw new VmException("vm %s: exists already, choose another name or remove it with 'dormouse rm'"
+                    .formatted(request.name()));
+        }
+        ExtraArguments.check(request.name(), orEmpty(request.extraArguments()));
+        Home.createPrivate(home.vm(request.name()));
+        try {
+            for (DiskRequest disk : orEmpty(request.disks())) {
+                addDisk(disk);
+            }
+            VmConfig config = resolve();
+            return Vm.create(home, config, new VmRecord(VmState.STOPPED, chains, null, List.of(), null, 0, Vm.now()));
+        } catch (IOException | RuntimeException e) {
+            Removal.deleteFolder(home.vm(request.name()));
+            throw e;
+        }
+    }
+
+    private VmConfig resolve() throws IOException {
+        QemuBinary qemu = tools.qemu();
+        String accelerator =
+                qemu.accelerator(request.acceleratorChoice()).kind().option();
+        VmConfig.UefiFirmware uefi = uefi();
+        return new VmConfig(
+                request.name(),
+                memoryBytes(),
+                cpus(),
+                qemu.machineType(Objects.requireNonNullElse(request.machine(), "q35")),
+                accelerator,
+                cpuModel(qemu),
+                request.memoryBackendChoice(),
+                disks,
+                kernel(),
+                networks(),
+                request.vnc(),
+                uefi,
+                Boolean.TRUE.equals(request.guestAgent()),
+                Boolean.FALSE.equals(request.vmgenid())
+                        ? null
+                        : UUID.randomUUID().toString(),
+                orEmpty(request.extraArguments()),
+                qemu.version().toString());
+    }
+
+    private long memoryBytes() throws VmException {
+        long bytes = MemorySize.parse(Objects.requireNonNullElse(request.memory(), DEFAULT_MEMORY));
+        if (bytes < MEMORY_BYTES_MIN || bytes % (1 << 20) != 0) {
+            throw new VmException("vm %s: memory is %s, 16M or more in whole MiB is allowed"
+                    .formatted(request.name(), request.memory()));
+        }
+        return bytes;
+    }
+
+    private int cpus() throws VmException {
+        int cpus = Objects.requireNonNullElse(request.cpus(), 1);
+        if (cpus < 1 || cpus > 255) {
+            throw new VmException("vm %s: CPU count is %d, 1 to 255 are allowed".formatted(request.name(), cpus));
+        }
+        return cpus;
+    }
+
+    /// `max` and `host` mean something else on each QEMU and each host, so a restore could not be sure of
+    /// them.
+    private String cpuModel(QemuBinary qemu) throws IOException {
+        String model = Objects.requireNonNullElse(request.cpu(), "qemu64-v1");
+        String name = model.split(",", 2)[0];
+        if (List.of("max", "host").contains(name)) {
+            throw new VmException(
+                    "vm %s: CPU model '%s' differs from host to host, name a model, as in --cpu Nehalem-v1"
+                            .formatted(request.name(), name));
+        }
+        if (!qemu.cpuModels().contains(name)) {
+            throw new VmException("vm %s: QEMU knows no CPU model '%s', '%s -cpu help' lists those that it knows"
+                    .formatted(request.name(), name, qemu.path()));
+        }
+        return model;
+    }
+
+    private void addDisk(DiskRequest disk) throws IOException {
+        Disk.Interface attachment =
+                Choice.of("disk attachment", Disk.Interface.class, disk.attachment(), Disk.Interface.VIRTIO);
+        if ((disk.path() == null) == (disk.golden() == null)) {
+            throw new VmException(
+                    "vm %s: a disk has either a path of its own or a golden base".formatted(request.name()));
+        }
+        if (disk.golden() == null) {
+            addOwnDisk(Path.of(disk.path()), attachment);
+        } else {
+            addGoldenDisk(Path.of(disk.golden()), attachment);
+        }
+    }
+
+    private void addOwnDisk(Path file, Disk.Interface attachment) throws IOException {
+        List<Layer> chain = tools.images().backingChain(file.toAbsolutePath());
+        refuseIfUsed(chain.getLast());
+        disks.add(new Disk(nextId(), tools.images().virtualSizeBytes(file), attachment, chain.size() - 1));
+        chains.add(chain);
+    }
+
+    /// Two VMs that write one disk destroy it, and a layer that an image needs must not be written at all.
+    private void refuseIfUsed(Layer layer) throws IOException {
+        var owner = new Layers(home).pinnedBy(layer, request.name());
+        if (owner.isPresent()) {
+            throw new VmException("%s: belongs to %s already, give the VM a disk of its own or use it as a golden base"
+                    .formatted(layer.path(), owner.get()));
+        }
+    }
+
+    private void addGoldenDisk(Path golden, Disk.Interface attachment) throws IOException {
+        List<Layer> base = tools.images().backingChain(golden.toAbsolutePath());
+        long sizeBytes = tools.images().virtualSizeBytes(golden);
+        String id = nextId();
+        Path file = Home.createPrivate(home.disks(request.name())).resolve(id + ".qcow2");
+        tools.images().createOverlay(file, base.getLast(), sizeBytes);
+        var chain = new ArrayList<>(base);
+        chain.add(new Layer(file.toString(), Layer.Format.QCOW2));
+        disks.add(new Disk(id, sizeBytes, attachment, base.size()));
+        chains.add(List.copyOf(chain));
+    }
+
+    private String nextId() {
+        return "disk" + disks.size();
+    }
+
+    private VmConfig.@Nullable UefiFirmware uefi() throws IOException {
+        if (request.uefiCode() == null || request.uefiVariables() == null) {
+            if (request.uefiCode() != null || request.uefiVariables() != null) {
+                throw new VmException(
+                        "vm %s: UEFI needs both the firmware and a variable store".formatted(request.name()));
+            }
+            return null;
+        }
+        addOwnDisk(Path.of(request.uefiVariables()), Disk.Interface.PFLASH);
+        return new VmConfig.UefiFirmware(
+                absolute(request.uefiCode()), disks.getLast().id());
+    }
+
+    private VmConfig.@Nullable Kernel kernel() throws IOException {
+        if (request.kernel() == null) {
+            if (request.initrd() != null || request.append() != null) {
+                throw new VmException("vm %s: an initrd or kernel arguments need a kernel".formatted(request.name()));
+            }
+            return null;
+        }
+        return new VmConfig.Kernel(
+                absolute(request.kernel()),
+                request.initrd() == null ? null : absolute(request.initrd()),
+                request.append());
+    }
+
+    private String absolute(String file) throws VmException {
+        Path path = Path.of(file).toAbsolutePath().normalize();
+        if (!Files.isReadable(path)) {
+            throw new VmException("%s: not found or not readable, vm %s needs it".formatted(path, request.name()));
+        }
+        return path.toString();
+    }
+
+    private List<VmConfig.Network> networks() throws VmException {
+        var result = new ArrayList<VmConfig.Network>();
+        for (NetworkRequest network : orEmpty(request.networks())) {
+            boolean user = network.mode().equals("user");
+            if (!List.of("user", "tap", "bridge").contains(network.mode()) || user != (network.target() == null)) {
+                throw new VmException("vm %s: network '%s', allowed are user, tap=NAME and bridge=NAME"
+                        .formatted(request.name(), network.mode()));
+            }
+            result.add(new VmConfig.Network(
+                    network.mode(),
+                    network.target(),
+                    orEmpty(network.forwards()),
+                    network.mac() == null ? randomMac() : network.mac()));
+        }
+        return result;
+    }
+
+    static String randomMac() {
+        // 52:54:00 is the prefix that QEMU uses for the addresses that it makes up.
+        return "52:54:00:%02x:%02x:%02x".formatted(RANDOM.nextInt(256), RANDOM.nextInt(256), RANDOM.nextInt(256));
+    }
+
+    private static <T> List<T> orEmpty(@Nullable List<T> list) {
+        return list == null ? List.of() : list;
+    }
+}

@@ -1,0 +1,16 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.base.DormouseException;
+
+/// What was asked of a VM or an image cannot be done in the state it is in, or it does not exist.
+public final class VmException extends DormouseException {
+    private static final long serialVersionUID = 1L;
+
+    public VmException(String message) {
+        super(message);
+    }
+
+    public VmException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

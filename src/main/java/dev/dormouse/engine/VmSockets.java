@@ -1,0 +1,41 @@
+package dev.dormouse.engine;
+
+import java.nio.file.Path;
+
+/// The sockets and the pid file of a VM's QEMU.
+///
+/// @param runtime folder of the VM under the runtime folder
+/// @param vm folder of the VM under the home
+record VmSockets(Path runtime, Path vm) {
+    Path qmp() {
+        return runtime.resolve("qmp");
+    }
+
+    Path qmpOutOfBand() {
+        return runtime.resolve("oob");
+    }
+
+    Path migration() {
+        return runtime.resolve("migration");
+    }
+
+    Path capture() {
+        return runtime.resolve("capture");
+    }
+
+    Path guestAgent() {
+        return runtime.resolve("agent");
+    }
+
+    Path pidFile() {
+        return runtime.resolve("pid");
+    }
+
+    Path serialLog() {
+        return vm.resolve("serial.log");
+    }
+
+    Path qemuLog() {
+        return vm.resolve("qemu.log");
+    }
+}

@@ -1,0 +1,36 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.Layer;
+import io.avaje.jsonb.Json;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// What a VM is now, for people and for `--json`.
+///
+/// @param state in lower case: what is recorded, corrected by whether QEMU and a page server live; beside
+///     the words of [VmState] `stalled` (a page cannot be served) and `orphaned` (no page server)
+/// @param stalledReason why a page cannot be served
+/// @param pid of QEMU
+/// @param image id of the image that holds the memory
+/// @param restored, toRestore non-zero pages placed so far, and in all, of a restore under way
+@Json
+public record VmStatus(
+        String name,
+        String state,
+        @Nullable String stalledReason,
+        @Nullable Long pid,
+        long memoryBytes,
+        int cpus,
+        String machine,
+        String accelerator,
+        String cpuModel,
+        String memoryBackend,
+        String qemuVersion,
+        @Nullable String image,
+        @Nullable Long imageBytes,
+        @Nullable Long restored,
+        @Nullable Long toRestore,
+        List<List<Layer>> disks,
+        @Nullable String vnc,
+        String qmpSocket,
+        String since) {}

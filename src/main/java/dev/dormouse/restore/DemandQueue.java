@@ -1,0 +1,50 @@
+package dev.dormouse.restore;
+
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// The only door through which another thread reaches the page-fault server: frames that the guest waits
+/// for, and the end of the return path. Bounded; the return path waits when the server is far behind,
+/// which QEMU tolerates because it asks again for nothing.
+final class DemandQueue {
+    private static final int DEMANDS_MAX = 4096;
+
+    /// @param frame the page that somebody in QEMU waits for
+    /// @param arrivalNanos when the request was read, by `System.nanoTime`
+    record Demand(long frame, long arrivalNanos) {}
+
+    private final ArrayBlockingQueue<Demand> demands = new ArrayBlockingQueue<>(DEMANDS_MAX);
+    private volatile @Nullable Exception failure;
+    private volatile boolean closed;
+
+    void put(Demand demand) throws InterruptedException {
+        demands.put(demand);
+    }
+
+    /// The return path ended, in order if `reason` is null.
+    void close(@Nullable Exception reason) {
+        failure = reason;
+        closed = true;
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    @Nullable
+    Exception failure() {
+        return failure;
+    }
+
+    @Nullable
+    Demand poll() {
+        return demands.poll();
+    }
+
+    /// Waits for a demand, at most for the time given.
+    @Nullable
+    Demand poll(long timeoutNanos) throws InterruptedException {
+        return demands.poll(timeoutNanos, TimeUnit.NANOSECONDS);
+    }
+}

@@ -1,0 +1,100 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.image.ExtentBuffer;
+import dev.dormouse.image.ImageReader;
+import dev.dormouse.image.PageClass;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/// The pages of a checkpoint image. Groups are the image's extents; a duplicate belongs to the group of
+/// the page that it repeats. Keeps the extent that was read last, because its other pages come next.
+final class ImagePageSource implements PageSource {
+    private final ImageReader image;
+    private final ExtentBuffer extent;
+    private final int[] groupStarts; // One more than groups; indexes into frames.
+    private final int[] frames;
+    private int loadedExtent = -1;
+
+    ImagePageSource(ImageReader image) throws IOException {
+        this.image = image;
+        this.extent = image.newExtentBuffer();
+        this.groupStarts = new int[image.extentCount() + 1];
+        this.frames = sortByExtent();
+    }
+
+    /// Counting sort of all non-zero frames by extent; stable, so the frames of an extent ascend.
+    private int[] sortByExtent() throws IOException {
+        int frameCount = Math.toIntExact(image.frameCount());
+        for (int frame = 0; frame < frameCount; frame++) {
+            if (image.pageClass(frame) != PageClass.ZERO) {
+                groupStarts[image.extentIndex(frame) + 1]++;
+            }
+        }
+        for (int i = 0; i < image.extentCount(); i++) {
+            groupStarts[i + 1] += groupStarts[i];
+        }
+        int[] next = groupStarts.clone();
+        int[] sorted = new int[groupStarts[image.extentCount()]];
+        for (int frame = 0; frame < frameCount; frame++) {
+            if (image.pageClass(frame) != PageClass.ZERO) {
+                sorted[next[image.extentIndex(frame)]++] = frame;
+            }
+        }
+        return sorted;
+    }
+
+    @Override
+    public long frameCount() {
+        return image.frameCount();
+    }
+
+    @Override
+    public long nonZeroCount() {
+        return frames.length;
+    }
+
+    @Override
+    public boolean isZero(long frame) throws IOException {
+        return image.pageClass(frame) == PageClass.ZERO;
+    }
+
+    @Override
+    public int group(long frame) throws IOException {
+        return image.extentIndex(frame);
+    }
+
+    @Override
+    public int groupCount() {
+        return image.extentCount();
+    }
+
+    @Override
+    public FrameList frames(int group) {
+        int start = groupStarts[group];
+        int size = groupStarts[group + 1] - start;
+        return new FrameList() {
+            @Override
+            public int size() {
+                return size;
+            }
+
+            @Override
+            public long get(int index) {
+                return frames[start + index];
+            }
+        };
+    }
+
+    @Override
+    public ByteBuffer read(long frame) throws IOException {
+        int index = image.extentIndex(frame);
+        if (index != loadedExtent) {
+            loadedExtent = -1; // Not the old one either, if the read fails half-way.
+            image.readExtent(index, extent);
+            loadedExtent = index;
+        }
+        ByteBuffer page = extent.page(image.slot(frame));
+        image.verifyPage(frame, page);
+        return page;
+    }
+}

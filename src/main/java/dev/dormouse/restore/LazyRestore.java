@@ -1,0 +1,90 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.base.RamBlock;
+import dev.dormouse.base.RamLayout;
+import dev.dormouse.image.ImageReader;
+import dev.dormouse.wire.Command;
+import dev.dormouse.wire.DevicePackage;
+import dev.dormouse.wire.MigrationStreamWriter;
+import dev.dormouse.wire.ReturnPathReader;
+import dev.dormouse.wire.StreamMessage;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.OptionalInt;
+
+/// A lazy restore as the source of a postcopy migration (`docs/protocol.md`): handshake, device state,
+/// RUN, then pages, the demanded ones first. The calling thread is the owner thread.
+public final class LazyRestore {
+    private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
+    private final String resource;
+    private final SocketChannel channel;
+    private final ImageReader image;
+    private final RamLayout layout;
+    private final MigrationStreamWriter out;
+    private final DemandQueue demands = new DemandQueue();
+    private final ReturnPath returnPath;
+    private final PageFaultServer server;
+
+    /// @param resource what errors call the restore, such as the name of the VM
+    /// @param channel connected to QEMU, blocking; the caller's to close
+    /// @param image to be open until the restore has ended
+    public LazyRestore(
+            String resource, SocketChannel channel, ImageReader image, RestoreListener listener, RestoreOptions options)
+            throws IOException {
+        this.resource = resource;
+        this.channel = channel;
+        this.image = image;
+        layout = new RamLayout(image.ramBlocks());
+        out = new MigrationStreamWriter(channel);
+        returnPath = new ReturnPath(
+                new ReturnPathReader(channel, resource + ": return path", layout.blocks()), layout, demands);
+        server = new PageFaultServer(
+                new ImagePageSource(image), new StreamPlacer(out, layout), demands, listener, options);
+    }
+
+    /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
+    public void handshake() throws IOException {
+        channel.write(ByteBuffer.wrap(image.configuration()));
+        out.write(new Command.OpenReturnPath());
+        out.write(Command.PostcopyAdvise.of(layout.blocks()));
+        out.write(new StreamMessage.RamStart(image.ramSectionId(), layout.blocks()));
+        out.flush();
+        returnPath.start();
+    }
+
+    /// Sends the device state with RUN and serves pages until every non-zero one is placed, then ends the
+    /// migration. Pages are asked for before RUN too, by the devices that are being loaded.
+    public void run() throws IOException {
+        var devices = new StreamMessage.DeviceState(image.deviceState());
+        try {
+            out.launch(layout.blocks(), new DevicePackage(devices, OptionalInt.empty()));
+            out.beginPart(image.ramSectionId(), false);
+            server.run();
+            end();
+            returnPath.awaitShut(SHUT_TIMEOUT);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RestoreException(resource + ": interrupted before every page was placed", e);
+        }
+    }
+
+    /// {@return what was placed, and why; complete after [#run]}
+    public RestoreListener.Progress progress() {
+        return server.progress();
+    }
+
+    private void end() throws IOException {
+        out.endPart();
+        out.beginPart(image.ramSectionId(), true);
+        out.endPart();
+        out.write(new StreamMessage.EndOfStream());
+        out.flush();
+    }
+
+    /// {@return the memory that has to be placed, in bytes}
+    public long nonZeroBytes() {
+        return server.progress().nonZeroPages() * RamBlock.TARGET_PAGE_BYTES;
+    }
+}

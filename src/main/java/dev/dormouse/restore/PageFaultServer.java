@@ -1,0 +1,249 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.restore.DemandQueue.Demand;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// Gives a restored guest its pages: those that it waits for at once, their neighbours behind them, and
+/// all the rest in the background, whose size [BackgroundWindow] decides.
+///
+/// One thread runs it and owns all that is here but the [DemandQueue]. Each turn does a bounded amount of
+/// work: one demanded page with its neighbours, or one batch of the background.
+///
+/// A page that cannot be read, or is not the one that was saved, is left out and tried again once a
+/// second; the guest waits for it if it needs it.
+final class PageFaultServer {
+    private static final long RETRY_NANOS = 1_000_000_000;
+    private static final long REPORT_NANOS = 100_000_000;
+    private static final int ZERO_RUN_PAGES = 16; // Aligned 64 KiB: what a guest that allocates touches next.
+
+    private final PageSource source;
+    private final PagePlacer placer;
+    private final DemandQueue demands;
+    private final RestoreListener listener;
+    private final RestoreOptions options;
+    private final FrameSet placed;
+    private final ArrayDeque<Integer> failedGroups = new ArrayDeque<>();
+    private final ArrayDeque<Long> failedDemands = new ArrayDeque<>();
+    private BackgroundWindow window;
+    private boolean hurrying;
+    private int nextGroup;
+    private int nextInGroup;
+    private long demanded;
+    private long demandedZero;
+    private long prefetched;
+    private long retryNanos;
+    private long reportNanos;
+    private boolean stalled;
+
+    PageFaultServer(
+            PageSource source,
+            PagePlacer placer,
+            DemandQueue demands,
+            RestoreListener listener,
+            RestoreOptions options) {
+        this.source = source;
+        this.placer = placer;
+        this.demands = demands;
+        this.listener = listener;
+        this.options = options;
+        this.placed = new FrameSet(source.frameCount());
+        this.window = new BackgroundWindow(options, System.nanoTime());
+    }
+
+    /// Returns when every non-zero page was placed.
+    ///
+    /// @throws RestoreException if QEMU closed the return path before that
+    void run() throws IOException, InterruptedException {
+        while (nonZeroPlaced() < source.nonZeroCount()) {
+            turn();
+        }
+        listener.progress(progress());
+    }
+
+    RestoreListener.Progress progress() {
+        return new RestoreListener.Progress(source.nonZeroCount(), nonZeroPlaced(), demanded, demandedZero, prefetched);
+    }
+
+    private long nonZeroPlaced() {
+        return demanded + prefetched;
+    }
+
+    private void turn() throws IOException, InterruptedException {
+        Demand demand = demands.poll();
+        long now = System.nanoTime();
+        if (demand == null) {
+            if (demands.isClosed()) {
+                throw closedEarly();
+            }
+            report(now);
+            retryFailed(now);
+            int pages = window.pages(now);
+            if (pages > 0 && placeBackground(pages, now)) {
+                return;
+            }
+            demand = demands.poll(Math.clamp(window.shutNanos(now), 100_000, 10_000_000));
+        }
+        if (demand != null) {
+            serve(demand.frame());
+            window.onDemand(System.nanoTime());
+        }
+    }
+
+    private RestoreException closedEarly() {
+        String message = "return path: closed by QEMU after %d of %d pages, see the log of QEMU"
+                .formatted(nonZeroPlaced(), source.nonZeroCount());
+        return demands.failure() == null
+                ? new RestoreException(message)
+                : new RestoreException(message, demands.failure());
+    }
+
+    /// Answers one demand. Asking twice for a page is normal: the second thread that touches it asks too,
+    /// and a request may cross its answer.
+    private void serve(long frame) throws IOException {
+        if (placed.contains(frame)) {
+            return;
+        }
+        if (source.isZero(frame)) {
+            demandedZero++;
+            placeZeroRun(frame);
+            return;
+        }
+        ByteBuffer page = tryRead(frame);
+        if (page == null) {
+            failedDemands.add(frame);
+            return;
+        }
+        placed.add(frame);
+        demanded++;
+        placer.place(frame, page);
+        placer.flush(); // The guest must not wait until the neighbours are ready, too.
+        placeNeighbours(frame);
+    }
+
+    private void placeZeroRun(long frame) throws IOException {
+        placed.add(frame);
+        placer.placeZero(frame);
+        long start = frame - frame % ZERO_RUN_PAGES;
+        long end = Math.min(start + ZERO_RUN_PAGES, source.frameCount());
+        for (long other = start; other < end; other++) {
+            if (source.isZero(other) && placed.add(other)) {
+                placer.placeZero(other);
+            }
+        }
+        placer.flush();
+    }
+
+    /// Places the pages that were decompressed together with the demanded one: they are at hand, and the
+    /// guest is likely to want them.
+    private void placeNeighbours(long frame) throws IOException {
+        PageSource.FrameList frames = source.frames(source.group(frame));
+        int size = frames.size();
+        int first = Math.max(0, indexOf(frames, frame) - options.neighbourPages() / 2);
+        int end = Math.min(size, first + options.neighbourPages());
+        for (int i = first; i < end; i++) {
+            prefetch(frames.get(i));
+        }
+        placer.flush();
+    }
+
+    private static int indexOf(PageSource.FrameList frames, long frame) {
+        int low = 0;
+        int high = frames.size() - 1;
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            if (frames.get(middle) < frame) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low;
+    }
+
+    /// {@return false if nothing is left to place in the background}
+    private boolean placeBackground(int pagesMax, long startNanos) throws IOException {
+        int pages = 0;
+        while (pages < pagesMax && nextGroup < source.groupCount()) {
+            PageSource.FrameList frames = source.frames(nextGroup);
+            if (nextInGroup == frames.size()) {
+                nextGroup++;
+                nextInGroup = 0;
+            } else if (prefetch(frames.get(nextInGroup++))) {
+                pages++;
+            }
+        }
+        if (pages == 0) {
+            return false;
+        }
+        placer.flush();
+        window.onPlaced(pages, startNanos, System.nanoTime());
+        return true;
+    }
+
+    private boolean prefetch(long frame) throws IOException {
+        if (placed.contains(frame)) {
+            return false;
+        }
+        ByteBuffer page = tryRead(frame);
+        if (page == null) {
+            int group = source.group(frame);
+            if (!failedGroups.contains(group)) {
+                failedGroups.add(group);
+            }
+            return false;
+        }
+        placed.add(frame);
+        prefetched++;
+        placer.place(frame, page);
+        return true;
+    }
+
+    /// {@return the page, or null if it cannot be served now: then the listener knows why}
+    private @Nullable ByteBuffer tryRead(long frame) {
+        try {
+            return source.read(frame);
+        } catch (IOException e) {
+            stalled = true;
+            retryNanos = System.nanoTime() + RETRY_NANOS;
+            listener.stalled(e.getMessage() == null ? e.toString() : e.getMessage());
+            return null;
+        }
+    }
+
+    private void retryFailed(long now) throws IOException {
+        if (!stalled || now - retryNanos < 0) {
+            return;
+        }
+        stalled = false;
+        for (int left = failedDemands.size(); left > 0 && !stalled; left--) {
+            serve(failedDemands.remove());
+        }
+        for (int left = failedGroups.size(); left > 0 && !stalled; left--) {
+            PageSource.FrameList frames = source.frames(failedGroups.remove());
+            for (int i = 0; i < frames.size(); i++) {
+                prefetch(frames.get(i));
+            }
+        }
+        stalled |= !failedDemands.isEmpty() || !failedGroups.isEmpty();
+        if (!stalled) {
+            placer.flush();
+            listener.unstalled();
+        }
+    }
+
+    private void report(long now) {
+        if (now - reportNanos < 0) {
+            return;
+        }
+        reportNanos = now + REPORT_NANOS;
+        listener.progress(progress());
+        if (!hurrying && listener.hurry()) {
+            hurrying = true;
+            window = new BackgroundWindow(options.unthrottled(), now - TimeUnit.SECONDS.toNanos(1));
+        }
+    }
+}

@@ -1,0 +1,28 @@
+package dev.dormouse.restore;
+
+/// Follows a restore. Called by its owner thread; what takes long or throws here delays the guest.
+public interface RestoreListener {
+    /// How far a restore is. Pages are of 4096 bytes.
+    ///
+    /// @param nonZeroPages pages that have to be placed in all
+    /// @param placedPages non-zero pages placed so far
+    /// @param demandedPages non-zero pages that the guest waited for
+    /// @param demandedZeroPages zero pages that the guest waited for
+    /// @param prefetchedPages non-zero pages placed before anybody asked: neighbours and background
+    record Progress(
+            long nonZeroPages, long placedPages, long demandedPages, long demandedZeroPages, long prefetchedPages) {}
+
+    /// Called at most some ten times a second, and at the end.
+    default void progress(Progress progress) {}
+
+    /// A page cannot be served; whoever touches it in the guest waits until a retry succeeds.
+    default void stalled(String reason) {}
+
+    /// The page that could not be served was placed.
+    default void unstalled() {}
+
+    /// Whether the background should now go as fast as it can. Asked some ten times a second.
+    default boolean hurry() {
+        return false;
+    }
+}

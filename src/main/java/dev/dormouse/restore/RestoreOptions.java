@@ -1,0 +1,39 @@
+package dev.dormouse.restore;
+
+/// How a lazy restore treats the guest beside which it runs.
+///
+/// @param windowPagesMin pages in the first batch of the background after a demand
+/// @param windowPagesMax pages in its largest batch; a demand that comes just then waits for it
+/// @param quietNanos for how long after a demand the background rests
+/// @param duty share of the time in which the background may be at work, above 0 to 1
+/// @param rateBytesPerSecond limit of the background, 0 for none
+/// @param neighbourPages pages around a demanded one that are placed with it
+public record RestoreOptions(
+        int windowPagesMin,
+        int windowPagesMax,
+        long quietNanos,
+        double duty,
+        long rateBytesPerSecond,
+        int neighbourPages) {
+
+    /// What measured best on a machine with two cores; see `docs/adr`.
+    public static final RestoreOptions DEFAULT = new RestoreOptions(16, 256, 2_000_000, 0.5, 0, 32);
+
+    /// Everything as fast as it goes: for a VM that is to be suspended again, or that nobody uses.
+    public RestoreOptions unthrottled() {
+        return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages);
+    }
+
+    public RestoreOptions {
+        if (windowPagesMin < 1 || windowPagesMax < windowPagesMin) {
+            throw new IllegalArgumentException("background window is %d to %d pages, 1 or more, ascending, is allowed"
+                    .formatted(windowPagesMin, windowPagesMax));
+        }
+        if (!(duty > 0 && duty <= 1)) {
+            throw new IllegalArgumentException("background duty is " + duty + ", above 0 to 1 is allowed");
+        }
+        if (quietNanos < 0 || rateBytesPerSecond < 0 || neighbourPages < 0) {
+            throw new IllegalArgumentException("background quiet time, rate and neighbours cannot be negative");
+        }
+    }
+}
