@@ -14,6 +14,8 @@ import org.xml.sax.SAXException;
 /// each skipped test with the reason, then `N passed, N failed, N skipped`. Exits with 1 if a test
 /// failed or none ran: a build without tests must not look like one whose tests passed.
 final class TestSummary {
+    private static final int REASON_LENGTH_MAX = 300; // A whole stack trace may stand there.
+
     private int passed;
     private final List<String> failed = new ArrayList<>();
     private final List<String> skipped = new ArrayList<>();
@@ -64,10 +66,16 @@ final class TestSummary {
         passed++;
     }
 
+    /// {@return the message on one line, without what it says for every skipped test}
     private static String reason(Element result) {
         String message = result.getAttribute("message");
-        String text = message.isBlank() ? result.getTextContent() : message;
-        return text.strip().lines().findFirst().orElse("no reason given");
+        String text = (message.isBlank() ? result.getTextContent() : message)
+                .strip()
+                .replaceAll("\\s+", " ")
+                .replaceFirst("^org\\.opentest4j\\.TestAbortedException: ", "")
+                .replaceFirst("^Assumption failed: ", "");
+        if (text.isEmpty()) return "no reason given";
+        return text.length() <= REASON_LENGTH_MAX ? text : text.substring(0, REASON_LENGTH_MAX) + "...";
     }
 
     private void print() {

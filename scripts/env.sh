@@ -10,13 +10,13 @@ DORMOUSE_JDK_MIN=25
 DORMOUSE_ROOT="${BASH_SOURCE[0]%/*}/.."
 DORMOUSE_ROOT="$(cd "$DORMOUSE_ROOT" && pwd -P)"
 DORMOUSE_CACHE_DIR="${DORMOUSE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/dormouse}"
-# Messages of the JVM's logging go to standard error and only from level error: a class archive
-# that no longer fits would else announce itself in the middle of --json output.
+# The JVM's own log is off: a class archive that no longer fits is ignored, not announced in the
+# middle of --json output.
 # The serial collector starts fastest, and the heap is small: guest pages live outside of it.
 DORMOUSE_JVM_FLAGS=(
   -XX:+UseSerialGC
   -Xshare:auto
-  -Xlog:disable -Xlog:all=error:stderr
+  -Xlog:disable
   -ea:dev.dormouse...
 )
 

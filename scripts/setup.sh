@@ -61,7 +61,7 @@ install_missing() {
   mkdir --parents "$DORMOUSE_CACHE_DIR"
   log="$DORMOUSE_CACHE_DIR/setup.log"
   export DEBIAN_FRONTEND=noninteractive
-  if ! { apt-get update && $command; } >"$log" 2>&1 </dev/null; then
+  if ! { apt-get update; $command; } >"$log" 2>&1 </dev/null; then
     cat "$log" >&2
     fail "$log: apt-get failed: see above, or run '$command' yourself"
   fi
