@@ -142,7 +142,7 @@ describe() {
   echo '  "formatVersion": 1,'
   echo "  \"sources\": \"$hash\","
   echo "  \"kernelPackage\": \"$kernel_deb\","
-  echo '  "append": "console=ttyS0 quiet",'
+  echo '  "append": "console=ttyS0 quiet clearcpuid=erms",'
   echo "  \"files\": $files,"
   echo "  \"fileBytes\": $file_bytes,"
   for name in vmlinuz initrd.gz disk.raw; do

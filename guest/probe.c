@@ -685,8 +685,10 @@ static void dispatch(const char *line)
     strcpy(copy, line);
     int count = split(copy, words);
     const struct command *command = count < 2 ? NULL : find_command(words[1]);
+    if (count == 0)
+        return; /* a new host ends the line that its predecessor may have left half sent */
     if (!command || count != command->arguments + 2)
-        answer_line(count ? words[0] : "?", "error unknown command or wrong number of arguments");
+        answer_line(words[0], "error unknown command or wrong number of arguments");
     else if (command->quick)
         run_line(line);
     else if (!enqueue(line))

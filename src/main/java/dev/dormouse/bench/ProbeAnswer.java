@@ -1,0 +1,46 @@
+package dev.dormouse.bench;
+
+import java.util.HashMap;
+import java.util.Map;
+
+/// One answer of the probe, `ok` followed by words or by `name=number` pairs, or `error` and a text.
+record ProbeAnswer(String command, String text) {
+    /// @throws ProbeException if the guest answered with an error
+    ProbeAnswer orThrow() throws ProbeException {
+        if (text.equals("ok") || text.startsWith("ok ")) {
+            return this;
+        }
+        throw new ProbeException("guest: '%s' answered: %s".formatted(command, text));
+    }
+
+    /// {@return what follows the `ok`}
+    String words() {
+        return text.length() > 3 ? text.substring(3) : "";
+    }
+
+    /// {@return the number of the pair with this name; it is unsigned below 2^63}
+    long number(String name) throws ProbeException {
+        String value = pairs().get(name);
+        try {
+            long number = Long.parseLong(value == null ? "" : value);
+            if (number >= 0) {
+                return number;
+            }
+        } catch (NumberFormatException _) {
+            // Reported below, as a number out of range is.
+        }
+        throw new ProbeException(
+                "guest: '%s' answered '%s', '%s=' and a number are expected".formatted(command, text, name));
+    }
+
+    private Map<String, String> pairs() {
+        Map<String, String> pairs = new HashMap<>();
+        for (String word : words().split(" ")) {
+            int at = word.indexOf('=');
+            if (at > 0) {
+                pairs.put(word.substring(0, at), word.substring(at + 1));
+            }
+        }
+        return pairs;
+    }
+}

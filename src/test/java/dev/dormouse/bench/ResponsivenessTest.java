@@ -1,0 +1,83 @@
+package dev.dormouse.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+class ResponsivenessTest {
+    private static final long REQUEST = 5_000_000_000L;
+    private static final double BASELINE = 10_000;
+
+    @Test
+    void isTheFirstReportOfAGuestThatIsFastAtOnce() {
+        SyntheticReports reports = afterRequest(300).run(1000, 9500);
+
+        assertThat(timeMillis(reports)).isEqualTo(300);
+    }
+
+    @Test
+    void startsWhereTheRateHasComeUpToNinetyPercent() {
+        SyntheticReports reports = afterRequest(300).run(400, 2000).run(2000, 10_000);
+
+        // 690 ms: the window that still has 10 ms of the slow time in it is at 92 %.
+        assertThat(timeMillis(reports)).isEqualTo(690);
+    }
+
+    @Test
+    void startsAgainBehindAStall() {
+        SyntheticReports reports = afterRequest(100).run(700, 10_000).stall(200).run(1200, 10_000);
+
+        assertThat(timeMillis(reports)).isBetween(970L, 1000L);
+    }
+
+    @Test
+    void isEmptyWhenTheRateNeverHoldsForASecond() {
+        SyntheticReports reports = afterRequest(100);
+        for (int i = 0; i < 10; i++) {
+            reports.run(900, 10_000).run(100, 1000);
+        }
+
+        assertThat(time(reports)).isEmpty();
+    }
+
+    @Test
+    void isEmptyWhenTheSeriesEndsBeforeTheSecondIsFull() {
+        assertThat(time(afterRequest(100).run(990, 10_000))).isEmpty();
+        assertThat(Responsiveness.timeToResponsiveness(REQUEST, BASELINE, WorkRate.of(List.of())))
+                .isEmpty();
+    }
+
+    @Test
+    void ignoresReportsOfTheTimeBeforeTheRequest() {
+        SyntheticReports reports = new SyntheticReports(REQUEST - 2_000_000_000L)
+                .run(2000, 10_000)
+                .stall(500)
+                .run(1500, 10_000);
+
+        assertThat(timeMillis(reports)).isBetween(470L, 500L);
+    }
+
+    @Test
+    void refusesABaselineThatIsNoRate() {
+        WorkRate rate = afterRequest(0).rate();
+
+        assertThatThrownBy(() -> Responsiveness.timeToResponsiveness(REQUEST, Double.NaN, rate))
+                .hasMessage("baseline is NaN iterations per second, it must be above 0");
+    }
+
+    private static SyntheticReports afterRequest(long millis) {
+        return new SyntheticReports(REQUEST + millis * 1_000_000);
+    }
+
+    private static Optional<Duration> time(SyntheticReports reports) {
+        return Responsiveness.timeToResponsiveness(REQUEST, BASELINE, reports.rate());
+    }
+
+    private static long timeMillis(SyntheticReports reports) {
+        return time(reports).orElseThrow().toMillis();
+    }
+}
