@@ -20,7 +20,7 @@ public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
     /// `dormouse.guest`, else what `guest/build.sh` under `dormouse.root` (or the working directory) prints.
     public static GuestImage locate() throws IOException, InterruptedException {
         String built = System.getProperty("dormouse.guest");
-        return open(built != null ? Path.of(built) : build());
+        return open(built != null && !built.isEmpty() ? Path.of(built) : build());
     }
 
     /// @throws ProbeException if the directory does not hold a whole guest

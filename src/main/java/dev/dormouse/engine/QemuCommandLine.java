@@ -11,6 +11,9 @@ import java.util.Map;
 /// The command line of a VM's QEMU. The same configuration gives the same devices, in the same order and
 /// under the same ids, which is what a restore needs: the stream names devices by where they sit.
 final class QemuCommandLine {
+    /// In an extra argument stands for the folder of the VM's sockets, so that a clone has its own.
+    private static final String RUNTIME_PLACEHOLDER = "{runtime}";
+
     private final Path binary;
     private final VmConfig config;
     private final List<List<Layer>> chains;
@@ -38,7 +41,8 @@ final class QemuCommandLine {
         line.networks();
         line.guestDevices();
         line.kernel();
-        line.argv.addAll(config.extraArguments());
+        String runtime = sockets.runtime().toString();
+        config.extraArguments().forEach(argument -> line.add(argument.replace(RUNTIME_PLACEHOLDER, runtime)));
         if (incoming) {
             line.add("-incoming", "defer");
         }

@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 /// @param networks one per card
 /// @param vnc display of a VNC server, for example `127.0.0.1:1` or `unix:/path`; none if null
 /// @param vmgenid the generation id that the guest sees, a GUID of this VM's own; no device if null
-/// @param extraArguments appended to QEMU's command line as they are
+/// @param extraArguments appended to QEMU's command line; `{runtime}` in them stands for the folder of the
+///     VM's sockets
 /// @param qemuVersion of the QEMU for which it was resolved, for example `7.2.22`
 @Json
 public record VmConfig(

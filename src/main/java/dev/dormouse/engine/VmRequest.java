@@ -74,6 +74,160 @@ public record VmRequest(
                 null);
     }
 
+    public VmRequest withMemory(String value) {
+        return new VmRequest(
+                name,
+                value,
+                cpus,
+                machine,
+                accel,
+                cpu,
+                memoryBackend,
+                disks,
+                kernel,
+                initrd,
+                append,
+                networks,
+                vnc,
+                uefiCode,
+                uefiVariables,
+                guestAgent,
+                vmgenid,
+                extraArguments);
+    }
+
+    public VmRequest withCpus(int value) {
+        return new VmRequest(
+                name,
+                memory,
+                value,
+                machine,
+                accel,
+                cpu,
+                memoryBackend,
+                disks,
+                kernel,
+                initrd,
+                append,
+                networks,
+                vnc,
+                uefiCode,
+                uefiVariables,
+                guestAgent,
+                vmgenid,
+                extraArguments);
+    }
+
+    public VmRequest withMachine(String value) {
+        return new VmRequest(
+                name,
+                memory,
+                cpus,
+                value,
+                accel,
+                cpu,
+                memoryBackend,
+                disks,
+                kernel,
+                initrd,
+                append,
+                networks,
+                vnc,
+                uefiCode,
+                uefiVariables,
+                guestAgent,
+                vmgenid,
+                extraArguments);
+    }
+
+    public VmRequest withMemoryBackend(String value) {
+        return new VmRequest(
+                name,
+                memory,
+                cpus,
+                machine,
+                accel,
+                cpu,
+                value,
+                disks,
+                kernel,
+                initrd,
+                append,
+                networks,
+                vnc,
+                uefiCode,
+                uefiVariables,
+                guestAgent,
+                vmgenid,
+                extraArguments);
+    }
+
+    public VmRequest withDisks(List<DiskRequest> value) {
+        return new VmRequest(
+                name,
+                memory,
+                cpus,
+                machine,
+                accel,
+                cpu,
+                memoryBackend,
+                value,
+                kernel,
+                initrd,
+                append,
+                networks,
+                vnc,
+                uefiCode,
+                uefiVariables,
+                guestAgent,
+                vmgenid,
+                extraArguments);
+    }
+
+    public VmRequest withKernel(String image, String initrdImage, String arguments) {
+        return new VmRequest(
+                name,
+                memory,
+                cpus,
+                machine,
+                accel,
+                cpu,
+                memoryBackend,
+                disks,
+                image,
+                initrdImage,
+                arguments,
+                networks,
+                vnc,
+                uefiCode,
+                uefiVariables,
+                guestAgent,
+                vmgenid,
+                extraArguments);
+    }
+
+    public VmRequest withExtraArguments(List<String> value) {
+        return new VmRequest(
+                name,
+                memory,
+                cpus,
+                machine,
+                accel,
+                cpu,
+                memoryBackend,
+                disks,
+                kernel,
+                initrd,
+                append,
+                networks,
+                vnc,
+                uefiCode,
+                uefiVariables,
+                guestAgent,
+                vmgenid,
+                value);
+    }
+
     Accelerator.Choice acceleratorChoice() {
         return Choice.of("accelerator", Accelerator.Choice.class, accel, Accelerator.Choice.AUTO);
     }
