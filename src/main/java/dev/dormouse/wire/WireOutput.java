@@ -11,7 +11,7 @@ import java.nio.charset.StandardCharsets;
 final class WireOutput {
     private final ByteBuffer buffer;
     private WritableByteChannel channel;
-    private long writtenBytes;
+    private long sentBytes;
 
     WireOutput(WritableByteChannel channel, int bufferBytes) {
         this.channel = channel;
@@ -21,13 +21,12 @@ final class WireOutput {
     /// Goes on with another channel. What is still buffered belonged to the old one and is dropped.
     void reconnect(WritableByteChannel next) {
         channel = next;
-        writtenBytes -= buffer.position();
         buffer.clear();
     }
 
     /// {@return bytes accepted so far, on all channels, buffered ones included}
     long writtenBytes() {
-        return writtenBytes;
+        return sentBytes + buffer.position();
     }
 
     int bufferedBytes() {
@@ -81,11 +80,9 @@ final class WireOutput {
     /// call where the channel can gather.
     WireOutput large(byte[] data) throws IOException {
         if (data.length <= buffer.remaining()) {
-            writtenBytes += data.length;
             buffer.put(data);
             return this;
         }
-        writtenBytes += data.length;
         buffer.flip();
         send(ByteBuffer.wrap(data));
         buffer.clear();
@@ -96,7 +93,7 @@ final class WireOutput {
         if (buffer.position() > 0) {
             buffer.flip();
             while (buffer.hasRemaining()) {
-                checkProgress(channel.write(buffer));
+                countProgress(channel.write(buffer));
             }
             buffer.clear();
         }
@@ -106,29 +103,29 @@ final class WireOutput {
         if (channel instanceof GatheringByteChannel gathering) {
             ByteBuffer[] both = {buffer, data};
             while (data.hasRemaining()) {
-                checkProgress(gathering.write(both));
+                countProgress(gathering.write(both));
             }
             return;
         }
         while (buffer.hasRemaining()) {
-            checkProgress(channel.write(buffer));
+            countProgress(channel.write(buffer));
         }
         while (data.hasRemaining()) {
-            checkProgress(channel.write(data));
+            countProgress(channel.write(data));
         }
     }
 
-    private static void checkProgress(long written) {
+    private void countProgress(long written) {
         if (written == 0) {
             throw new IllegalStateException("the channel of a migration writer is non-blocking");
         }
+        sentBytes += written;
     }
 
     private ByteBuffer room(int bytes) throws IOException {
         if (buffer.remaining() < bytes) {
             flush();
         }
-        writtenBytes += bytes;
         return buffer;
     }
 }
