@@ -35,7 +35,7 @@ record ProbeAnswer(String command, String text) {
 
     private Map<String, String> pairs() {
         Map<String, String> pairs = new HashMap<>();
-        for (String word : words().split(" ")) {
+        for (String word : words().split(" ", -1)) {
             int at = word.indexOf('=');
             if (at > 0) {
                 pairs.put(word.substring(0, at), word.substring(at + 1));
