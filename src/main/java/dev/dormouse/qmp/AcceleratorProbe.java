@@ -17,6 +17,7 @@ final class AcceleratorProbe {
 
     private static final String ANSWER = "DORMOUSE";
     private static final int SECTOR_BYTES = 512;
+    private static final int DISK_BYTES = 1 << 20; // SeaBIOS boots from no disk of a few sectors.
     /// Writes the text behind it to port 0xE9, ends QEMU through port 0xF4, halts. 16-bit code at 0x7C00.
     private static final byte[] BOOT_CODE = {
         0x31,
@@ -67,29 +68,29 @@ final class AcceleratorProbe {
         Path disk = directory.resolve("disk.raw");
         Path answer = directory.resolve("answer.txt");
         try {
-            Files.write(disk, bootSector());
+            Files.write(disk, bootDisk());
             ToolRun run = ToolRun.of(argv(qemu, accelerator, disk, answer), bound);
             if (Files.exists(answer)
                     && Files.readString(answer, StandardCharsets.ISO_8859_1).startsWith(ANSWER)) {
                 return Optional.empty();
             }
             return Optional.of("the probe guest did not start: " + firstLine(run.output()));
-        } catch (QemuException _) {
+        } catch (QmpTimeoutException _) {
             return Optional.of("a probe guest did not answer within " + QmpClient.text(bound));
         } finally {
             for (Path file : List.of(disk, answer, directory)) Files.deleteIfExists(file);
         }
     }
 
-    /// {@return a disk of one sector that a BIOS boots}
-    static byte[] bootSector() {
-        byte[] sector = new byte[SECTOR_BYTES];
+    /// {@return a disk whose first sector a BIOS boots}
+    private static byte[] bootDisk() {
+        byte[] disk = new byte[DISK_BYTES];
         byte[] text = ANSWER.getBytes(StandardCharsets.US_ASCII); // The zero that ends it is there already.
-        System.arraycopy(BOOT_CODE, 0, sector, 0, BOOT_CODE.length);
-        System.arraycopy(text, 0, sector, BOOT_CODE.length, text.length);
-        sector[SECTOR_BYTES - 2] = 0x55;
-        sector[SECTOR_BYTES - 1] = (byte) 0xAA;
-        return sector;
+        System.arraycopy(BOOT_CODE, 0, disk, 0, BOOT_CODE.length);
+        System.arraycopy(text, 0, disk, BOOT_CODE.length, text.length);
+        disk[SECTOR_BYTES - 2] = 0x55;
+        disk[SECTOR_BYTES - 1] = (byte) 0xAA;
+        return disk;
     }
 
     private static List<String> argv(Path qemu, String accelerator, Path disk, Path answer) {

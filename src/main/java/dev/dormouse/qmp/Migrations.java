@@ -64,8 +64,8 @@ public final class Migrations {
         }
     }
 
-    /// Switches off what an incoming postcopy migration leaves on and an outgoing one must not have. Only
-    /// after [#awaitIncomingClean].
+    /// Switches off every capability but `events`: what an incoming postcopy migration leaves on, an
+    /// outgoing one must not have. Only after [#awaitIncomingClean].
     public void resetCapabilities() throws IOException {
         Map<String, Boolean> off = new TreeMap<>(capabilities());
         off.keySet().removeAll(Set.of("events"));

@@ -88,17 +88,25 @@ public final class QemuProcess {
         long startTimeTicks =
                 ProcessEntry.of(child.pid()).map(ProcessEntry::startTimeTicks).orElse(-1L);
         var process = new QemuProcess(child.pid(), startTimeTicks, spec.log(), logStartBytes, child);
-        long deadline = System.nanoTime() + START_BOUND.toNanos();
-        while (!process.executesInOwnSession()) {
-            if (!child.isAlive()) throw process.died(null);
-            if (System.nanoTime() - deadline >= 0) {
-                child.destroyForcibly();
-                throw new QemuException(spec.argv().getFirst() + ": did not get a session of its own within "
-                        + QmpClient.text(START_BOUND));
-            }
-            process.pause(1);
+        try {
+            process.awaitOwnSession(spec.argv().getFirst());
+        } catch (IOException e) {
+            child.destroyForcibly(); // Nobody will know of it.
+            throw e;
         }
         return process;
+    }
+
+    private void awaitOwnSession(String program) throws IOException {
+        long deadline = System.nanoTime() + START_BOUND.toNanos();
+        while (!executesInOwnSession()) {
+            if (!isAlive()) throw died(null);
+            if (System.nanoTime() - deadline >= 0) {
+                throw new QemuException(
+                        program + ": did not get a session of its own within " + QmpClient.text(START_BOUND));
+            }
+            pause(1);
+        }
     }
 
     private boolean executesInOwnSession() {

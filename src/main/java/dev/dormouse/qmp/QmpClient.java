@@ -3,6 +3,7 @@ package dev.dormouse.qmp;
 import dev.dormouse.base.Json;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -47,6 +48,9 @@ public final class QmpClient implements AutoCloseable {
 
     /// QEMU stops reading the socket, out-of-band commands included, when 8 requests are queued.
     private static final int UNANSWERED_MAX = 7;
+
+    /// QEMU leaves negotiation within milliseconds of its greeting, unless it hangs ([#nudge]).
+    private static final Duration NUDGE_AFTER = Duration.ofMillis(250);
 
     private static final int RETRY_MILLIS = 5;
     private static final System.Logger LOG = System.getLogger(QmpClient.class.getName());
@@ -105,12 +109,9 @@ public final class QmpClient implements AutoCloseable {
     private static SocketChannel open(Path socket, long deadline, Duration timeout, BooleanSupplier alive)
             throws IOException {
         while (true) {
-            SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
             try {
-                channel.connect(UnixDomainSocketAddress.of(socket));
-                return channel;
+                return tryConnect(socket);
             } catch (IOException e) {
-                channel.close();
                 if (!alive.getAsBoolean()) {
                     throw new QmpConnectionException(socket + ": the process behind the monitor is gone", e);
                 }
@@ -120,6 +121,22 @@ public final class QmpClient implements AutoCloseable {
                 }
             }
             pause(socket);
+        }
+    }
+
+    /// Never blocks: QEMU listens with a backlog of one and accepts late, a blocking connect would hang.
+    private static SocketChannel tryConnect(Path socket) throws IOException {
+        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+        try {
+            channel.configureBlocking(false);
+            if (!channel.connect(UnixDomainSocketAddress.of(socket))) {
+                throw new ConnectException("the monitor's queue of connections is full");
+            }
+            channel.configureBlocking(true);
+            return channel;
+        } catch (IOException e) {
+            channel.close();
+            throw e;
         }
     }
 
@@ -145,8 +162,30 @@ public final class QmpClient implements AutoCloseable {
         }
         boolean offered = hello.get("capabilities") instanceof List<?> names && names.contains("oob");
         Map<String, Object> arguments = offered ? Map.of("enable", List.of("oob")) : Map.of();
-        execute("qmp_capabilities", arguments, Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
+        leaveNegotiation(arguments, deadline, timeout);
         outOfBand = offered;
+    }
+
+    private void leaveNegotiation(Map<String, Object> arguments, long deadline, Duration timeout) throws IOException {
+        Pending entry = request("execute", "qmp_capabilities", arguments, timeout);
+        try {
+            long nudgeAt = Math.min(deadline, System.nanoTime() + NUDGE_AFTER.toNanos());
+            result(await(entry, nudgeAt, timeout), entry.command);
+        } catch (QmpTimeoutException _) {
+            nudge();
+            result(await(entry, deadline, timeout), entry.command);
+        }
+    }
+
+    /// Frees a QEMU that hangs in its start. It moves its listening socket from the main loop to the
+    /// monitor's thread; when a client connects just then, both wake, one accepts it, the other (the
+    /// main loop) blocks in `accept` until somebody else connects. Seen on 7.2 once in 1,000 starts.
+    private void nudge() {
+        try {
+            tryConnect(socket).close();
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.DEBUG, socket + ": a second connection was refused", e);
+        }
     }
 
     /// {@return whether out-of-band commands are possible on this connection}
@@ -163,6 +202,8 @@ public final class QmpClient implements AutoCloseable {
     }
 
     /// {@return what QEMU returned, which is empty for most commands that change something}
+    ///
+    /// Integers are [Long], exact up to 2^53 in both directions; fractions are [Double].
     public Map<String, Object> execute(String command, Map<String, ?> arguments, Duration timeout) throws IOException {
         return object(command, send("execute", command, arguments, timeout));
     }
@@ -272,10 +313,16 @@ public final class QmpClient implements AutoCloseable {
             throw new InterruptedIOException("QMP command '" + command + "': not sent, the thread is interrupted");
         }
         long deadline = System.nanoTime() + EventLog.nanos(timeout);
+        Pending entry = request(verb, command, arguments, timeout);
+        return result(await(entry, deadline, timeout), command);
+    }
+
+    private Pending request(String verb, String command, Map<String, ?> arguments, Duration timeout)
+            throws IOException {
         String id = "dormouse-" + lastId.incrementAndGet();
         var entry = new Pending(command, new CompletableFuture<>());
         write(id, entry, line(verb, command, arguments, id), timeout);
-        return result(await(entry, deadline, timeout), command);
+        return entry;
     }
 
     private static ByteBuffer line(String verb, String command, Map<String, ?> arguments, String id) {

@@ -17,11 +17,7 @@ record ToolRun(int status, String output) {
     static ToolRun of(List<String> argv, Duration timeout) throws IOException {
         Path output = Files.createTempFile("dormouse-run", ".txt");
         try {
-            Process process = new ProcessBuilder(argv)
-                    .redirectInput(Path.of("/dev/null").toFile())
-                    .redirectErrorStream(true)
-                    .redirectOutput(output.toFile())
-                    .start();
+            Process process = start(argv, output);
             await(process, argv, timeout);
             try (InputStream in = Files.newInputStream(output)) {
                 return new ToolRun(
@@ -32,10 +28,22 @@ record ToolRun(int status, String output) {
         }
     }
 
+    private static Process start(List<String> argv, Path output) throws QemuException {
+        try {
+            return new ProcessBuilder(argv)
+                    .redirectInput(Path.of("/dev/null").toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(output.toFile())
+                    .start();
+        } catch (IOException e) {
+            throw new QemuException(argv.getFirst() + ": could not be run, is it a program of this host?", e);
+        }
+    }
+
     private static void await(Process process, List<String> argv, Duration timeout) throws IOException {
         try {
             if (!process.waitFor(EventLog.nanos(timeout), TimeUnit.NANOSECONDS)) {
-                throw new QemuException(
+                throw new QmpTimeoutException(
                         String.join(" ", argv) + ": did not end within " + QmpClient.text(timeout) + ", was killed");
             }
         } catch (InterruptedException e) {
