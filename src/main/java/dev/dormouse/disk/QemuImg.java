@@ -22,8 +22,8 @@ public final class QemuImg {
         this.binary = binary;
     }
 
-    /// {@return the backing chain of a disk file, bottom first, paths absolute}
-    public List<Layer> backingChain(Path top) throws IOException {
+    /// {@return the backing chain of a disk file, paths absolute}
+    public BackingChain backingChain(Path top) throws IOException {
         var chain = new ArrayList<Layer>();
         for (Map<String, Object> layer : info(top)) {
             String file = (String) layer.get("filename");
@@ -33,7 +33,7 @@ public final class QemuImg {
             }
             chain.add(new Layer(Path.of(file).toAbsolutePath().normalize().toString(), formatOf(layer)));
         }
-        return List.copyOf(chain.reversed());
+        return new BackingChain(chain.reversed());
     }
 
     /// {@return the size of the disk that the guest sees, in bytes}

@@ -60,7 +60,7 @@ final class Clone {
                     disk.id(),
                     disk.sizeBytes(),
                     disk.attachment(),
-                    metadata.disks().get(i).size()));
+                    metadata.disks().get(i).layers().size()));
         }
         List<VmConfig.Network> networks = old.networks().stream()
                 // A port of the host can be forwarded to one guest only.

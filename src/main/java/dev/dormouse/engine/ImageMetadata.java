@@ -1,9 +1,8 @@
 package dev.dormouse.engine;
 
-import dev.dormouse.disk.Layer;
-import dev.dormouse.disk.LayerIdentity;
+import dev.dormouse.disk.BackingChain;
+import dev.dormouse.disk.FrozenDisk;
 import io.avaje.jsonb.Json;
-import java.util.ArrayList;
 import java.util.List;
 
 /// What the engine keeps inside of an image beside the memory: enough to make a VM of it anywhere where
@@ -12,7 +11,7 @@ import java.util.List;
 /// @param id also the file name without its ending
 /// @param created ISO 8601
 /// @param qemuVersion of the QEMU that was captured
-/// @param disks per disk the identity of every layer, bottom first, at the moment of the capture
+/// @param disks as they were at the moment of the capture
 /// @param captureMillis how long the guest was paused until its memory was in our hands
 @Json
 public record ImageMetadata(
@@ -21,18 +20,14 @@ public record ImageMetadata(
         String created,
         String qemuVersion,
         VmConfig config,
-        List<List<LayerIdentity>> disks,
+        List<FrozenDisk> disks,
         long captureMillis) {
     public ImageMetadata {
         disks = List.copyOf(disks);
     }
 
     /// {@return per disk its layers, bottom first}
-    public List<List<Layer>> chains() {
-        var chains = new ArrayList<List<Layer>>();
-        for (List<LayerIdentity> disk : disks) {
-            chains.add(disk.stream().map(LayerIdentity::layer).toList());
-        }
-        return chains;
+    public List<BackingChain> chains() {
+        return disks.stream().map(FrozenDisk::chain).toList();
     }
 }

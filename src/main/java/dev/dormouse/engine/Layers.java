@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.image.ImageReader;
 import java.io.IOException;
@@ -39,11 +40,11 @@ final class Layers {
     }
 
     /// {@return whether the top layer of the disk may be merged into the one below it}
-    boolean isMergeable(VmConfig.Disk disk, List<Layer> chain, String vmName) throws IOException {
-        int base = chain.size() - 2;
+    boolean isMergeable(VmConfig.Disk disk, BackingChain chain, String vmName) throws IOException {
+        int base = chain.depth() - 2;
         return base >= disk.goldenLayers()
-                && pinnedBy(chain.get(base), vmName).isEmpty()
-                && pinnedBy(chain.getLast(), vmName).isEmpty();
+                && pinnedBy(chain.layers().get(base), vmName).isEmpty()
+                && pinnedBy(chain.top(), vmName).isEmpty();
     }
 
     private ImageMetadata metadata(String id) throws IOException {
@@ -52,7 +53,7 @@ final class Layers {
         }
     }
 
-    private static boolean contains(List<List<Layer>> chains, Layer layer) {
-        return chains.stream().anyMatch(chain -> chain.contains(layer));
+    private static boolean contains(List<BackingChain> chains, Layer layer) {
+        return chains.stream().anyMatch(chain -> chain.layers().contains(layer));
     }
 }

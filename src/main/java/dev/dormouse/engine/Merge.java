@@ -1,6 +1,6 @@
 package dev.dormouse.engine;
 
-import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.qmp.BlockJobs;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 
 /// Merges the overlays of a VM back into the layers below them, where nobody else needs those. The pivot
@@ -44,22 +43,23 @@ final class Merge {
             return;
         }
         for (int i = 0; i < config.disks().size(); i++) {
-            List<Layer> chain = vm.record().chains().get(i);
+            BackingChain chain = vm.record().chains().get(i);
             if (layers.isMergeable(config.disks().get(i), chain, vm.name())) {
                 live(qmp, i, chain);
             }
         }
     }
 
-    private void live(QmpClient qmp, int index, List<Layer> chain) throws IOException {
+    private void live(QmpClient qmp, int index, BackingChain chain) throws IOException {
         VmConfig.Disk disk = config.disks().get(index);
-        int top = chain.size() - 1;
+        int top = chain.depth() - 1;
+        BackingChain shorter = chain.withoutTop();
         String topNode = QemuCommandLine.node(disk, top);
         String baseNode = QemuCommandLine.node(disk, top - 1);
         try {
             new BlockJobs(qmp).merge("merge-" + disk.id(), topNode, baseNode, TIMEOUT, () -> {
-                Suspend.sync(Path.of(chain.get(top - 1).path()));
-                saveChain(index, chain.subList(0, top));
+                Suspend.sync(Path.of(shorter.top().path()));
+                saveChain(index, shorter);
             });
         } catch (IOException e) {
             if (isInUse(qmp, topNode)) {
@@ -68,7 +68,7 @@ final class Merge {
             throw e;
         }
         qmp.execute("blockdev-del", Map.of("node-name", topNode));
-        Files.deleteIfExists(Path.of(chain.get(top).path()));
+        Files.deleteIfExists(Path.of(chain.top().path()));
     }
 
     private static boolean isInUse(QmpClient qmp, String node) throws IOException {
@@ -80,27 +80,26 @@ final class Merge {
     /// Merges all that can be merged of a VM that has no QEMU and no image.
     void offline() throws IOException {
         for (int i = 0; i < config.disks().size(); i++) {
-            List<Layer> chain = vm.record().chains().get(i);
+            BackingChain chain = vm.record().chains().get(i);
             while (layers.isMergeable(config.disks().get(i), chain, vm.name())) {
                 chain = offline(i, chain);
             }
         }
     }
 
-    private List<Layer> offline(int index, List<Layer> chain) throws IOException {
-        int top = chain.size() - 1;
-        tools.images().commit(Path.of(chain.get(top).path()));
-        Suspend.sync(Path.of(chain.get(top - 1).path()));
-        List<Layer> shorter = chain.subList(0, top);
+    private BackingChain offline(int index, BackingChain chain) throws IOException {
+        BackingChain shorter = chain.withoutTop();
+        tools.images().commit(Path.of(chain.top().path()));
+        Suspend.sync(Path.of(shorter.top().path()));
         saveChain(index, shorter);
-        Files.deleteIfExists(Path.of(chain.get(top).path()));
+        Files.deleteIfExists(Path.of(chain.top().path()));
         return shorter;
     }
 
-    private void saveChain(int index, List<Layer> chain) throws IOException {
+    private void saveChain(int index, BackingChain chain) throws IOException {
         VmRecord record = vm.record();
         var chains = new ArrayList<>(record.chains());
-        chains.set(index, List.copyOf(chain));
+        chains.set(index, chain);
         vm.save(record.withChains(chains));
     }
 }

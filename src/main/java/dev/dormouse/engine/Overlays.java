@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.QemuImg;
 import dev.dormouse.qmp.QmpClient;
@@ -22,7 +23,7 @@ final class Overlays {
             VmConfig.Disk disk = config.disks().get(i);
             Path file = vm.disks().resolve("%s-%d.qcow2".formatted(disk.id(), record.generation() + 1));
             Files.deleteIfExists(file); // Left over from an attempt that was given up.
-            images.createOverlay(file, record.chains().get(i).getLast(), disk.sizeBytes());
+            images.createOverlay(file, record.chains().get(i).top(), disk.sizeBytes());
             overlays.add(new Layer(file.toString(), Layer.Format.QCOW2));
         }
         return List.copyOf(overlays);
@@ -30,14 +31,14 @@ final class Overlays {
 
     /// {@return the layers on which a living QEMU has its disks: with the overlay where the snapshot was
     /// taken, without it where it was not}
-    static List<List<Layer>> inUse(QmpClient qmp, VmConfig config, List<List<Layer>> chains, VmRecord during)
+    static List<BackingChain> inUse(QmpClient qmp, VmConfig config, List<BackingChain> chains, VmRecord during)
             throws IOException {
         List<Map<String, Object>> nodes =
                 qmp.executeForList("query-named-block-nodes", Map.of("flat", true), Duration.ofSeconds(10));
-        var result = new ArrayList<List<Layer>>();
+        var result = new ArrayList<BackingChain>();
         for (int i = 0; i < config.disks().size(); i++) {
             String overlayNode =
-                    QemuCommandLine.node(config.disks().get(i), chains.get(i).size());
+                    QemuCommandLine.node(config.disks().get(i), chains.get(i).depth());
             boolean snapshotTaken = nodes.stream()
                     .anyMatch(node -> overlayNode.equals(node.get("node-name")) && node.get("backing_file") != null);
             result.add(snapshotTaken ? during.chainsWithOverlays().get(i) : chains.get(i));
@@ -45,9 +46,9 @@ final class Overlays {
         return result;
     }
 
-    static void deleteUnused(List<Layer> overlays, List<List<Layer>> chains) throws IOException {
+    static void deleteUnused(List<Layer> overlays, List<BackingChain> chains) throws IOException {
         for (Layer overlay : overlays) {
-            if (chains.stream().noneMatch(chain -> chain.contains(overlay))) {
+            if (chains.stream().noneMatch(chain -> chain.layers().contains(overlay))) {
                 Files.deleteIfExists(Path.of(overlay.path()));
             }
         }

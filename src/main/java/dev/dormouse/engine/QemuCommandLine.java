@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,11 +17,11 @@ final class QemuCommandLine {
 
     private final Path binary;
     private final VmConfig config;
-    private final List<List<Layer>> chains;
+    private final List<BackingChain> chains;
     private final VmSockets sockets;
     private final List<String> argv = new ArrayList<>();
 
-    private QemuCommandLine(Path binary, VmConfig config, List<List<Layer>> chains, VmSockets sockets) {
+    private QemuCommandLine(Path binary, VmConfig config, List<BackingChain> chains, VmSockets sockets) {
         this.binary = binary;
         this.config = config;
         this.chains = chains;
@@ -30,7 +31,7 @@ final class QemuCommandLine {
     /// @param chains per disk its layers, bottom first
     /// @param incoming whether QEMU waits for a migration instead of booting
     static List<String> build(
-            Path binary, VmConfig config, List<List<Layer>> chains, VmSockets sockets, boolean incoming) {
+            Path binary, VmConfig config, List<BackingChain> chains, VmSockets sockets, boolean incoming) {
         var line = new QemuCommandLine(binary, config, chains, sockets);
         line.machine();
         line.memory();
@@ -77,7 +78,7 @@ final class QemuCommandLine {
         for (int i = 0; i < chains.size(); i++) {
             VmConfig.Disk disk = config.disks().get(i);
             if (disk.id().equals(diskId)) {
-                return node(disk, chains.get(i).size() - 1);
+                return node(disk, chains.get(i).depth() - 1);
             }
         }
         throw new IllegalStateException("no disk " + diskId);
@@ -101,13 +102,13 @@ final class QemuCommandLine {
     }
 
     private void disk(int index) {
-        List<Layer> chain = chains.get(index);
+        BackingChain chain = chains.get(index);
         VmConfig.Disk disk = config.disks().get(index);
-        for (int depth = 0; depth < chain.size(); depth++) {
-            boolean top = depth == chain.size() - 1;
-            add("-blockdev", Json.write(blockdev(disk, chain.get(depth), depth, top)));
+        for (int depth = 0; depth < chain.depth(); depth++) {
+            boolean top = depth == chain.depth() - 1;
+            add("-blockdev", Json.write(blockdev(disk, chain.layers().get(depth), depth, top)));
         }
-        String drive = "drive=" + node(disk, chain.size() - 1) + ",id=" + disk.id();
+        String drive = "drive=" + node(disk, chain.depth() - 1) + ",id=" + disk.id();
         switch (disk.attachment()) {
             case VIRTIO -> add("-device", "virtio-blk-pci," + drive);
             case SCSI ->

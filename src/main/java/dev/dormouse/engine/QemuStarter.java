@@ -1,6 +1,6 @@
 package dev.dormouse.engine;
 
-import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
@@ -20,7 +20,7 @@ final class QemuStarter {
         this.vm = vm;
     }
 
-    QemuProcess start(VmConfig config, List<List<Layer>> chains, boolean incoming) throws IOException {
+    QemuProcess start(VmConfig config, List<BackingChain> chains, boolean incoming) throws IOException {
         VmSockets sockets = vm.sockets();
         for (Path socket : List.of(
                 sockets.qmp(), sockets.qmpOutOfBand(), sockets.migration(), sockets.guestAgent(), sockets.pidFile())) {

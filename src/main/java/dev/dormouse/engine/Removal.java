@@ -1,11 +1,11 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
-import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -22,8 +22,8 @@ final class Removal {
 
     /// @throws VmException if somebody else needs one of its layers
     void run(VmRecord record) throws IOException {
-        for (List<Layer> chain : record.chains()) {
-            for (Layer layer : chain) {
+        for (BackingChain chain : record.chains()) {
+            for (Layer layer : chain.layers()) {
                 refuseIfPinned(layer, record.image());
             }
         }

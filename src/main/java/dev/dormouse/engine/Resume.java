@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.disk.DiskException;
+import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.image.ImageReader;
@@ -127,8 +128,8 @@ final class Resume {
     /// Locks the layers that the image refers to against writers, then finds out whether they are still
     /// the same: in this order, so that nobody can change them in between.
     private void freeze(ImageMetadata metadata) throws IOException {
-        for (List<LayerIdentity> disk : metadata.disks()) {
-            for (LayerIdentity layer : disk) {
+        for (FrozenDisk disk : metadata.disks()) {
+            for (LayerIdentity layer : disk.layers()) {
                 LayerIdentity.of(layer.layer()); // Says that it is missing in our words.
                 Path file = Path.of(layer.layer().path());
                 frozen.add(OfdLock.tryFreeze(file)

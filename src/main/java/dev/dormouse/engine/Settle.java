@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.qmp.Migrations;
@@ -89,7 +90,7 @@ final class Settle {
             return;
         }
         boolean written = record.state() == VmState.CHECKPOINTING && isAnyWritten(record.overlays());
-        List<List<Layer>> chains = written || published ? record.chainsWithOverlays() : record.chains();
+        List<BackingChain> chains = written || published ? record.chainsWithOverlays() : record.chains();
         vm.enter(
                 VmState.STOPPED,
                 record.withChains(chains).withImage(null, List.of()).withQemu(null));
@@ -102,7 +103,7 @@ final class Settle {
             if (migrations.isUnderWay()) {
                 migrations.cancel(TIMEOUT);
             }
-            List<List<Layer>> chains = Overlays.inUse(qmp, vm.config(), record.chains(), record);
+            List<BackingChain> chains = Overlays.inUse(qmp, vm.config(), record.chains(), record);
             vm.enter(VmState.RUNNING, record.withChains(chains).withImage(null, List.of()));
             qmp.execute("cont", Map.of(), TIMEOUT);
             Overlays.deleteUnused(record.overlays(), chains);

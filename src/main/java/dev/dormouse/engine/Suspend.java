@@ -3,8 +3,9 @@ package dev.dormouse.engine;
 import dev.dormouse.base.Json;
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.checkpoint.StreamCapture;
+import dev.dormouse.disk.BackingChain;
+import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.Layer;
-import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.WriterOptions;
 import dev.dormouse.image.WriterStatistics;
@@ -119,12 +120,12 @@ final class Suspend {
         try (ImageWriter writer = readMemory(qmp, id)) {
             new Migrations(qmp).awaitCompleted(COMMAND_TIMEOUT);
             long captureMillis = millisSince(pausedNanos);
-            List<List<LayerIdentity>> identities = syncAndIdentify(before.chains());
+            List<FrozenDisk> disks = syncAndIdentify(before.chains());
             if (kind == VmState.CHECKPOINTING) {
                 snapshotDisks(qmp, before, during);
             }
-            writer.setMetadata(Json.write(new ImageMetadata(
-                    id, vm.name(), Vm.now(), config.qemuVersion(), config, identities, captureMillis)));
+            writer.setMetadata(Json.write(
+                    new ImageMetadata(id, vm.name(), Vm.now(), config.qemuVersion(), config, disks, captureMillis)));
             cancellation.check("vm " + vm.name());
             listener.step("publishing the image");
             writer.publish();
@@ -165,19 +166,13 @@ final class Suspend {
 
     /// The layers are as the guest left them, flushed by QEMU; we sync them ourselves because a disk may
     /// be configured to ignore flushes.
-    private static List<List<LayerIdentity>> syncAndIdentify(List<List<Layer>> chains) throws IOException {
-        var identities = new ArrayList<List<LayerIdentity>>();
-        for (List<Layer> chain : chains) {
-            var disk = new ArrayList<LayerIdentity>();
-            for (int depth = 0; depth < chain.size(); depth++) {
-                if (depth == chain.size() - 1) {
-                    sync(Path.of(chain.get(depth).path()));
-                }
-                disk.add(LayerIdentity.of(chain.get(depth)));
-            }
-            identities.add(disk);
+    private static List<FrozenDisk> syncAndIdentify(List<BackingChain> chains) throws IOException {
+        var disks = new ArrayList<FrozenDisk>();
+        for (BackingChain chain : chains) {
+            sync(Path.of(chain.top().path()));
+            disks.add(FrozenDisk.of(chain));
         }
-        return identities;
+        return List.copyOf(disks);
     }
 
     static void sync(Path file) throws IOException {
@@ -192,7 +187,7 @@ final class Suspend {
         var actions = new ArrayList<Map<String, Object>>();
         for (int i = 0; i < config.disks().size(); i++) {
             VmConfig.Disk disk = config.disks().get(i);
-            int depth = before.chains().get(i).size();
+            int depth = before.chains().get(i).depth();
             Map<String, Object> overlay = new LinkedHashMap<>(
                     QemuCommandLine.blockdev(disk, during.overlays().get(i), depth, true));
             overlay.put("backing", null); // The snapshot sets it.
@@ -235,7 +230,7 @@ final class Suspend {
             if (new Migrations(qmp).isUnderWay()) {
                 new Migrations(qmp).cancel(COMMAND_TIMEOUT);
             }
-            List<List<Layer>> chains = Overlays.inUse(qmp, config, before.chains(), during);
+            List<BackingChain> chains = Overlays.inUse(qmp, config, before.chains(), during);
             vm.enter(VmState.RUNNING, before.withChains(chains));
             if (wasRunning) {
                 qmp.execute("cont", Map.of(), COMMAND_TIMEOUT);

@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.VmConfig.Disk;
 import dev.dormouse.engine.VmRequest.DiskRequest;
@@ -26,7 +27,7 @@ final class VmCreation {
     private final QemuTools tools;
     private final VmRequest request;
     private final List<Disk> disks = new ArrayList<>();
-    private final List<List<Layer>> chains = new ArrayList<>();
+    private final List<BackingChain> chains = new ArrayList<>();
 
     VmCreation(Home home, QemuTools tools, VmRequest request) {
         this.home = home;
@@ -129,9 +130,9 @@ final class VmCreation {
     }
 
     private void addOwnDisk(Path file, Disk.Interface attachment) throws IOException {
-        List<Layer> chain = tools.images().backingChain(file.toAbsolutePath());
-        refuseIfUsed(chain.getLast());
-        disks.add(new Disk(nextId(), tools.images().virtualSizeBytes(file), attachment, chain.size() - 1));
+        BackingChain chain = tools.images().backingChain(file.toAbsolutePath());
+        refuseIfUsed(chain.top());
+        disks.add(new Disk(nextId(), tools.images().virtualSizeBytes(file), attachment, chain.depth() - 1));
         chains.add(chain);
     }
 
@@ -145,15 +146,13 @@ final class VmCreation {
     }
 
     private void addGoldenDisk(Path golden, Disk.Interface attachment) throws IOException {
-        List<Layer> base = tools.images().backingChain(golden.toAbsolutePath());
+        BackingChain base = tools.images().backingChain(golden.toAbsolutePath());
         long sizeBytes = tools.images().virtualSizeBytes(golden);
         String id = nextId();
         Path file = Home.createPrivate(home.disks(request.name())).resolve(id + ".qcow2");
-        tools.images().createOverlay(file, base.getLast(), sizeBytes);
-        var chain = new ArrayList<>(base);
-        chain.add(new Layer(file.toString(), Layer.Format.QCOW2));
-        disks.add(new Disk(id, sizeBytes, attachment, base.size()));
-        chains.add(List.copyOf(chain));
+        tools.images().createOverlay(file, base.top(), sizeBytes);
+        disks.add(new Disk(id, sizeBytes, attachment, base.depth()));
+        chains.add(base.with(new Layer(file.toString(), Layer.Format.QCOW2)));
     }
 
     private String nextId() {

@@ -1,7 +1,9 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import io.avaje.jsonb.Json;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -16,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 @Json
 public record VmRecord(
         VmState state,
-        List<List<Layer>> chains,
+        List<BackingChain> chains,
         @Nullable String image,
         List<Layer> overlays,
         @Nullable ProcessRef qemu,
@@ -39,7 +41,7 @@ public record VmRecord(
         return new VmRecord(state, chains, newImage, newOverlays, qemu, generation, since);
     }
 
-    VmRecord withChains(List<List<Layer>> newChains) {
+    VmRecord withChains(List<BackingChain> newChains) {
         return new VmRecord(state, newChains, image, overlays, qemu, generation, since);
     }
 
@@ -48,12 +50,10 @@ public record VmRecord(
     }
 
     /// {@return the layers on which a guest runs that was resumed onto the prepared overlays}
-    List<List<Layer>> chainsWithOverlays() {
-        var result = new java.util.ArrayList<List<Layer>>();
+    List<BackingChain> chainsWithOverlays() {
+        var result = new ArrayList<BackingChain>();
         for (int i = 0; i < chains.size(); i++) {
-            var chain = new java.util.ArrayList<>(chains.get(i));
-            chain.add(overlays.get(i));
-            result.add(List.copyOf(chain));
+            result.add(chains.get(i).with(overlays.get(i)));
         }
         return result;
     }

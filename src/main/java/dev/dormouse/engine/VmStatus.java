@@ -1,6 +1,6 @@
 package dev.dormouse.engine;
 
-import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.BackingChain;
 import io.avaje.jsonb.Json;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -30,7 +30,7 @@ public record VmStatus(
         @Nullable Long imageBytes,
         @Nullable Long restored,
         @Nullable Long toRestore,
-        List<List<Layer>> disks,
+        List<BackingChain> disks,
         @Nullable String vnc,
         String qmpSocket,
         String since) {}

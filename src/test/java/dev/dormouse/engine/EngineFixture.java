@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /// An engine in a home of its own, with the project's guest. Whatever QEMU is left is ended on close.
 final class EngineFixture implements AutoCloseable {
-    static final Duration LONG = Duration.ofSeconds(120);
+    static final Duration LONG = Duration.ofMinutes(2);
     final Home home;
     final Engine engine;
     final GuestImage guest;

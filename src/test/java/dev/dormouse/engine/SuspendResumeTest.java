@@ -21,8 +21,8 @@ class SuspendResumeTest {
             fixture.engine.create(GuestVm.request(fixture.guest, "vm1", "512M"));
             fixture.engine.start("vm1", false);
             try (GuestProbe probe = fixture.probe("vm1")) {
-                probe.ping("hello", Duration.ofSeconds(60));
-                probe.fill("a", 42, 100, 50, Duration.ofSeconds(60));
+                probe.ping("hello", Duration.ofMinutes(1));
+                probe.fill("a", 42, 100, 50, Duration.ofMinutes(1));
             }
 
             SuspendResult suspended = fixture.engine.suspend("vm1", OperationListener.NONE, new Cancellation());
@@ -37,7 +37,7 @@ class SuspendResumeTest {
             System.out.println(resumed);
 
             try (GuestProbe probe = fixture.probe("vm1")) {
-                assertThat(probe.verify("a", Duration.ofSeconds(60))).isEqualTo(100 << 20);
+                assertThat(probe.verify("a", Duration.ofMinutes(1))).isEqualTo(100 << 20);
             }
         }
     }

@@ -1,0 +1,34 @@
+package dev.dormouse.disk;
+
+import io.avaje.jsonb.Json;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The layers of one disk, bottom first; the last one is the active layer, which a running VM writes.
+@Json
+public record BackingChain(List<Layer> layers) {
+    public BackingChain {
+        layers = List.copyOf(layers);
+    }
+
+    /// {@return the active layer}
+    public Layer top() {
+        return layers.getLast();
+    }
+
+    public int depth() {
+        return layers.size();
+    }
+
+    /// {@return the chain with one more layer on top}
+    public BackingChain with(Layer overlay) {
+        var longer = new ArrayList<>(layers);
+        longer.add(overlay);
+        return new BackingChain(longer);
+    }
+
+    /// {@return the chain without its top layer, which was merged}
+    public BackingChain withoutTop() {
+        return new BackingChain(layers.subList(0, layers.size() - 1));
+    }
+}
