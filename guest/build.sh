@@ -14,7 +14,8 @@ epoch=1767225600 # 2026-01-01, the time of everything in the guest: equal source
 kernel_package=linux-image-cloud-amd64
 modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio_console
   virtio_balloon)
-sources=(build.sh init pattern.h probe.c seedtree.c)
+probe_sources=(probe.c answer.c work.c memory.c files.c)
+sources=(build.sh init pattern.h probe.h seedtree.c "${probe_sources[@]}")
 
 say() { echo "guest: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -75,7 +76,7 @@ fetch_kernel() {
 
 compile() {
   # Vector code is slower than plain code under emulation.
-  gcc -O2 -fno-tree-vectorize -static -Wall -Wextra -Werror -o "$work/probe" "$here/probe.c"
+  (cd "$here" && gcc -O2 -fno-tree-vectorize -static -Wall -Wextra -Werror -o "$work/probe" "${probe_sources[@]}")
   gcc -O2 -Wall -Wextra -Werror -o "$work/seedtree" "$here/seedtree.c"
 }
 
