@@ -62,7 +62,7 @@ final class Libc {
     static void close(int descriptor) {
         try {
             // On Linux the descriptor is gone whatever close returns; a retry could hit another file.
-            int unused = (int) CLOSE.invokeExact(CAPTURED.get(), descriptor);
+            int _ = (int) CLOSE.invokeExact(CAPTURED.get(), descriptor);
         } catch (Throwable e) {
             throw unexpected(e);
         }

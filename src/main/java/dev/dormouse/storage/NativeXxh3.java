@@ -8,7 +8,6 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
@@ -41,8 +40,7 @@ final class NativeXxh3 implements Xxh3.Implementation {
     @Override
     public void hash128(MemorySegment bytes, long seed, Hash128 into) {
         try {
-            MemorySegment unused = (MemorySegment)
-                    HASH128_SEEDED.invokeExact((SegmentAllocator) into.allocator, bytes, bytes.byteSize(), seed);
+            MemorySegment _ = (MemorySegment) HASH128_SEEDED.invokeExact(into.allocator, bytes, bytes.byteSize(), seed);
         } catch (Throwable e) {
             throw unexpected(e);
         }
