@@ -67,6 +67,7 @@ public final class ExtentBuffer implements AutoCloseable {
         }
         extentIndex = -1;
         boolean zstd = table.isCompressed(extent);
+        plain.clear(); // A raw extent before this one may have left a limit.
         ByteBuffer bytes = (zstd ? compressed : plain).clear().limit(table.lengthBytes(extent));
         in.readFully(bytes, table.offset(extent));
         in.checkChecksum("extent", bytes.flip(), table.offset(extent), table.checksum(extent));

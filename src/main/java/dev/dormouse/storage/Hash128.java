@@ -6,7 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 
-/// Takes the result of a 128-bit hash, over and over, so that hashing allocates nothing. One thread.
+/// Takes the result of a 128-bit hash, over and over, so that no result needs memory. One thread.
 public final class Hash128 {
     private final MemorySegment words = Arena.ofAuto().allocate(16, 8);
 

@@ -1,0 +1,74 @@
+package dev.dormouse.image;
+
+import dev.dormouse.base.RamBlock;
+import dev.dormouse.storage.Storage;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/// Writes the golden images, one of each kind of everything. A program: the argument is the directory
+/// `src/test/resources/golden/image/v0`. Run it only when the format changes, which a frozen version
+/// never does.
+final class GoldenImage {
+    static final String SMALL = "small.img";
+    static final String TINY = "tiny.img";
+
+    static final String METADATA = "{\"vm\":\"golden\"}";
+    static final byte[] CONFIGURATION = {7, 0, 0, 0, 6, 'p', 'c', '-', 'q', '3', '5'};
+    static final byte[] DEVICE_STATE = "device state ".repeat(50).getBytes(StandardCharsets.US_ASCII);
+    static final int RAM_SECTION_ID = 2;
+    static final int RAM_PAGES = 5000;
+    static final List<RamBlock> BLOCKS =
+            List.of(new RamBlock("pc.ram", RAM_PAGES * 4096L), new RamBlock("pc.rom", 2 * 4096));
+
+    private GoldenImage() {}
+
+    public static void main(String[] arguments) throws IOException {
+        writeSmall(Path.of(arguments[0], SMALL));
+        writeTiny(Path.of(arguments[0], TINY));
+    }
+
+    /// All page classes, both encodings of extents, a last extent that is not full, chunks with and
+    /// without bytes.
+    static void writeSmall(Path file) throws IOException {
+        WriterOptions options = WriterOptions.defaults().withExtentPages(4);
+        try (var writer = ImageWriter.create(Storage.fileSystem(), file, BLOCKS, options)) {
+            for (int frame = 0; frame < 7; frame++) {
+                writer.addPage(0, frame, page(frame));
+            }
+            writer.addPage(0, 4999, page(2));
+            writer.addOnDisk(0, 4100, 1, 123_456, 0x0123_4567_89ab_cdefL);
+            writer.addPage(1, 1, page(3));
+            writer.setMetadata(METADATA);
+            writer.setConfiguration(CONFIGURATION);
+            writer.setDeviceState(DEVICE_STATE);
+            writer.setRamSectionId(RAM_SECTION_ID);
+            writer.publish();
+        }
+    }
+
+    /// The image whose bytes `docs/image-format.md` explains: two pages, the second of them stored.
+    static void writeTiny(Path file) throws IOException {
+        var blocks = List.of(new RamBlock("ram", 2 * 4096));
+        try (var writer = ImageWriter.create(file, blocks)) {
+            byte[] page = "dormouse".repeat(512).getBytes(StandardCharsets.US_ASCII);
+            writer.addPage(0, 1, ByteBuffer.wrap(page));
+            writer.setRamSectionId(RAM_SECTION_ID);
+            writer.publish();
+        }
+    }
+
+    /// {@return the content of a stored page: from number 4 on it cannot be compressed}
+    static ByteBuffer page(int number) {
+        var bytes = new byte[4096];
+        if (number < 4) {
+            java.util.Arrays.fill(bytes, (byte) ('a' + number));
+        } else {
+            new SplittableRandom(number).nextBytes(bytes);
+        }
+        return ByteBuffer.wrap(bytes);
+    }
+}
