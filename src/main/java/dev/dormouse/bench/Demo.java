@@ -48,8 +48,8 @@ public final class Demo implements AutoCloseable {
     }
 
     public DemoReport run() throws IOException, InterruptedException {
-        VmStatus status = engine.create(GuestVm.request(GuestImage.locate(), VM, options.memory())
-                .withMemoryBackend(options.memoryBackend()));
+        VmStatus status = engine.create(
+                GuestVm.request(GuestImage.locate(), VM, options.memory()).withMemoryBackend(options.memoryBackend()));
         step.accept("booting a guest with %s of memory (QEMU %s, %s)"
                 .formatted(options.memory(), status.qemuVersion(), status.accelerator()));
         engine.start(VM, false);
@@ -95,8 +95,8 @@ public final class Demo implements AutoCloseable {
         SuspendResult suspended = engine.suspend(VM, OperationListener.NONE, new Cancellation());
         step.accept("dormouse: resuming lazily");
         long request = System.nanoTime();
-        FutureTask<ResumeResult> resume = inBackground(
-                () -> engine.resume(VM, ResumeOptions.DEFAULT, OperationListener.NONE));
+        FutureTask<ResumeResult> resume =
+                inBackground(() -> engine.resume(VM, ResumeOptions.DEFAULT, OperationListener.NONE));
         try (var watch = new ResumeWatch(engine.home(), VM, request, baseline)) {
             ResumeTimes times = watch.times(PATIENCE);
             ResumeResult resumed = result(resume);
@@ -155,7 +155,8 @@ public final class Demo implements AutoCloseable {
     private QemuProcess qemu() throws IOException {
         Long pid = engine.status(VM).pid();
         if (pid == null) {
-            throw new ProbeException("vm " + VM + ": its QEMU has ended, see " + engine.home().vm(VM).resolve("qemu.log"));
+            throw new ProbeException("vm " + VM + ": its QEMU has ended, see "
+                    + engine.home().vm(VM).resolve("qemu.log"));
         }
         return ProcessEntry.of(pid)
                 .flatMap(entry -> QemuProcess.attach(pid, entry.startTimeTicks()))
@@ -179,8 +180,7 @@ public final class Demo implements AutoCloseable {
         }
     }
 
-    private DemoReport report(VmStatus vm, Lazy lazy, Stock stock, double baseline, double spread)
-            throws IOException {
+    private DemoReport report(VmStatus vm, Lazy lazy, Stock stock, double baseline, double spread) throws IOException {
         ResumeResult resumed = lazy.resumed();
         return new DemoReport(
                 vm.qemuVersion(),
@@ -212,7 +212,8 @@ public final class Demo implements AutoCloseable {
     /// Ends whatever QEMU is left; safe at any moment, from any thread.
     @Override
     public void close() throws IOException {
-        if (Files.exists(engine.home().vm(VM).resolve("state.json")) && engine.status(VM).pid() != null) {
+        if (Files.exists(engine.home().vm(VM).resolve("state.json"))
+                && engine.status(VM).pid() != null) {
             qemu().kill();
         }
     }

@@ -11,13 +11,17 @@ import org.jspecify.annotations.Nullable;
 /// @param entropyPercent share of each of these pages that does not compress
 /// @param qemu path of `qemu-system-x86_64`; found by the environment if null
 public record DemoOptions(
-        String memory, String memoryBackend, int fillMebibytes, int entropyPercent, @Nullable Path qemu) {
+        String memory,
+        String memoryBackend,
+        int fillMebibytes,
+        int entropyPercent,
+        @Nullable Path qemu) {
     /// A quarter of the pattern's bytes do not compress, as in the memory of real guests.
     public static final DemoOptions DEFAULT = new DemoOptions("4G", "anonymous", 512, 25, null);
 
     /// {@return the same with other memory; an eighth of it is filled}
     public DemoOptions withMemory(String value, long bytes) {
-        int fill = (int) Math.max(32, Math.min(2048, bytes / 8 >> 20));
+        int fill = (int) Math.max(32, Math.min(2048, (bytes / 8) >> 20));
         return new DemoOptions(value, memoryBackend, fill, entropyPercent, qemu);
     }
 

@@ -18,8 +18,9 @@ import picocli.CommandLine.Option;
 /// `dormouse demo`.
 @Command(
         name = "demo",
-        description = "Boots a guest, suspends it, resumes it lazily, lets it verify itself, and compares with QEMU's own"
-                + " save and restore of the same VM.",
+        description =
+                "Boots a guest, suspends it, resumes it lazily, lets it verify itself, and compares with QEMU's own"
+                        + " save and restore of the same VM.",
         footer = {
             "",
             "Examples:",
@@ -28,7 +29,11 @@ import picocli.CommandLine.Option;
             "  dormouse demo --json              ends with one line of JSON"
         })
 final class DemoCommand implements Callable<Integer> {
-    @Option(names = "--memory", paramLabel = "SIZE", defaultValue = "4G", description = "Memory of the guest (${DEFAULT-VALUE}).")
+    @Option(
+            names = "--memory",
+            paramLabel = "SIZE",
+            defaultValue = "4G",
+            description = "Memory of the guest (${DEFAULT-VALUE}).")
     private String memory = "4G";
 
     @Option(
@@ -70,7 +75,9 @@ final class DemoCommand implements Callable<Integer> {
         String xdg = System.getenv("XDG_CACHE_HOME");
         Path folder = cache != null
                 ? Path.of(cache)
-                : xdg != null ? Path.of(xdg, "dormouse") : Path.of(System.getProperty("user.home"), ".cache", "dormouse");
+                : xdg != null
+                        ? Path.of(xdg, "dormouse")
+                        : Path.of(System.getProperty("user.home"), ".cache", "dormouse");
         return Files.createDirectories(folder);
     }
 

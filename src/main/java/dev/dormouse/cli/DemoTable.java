@@ -20,15 +20,22 @@ final class DemoTable {
     }
 
     private void head(DemoReport report) {
-        line("QEMU %s, %s, %s of memory, %s of it not zero", report.qemuVersion(), report.accel(),
-                MemorySize.format(report.vmMemoryBytes()), MemorySize.format(report.nonZeroBytes()));
+        line(
+                "QEMU %s, %s, %s of memory, %s of it not zero",
+                report.qemuVersion(),
+                report.accel(),
+                MemorySize.format(report.vmMemoryBytes()),
+                MemorySize.format(report.nonZeroBytes()));
         line("");
         line("%-28s %14s %14s %10s", "", "dormouse", "stock QEMU", "ratio");
     }
 
     private void rows(DemoReport report) {
-        line("%-28s %14s %14s %10s", "image",
-                MemorySize.format(report.imageBytes()), MemorySize.format(report.stockImageBytes()),
+        line(
+                "%-28s %14s %14s %10s",
+                "image",
+                MemorySize.format(report.imageBytes()),
+                MemorySize.format(report.stockImageBytes()),
                 ratio((double) report.imageBytes(), (double) report.stockImageBytes()));
         row("suspend", report.suspendMs(), report.stockSuspendMs());
         row("first response", report.firstResponseMs(), report.stockFirstResponseMs());
@@ -38,9 +45,11 @@ final class DemoTable {
 
     private void foot(DemoReport report) {
         line("");
-        line("pages: %,d on demand (and %,d zero), %,d prefetched, %,d zero pages skipped",
+        line(
+                "pages: %,d on demand (and %,d zero), %,d prefetched, %,d zero pages skipped",
                 report.pagesOnDemand(), report.zeroPagesOnDemand(), report.pagesPrefetched(), report.pagesSkipped());
-        line("guest: memory %s, files %s; work loop %,.0f touches a second before the suspend",
+        line(
+                "guest: memory %s, files %s; work loop %,.0f touches a second before the suspend",
                 intact(report.guestMemoryIntact()), intact(report.guestFilesIntact()), report.baselineRate());
         line("stock: %s; guest memory %s", report.stockMeans(), intact(report.stockMemoryIntact()));
     }

@@ -15,6 +15,7 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         description = "Puts running virtual machines to sleep in small images and wakes them lazily.",
         exitCodeListHeading = "%nExit codes:%n",
+        subcommands = DemoCommand.class,
         exitCodeList = {"0:done", "1:failed", "2:wrong usage", "3:damaged image"})
 public final class Main implements Runnable {
     @Spec
