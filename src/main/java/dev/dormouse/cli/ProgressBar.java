@@ -13,7 +13,7 @@ import java.util.function.LongSupplier;
 final class ProgressBar implements AutoCloseable {
     private static final long SILENT_NANOS = 1_000_000_000;
     private static final long REDRAW_NANOS = 100_000_000;
-    private static final int BAR_COLUMNS = 24;
+    private static final int BAR_COLUMNS = 16;
     private static final int LINE_COLUMNS_MAX = 79;
     private static final String CLEAR = "\r\033[K";
 
