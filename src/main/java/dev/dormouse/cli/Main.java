@@ -57,6 +57,7 @@ import picocli.CommandLine.Spec;
             RemoveCommand.class,
             ImageGroup.class,
             DoctorCommand.class,
+            DemoCommand.class,
             CompletionCommand.class,
             HelpCommand.class,
             PageServerCommand.class

@@ -64,6 +64,15 @@ public final class Engine {
         return Statuses.of(home, Vm.open(home, name));
     }
 
+    /// {@return the command line with which the VM's QEMU is started}
+    ///
+    /// @param incoming whether QEMU is to wait for a migration
+    public List<String> commandLine(String name, boolean incoming) throws IOException {
+        Vm vm = Vm.open(home, name);
+        return QemuCommandLine.build(
+                tools().qemu().path(), vm.config(), vm.record().chains(), vm.sockets(), incoming);
+    }
+
     /// Boots a stopped VM, or a crashed one from its newest files.
     ///
     /// @param discardState boot a suspended VM without its memory, which is lost then
