@@ -11,11 +11,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Set;
 
 /// The stock way: QEMU's own full save into a file and its own eager restore, by the fastest means that
 /// the version has: mapped-ram with multifd from 9.0 on, else a plain stream through a pipe.
 final class StockQemu {
-    private static final Duration TIMEOUT = Duration.ofMinutes(5);
+    private static final Duration TIMEOUT = Duration.ofMinutes(1);
     private final Engine engine;
     private final String vm;
     private final Path file;
@@ -66,17 +67,19 @@ final class StockQemu {
             prepare(migrations, version);
             long mark = qmp.eventMark();
             migrations.startIncoming(version.atLeast(9, 0) ? "file:" + file : "exec:cat " + file);
+            migrations.awaitStatusEvent(mark, Set.of("completed", "failed"), TIMEOUT);
             // The save was of a paused VM, so it comes back paused.
-            qmp.execute("cont", Map.of(), TIMEOUT);
-            qmp.awaitEvent(mark, "RESUME", TIMEOUT);
+            qmp.execute("cont");
         }
         return qemu;
     }
 
     private static void prepare(Migrations migrations, QemuVersion version) throws IOException {
         if (version.atLeast(9, 0)) {
-            migrations.setCapabilities(Map.of("mapped-ram", true, "multifd", true));
+            migrations.setCapabilities(Map.of("events", true, "mapped-ram", true, "multifd", true));
             migrations.setParameters(Map.of("multifd-channels", 2));
+        } else {
+            migrations.setCapabilities(Map.of("events", true));
         }
     }
 }
