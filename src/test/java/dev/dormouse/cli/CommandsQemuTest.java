@@ -3,10 +3,13 @@ package dev.dormouse.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.base.Json;
+import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -173,6 +176,84 @@ class CommandsQemuTest {
         create("y", "--file", yaml.toString());
 
         assertThat(facts("show", "--json", "y")).containsEntry("cpus", 2L);
+    }
+
+    @Test
+    void losesNothingWhenASuspendIsInterrupted() throws Exception {
+        ok("vm", "create", "x", "--memory=2G", "--accel=tcg");
+        ok("start", "x");
+        Process suspend = process("suspend", "x");
+        awaitState("x", "suspending", "suspended");
+
+        suspend.destroy(); // SIGTERM, which runs what Ctrl-C runs.
+
+        assertThat(suspend.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(suspend.exitValue()).isIn(143, 0);
+        assertThat(Files.readString(folder.resolve("process.log")))
+                .isIn("dormouse: vm x: cancelled, the VM runs on\n", "")
+                .as("printed by the process");
+        if ("suspended".equals(facts("show", "--json", "x").get("state"))) { // It was past the point of no return.
+            ok("resume", "--wait", "x");
+        }
+        assertThat(facts("show", "--json", "x")).containsEntry("state", "running");
+        assertThat(folder.resolve("home/images")).isEmptyDirectory();
+    }
+
+    @Test
+    void restoresOnWhenTheCommandIsKilled() throws Exception {
+        create("x");
+        ok("start", "x");
+        ok("suspend", "x");
+        Process resume = process("resume", "--wait", "x");
+        awaitState("x", "restoring", "running");
+
+        resume.destroyForcibly();
+
+        awaitState("x", "running");
+        ok("suspend", "x");
+    }
+
+    @Test
+    void letsOneOfTwoResumesWin() throws Exception {
+        create("x");
+        ok("start", "x");
+        ok("suspend", "x");
+        Process other = process("resume", "--wait", "x");
+        CliRun run = CliRun.of(folder, "resume", "--wait", "x");
+
+        assertThat(other.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(List.of(other.exitValue(), run.exitCode())).containsExactlyInAnyOrder(0, 1);
+        String refused = run.err() + Files.readString(folder.resolve("process.log"));
+        assertThat(refused).containsAnyOf("vm x: busy, 'resume' of process", "vm x: not suspended");
+        assertThat(facts("show", "--json", "x")).containsEntry("state", "running");
+    }
+
+    /// Runs a command in a process of its own, its errors in `process.log`.
+    private Process process(String... args) throws Exception {
+        var argv = new ArrayList<String>();
+        argv.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        argv.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path")));
+        argv.add(Main.class.getName());
+        argv.addAll(List.of(args));
+        var builder = new ProcessBuilder(argv)
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(folder.resolve("process.log").toFile());
+        builder.environment().putAll(CliRun.environment(folder));
+        return builder.start();
+    }
+
+    private void awaitState(String name, String... states) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        Object state = null;
+        while (System.nanoTime() < end) {
+            state = facts("show", "--json", name).get("state");
+            if (List.of(states).contains(state)) {
+                return;
+            }
+            Thread.sleep(5);
+        }
+        throw new AssertionError("state is " + state + ", expected one of " + List.of(states));
     }
 
     @Test
