@@ -11,9 +11,10 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /// `dormouse demo`.
 @Command(
@@ -43,8 +44,8 @@ final class DemoCommand implements Callable<Integer> {
             description = "anonymous or memfd (${DEFAULT-VALUE}).")
     private String memoryBackend = "anonymous";
 
-    @Option(names = "--qemu", paramLabel = "PATH", description = "The qemu-system-x86_64 to use.")
-    private @Nullable Path qemu;
+    @Spec
+    private CommandSpec spec;
 
     @Option(names = "--json", description = "Print the figures as one line of JSON.")
     private boolean json;
@@ -54,7 +55,7 @@ final class DemoCommand implements Callable<Integer> {
         DemoOptions options = DemoOptions.DEFAULT
                 .withMemory(memory, MemorySize.parse(memory))
                 .withMemoryBackend(memoryBackend)
-                .withQemu(qemu);
+                .withQemu(((Main) spec.root().userObject()).qemu());
         Path folder = Files.createTempDirectory(cache(), "demo-");
         long start = System.nanoTime();
         try (var demo = new Demo(options, folder, text -> step(start, text))) {
