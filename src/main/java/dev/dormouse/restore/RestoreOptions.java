@@ -35,6 +35,12 @@ public record RestoreOptions(
         return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages, placement);
     }
 
+    /// {@return the same with a limit on the background}
+    public RestoreOptions withRate(long bytesPerSecond) {
+        return new RestoreOptions(
+                windowPagesMin, windowPagesMax, quietNanos, duty, bytesPerSecond, neighbourPages, placement);
+    }
+
     /// {@return the same with another way of placing}
     public RestoreOptions withPlacement(Placement way) {
         return new RestoreOptions(
