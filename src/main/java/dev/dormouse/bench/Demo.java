@@ -206,7 +206,11 @@ public final class Demo implements AutoCloseable {
                 stock.imageBytes(),
                 stock.times().firstResponseMillis(),
                 stock.times().timeToResponsivenessMillis(),
-                stock.memoryIntact());
+                stock.memoryIntact(),
+                resumed.qemuReadyMillis(),
+                resumed.runningMillis(),
+                lazy.times().workRate(),
+                stock.times().workRate());
     }
 
     /// Ends whatever QEMU is left; safe at any moment, from any thread.
