@@ -41,7 +41,7 @@ class LayeringTest {
             Map.entry("restore", Set.of("wire", "image", "disk", "storage")),
             Map.entry("engine", Set.of("checkpoint", "restore", "qmp", "image", "disk", "storage")),
             Map.entry("bench", Set.of("engine", "checkpoint", "restore", "qmp", "image", "disk", "storage", "wire")),
-            Map.entry("cli", Set.of("engine", "bench")));
+            Map.entry("cli", Set.of("engine", "bench", "image", "restore", "disk")));
 
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)

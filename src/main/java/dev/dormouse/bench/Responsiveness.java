@@ -5,15 +5,20 @@ import java.util.Optional;
 
 /// When a resumed guest was as fast as before. Pure functions.
 public final class Responsiveness {
-    /// The share of the normal rate that counts as responsive.
+    /// The share of the normal rate that counts as responsive, over the second that must hold it.
     public static final double SHARE = 0.9;
+    /// The share below which a single window of [WorkRate#WINDOW_NANOS] counts as a stall. Not the same as
+    /// [#SHARE]: on a shared host the windows of an undisturbed guest spread by a quarter of their median
+    /// (`docs/adr/0004-time-to-responsiveness.md`), so 90 % in each of them would measure the neighbours.
+    public static final double STALL_SHARE = 0.5;
     /// How long the rate must stay there.
     public static final long HOLD_NANOS = 1_000_000_000;
 
     private Responsiveness() {}
 
-    /// The time from the request to the first instant from which every window of one second is at 90 % of the normal
-    /// rate or above. Empty if the series has no such second, or ends before one is full: never is not zero.
+    /// The time from the request to the first instant from which the guest did, for one second, at least
+    /// 90 % of its normal work and did not stall in any tenth of it. Empty if the series has no such second,
+    /// or ends before one is full: never is not zero.
     ///
     /// @param requestNanos when the resume was asked for, by the clock of the arrivals
     /// @param baseline iterations per second before the suspend, see [WorkRate#baseline]
@@ -28,15 +33,26 @@ public final class Responsiveness {
         // Reports from before the request tell of the old life of the guest.
         long first = Math.max(requestNanos, rate.firstArrivalNanos());
         double[] windows = rate.windows(first, Long.MAX_VALUE);
-        int needed = (int) ((HOLD_NANOS - WorkRate.WINDOW_NANOS) / WorkRate.STEP_NANOS) + 1;
-        int inARow = 0;
-        for (int i = 0; i < windows.length; i++) {
-            inARow = windows[i] >= SHARE * baseline ? inARow + 1 : 0;
-            if (inARow == needed) {
-                long start = first + (i - needed + 1) * WorkRate.STEP_NANOS;
-                return Optional.of(Duration.ofNanos(start - requestNanos));
+        int perSecond = (int) (HOLD_NANOS / WorkRate.WINDOW_NANOS);
+        int stride = (int) (WorkRate.WINDOW_NANOS / WorkRate.STEP_NANOS);
+        for (int i = 0; i + (perSecond - 1) * stride < windows.length; i++) {
+            if (holds(windows, i, perSecond, stride, baseline)) {
+                return Optional.of(Duration.ofNanos(first + i * WorkRate.STEP_NANOS - requestNanos));
             }
         }
         return Optional.empty();
+    }
+
+    /// Looks at the windows of one second that lie side by side.
+    private static boolean holds(double[] windows, int start, int count, int stride, double baseline) {
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            double window = windows[start + i * stride];
+            if (window < STALL_SHARE * baseline) {
+                return false;
+            }
+            sum += window;
+        }
+        return sum / count >= SHARE * baseline;
     }
 }

@@ -1,33 +1,166 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.Home;
+import dev.dormouse.engine.QemuTools;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /// The command `dormouse`; its sub-commands are classes of their own.
 @Command(
         name = "dormouse",
-        mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         synopsisSubcommandLabel = "COMMAND",
         description = "Puts running virtual machines to sleep in small images and wakes them lazily.",
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:done", "1:failed", "2:wrong usage", "3:damaged image"})
+        exitCodeList = {
+            "0:done",
+            "1:failed; nothing is lost unless the message says so",
+            "2:wrong usage",
+            "3:damaged image",
+            "4:image of a version or with a feature that this build does not know",
+            "130:interrupted"
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  dormouse vm create web --memory 4G --disk web.qcow2",
+            "  dormouse start web",
+            "  dormouse suspend web",
+            "  dormouse resume web",
+            "",
+            "State lies under $DORMOUSE_HOME (default ~/.local/share/dormouse).",
+            "DORMOUSE_QEMU names the QEMU to use; DORMOUSE_DEBUG=1 prints the stack trace of an error."
+        },
+        subcommands = {
+            VmGroup.class,
+            StartCommand.class,
+            SuspendCommand.class,
+            ResumeCommand.class,
+            CheckpointCommand.class,
+            RestoreCommand.class,
+            StopCommand.class,
+            ListCommand.class,
+            ShowCommand.class,
+            RemoveCommand.class,
+            ImageGroup.class,
+            DoctorCommand.class,
+            DemoCommand.class,
+            CompletionCommand.class,
+            HelpCommand.class,
+            PageServerCommand.class
+        })
 public final class Main implements Runnable {
+    private final Map<String, String> environment;
+    private final Interruption interruption = new Interruption();
+
     @Spec
     private CommandSpec spec;
 
+    @Option(
+            names = "--qemu",
+            paramLabel = "PATH",
+            scope = ScopeType.INHERIT,
+            description = "The qemu-system-x86_64 to use; else $$DORMOUSE_QEMU, else that on the PATH.")
+    private @Nullable Path qemu;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            scope = ScopeType.INHERIT,
+            description = "Prints this help.")
+    @SuppressWarnings("UnusedVariable") // picocli acts on it.
+    private boolean help;
+
+    @Option(
+            names = {"-V", "--version"},
+            versionHelp = true,
+            description = "Prints the versions of Dormouse and of Java.")
+    @SuppressWarnings("UnusedVariable") // picocli acts on it.
+    private boolean version;
+
+    Main(Map<String, String> environment) {
+        this.environment = Map.copyOf(environment);
+    }
+
     /// Runs the command and ends the process with its exit code.
     public static void main(String[] args) {
-        System.exit(new CommandLine(new Main()).execute(args));
+        var out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
+        var err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+        System.exit(run(System.getenv(), out, err, args));
+    }
+
+    /// Runs one command in this process.
+    ///
+    /// @param environment in the place of the process's own, as far as Dormouse's variables go
+    /// @return the exit code
+    public static int run(Map<String, String> environment, PrintWriter out, PrintWriter err, String... args) {
+        var main = new Main(environment);
+        try {
+            return commandLine(main, Arrays.asList(args).contains("--json"))
+                    .setOut(out)
+                    .setErr(err)
+                    .execute(args);
+        } finally {
+            out.flush();
+            err.flush();
+            main.interruption.ended();
+        }
+    }
+
+    /// {@return the parser with all commands}
+    static CommandLine commandLine(Main main, boolean json) {
+        var failures = new Failures(json, main.environment.containsKey("DORMOUSE_DEBUG"));
+        return new CommandLine(main)
+                .setExecutionExceptionHandler(failures)
+                .setParameterExceptionHandler(failures)
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setUsageHelpAutoWidth(true);
     }
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "dormouse: no command, see 'dormouse --help'");
+        throw new ParameterException(spec.commandLine(), "no command given");
+    }
+
+    Map<String, String> environment() {
+        return environment;
+    }
+
+    Interruption interruption() {
+        return interruption;
+    }
+
+    /// {@return the QEMU that the user named, null if none}
+    @Nullable
+    Path qemu() {
+        return qemu;
+    }
+
+    Home home() throws IOException {
+        return Home.fromEnvironment(environment);
+    }
+
+    /// {@return an engine with the QEMU in use}
+    Engine engine() throws IOException {
+        return new Engine(home(), QemuTools.locate(qemu));
+    }
+
+    /// {@return an engine that can only look; works where there is no QEMU}
+    Engine lookingEngine() throws IOException {
+        return new Engine(home());
     }
 
     static final class Version implements IVersionProvider {
@@ -35,7 +168,10 @@ public final class Main implements Runnable {
         @Override
         public String[] getVersion() {
             String version = Main.class.getPackage().getImplementationVersion();
-            return new String[] {"dormouse " + (version == null ? "(not packaged)" : version)};
+            return new String[] {
+                "dormouse " + (version == null ? "(not packaged)" : version),
+                "Java %s (%s)".formatted(Runtime.version(), System.getProperty("java.vendor"))
+            };
         }
     }
 }

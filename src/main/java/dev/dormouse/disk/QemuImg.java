@@ -67,8 +67,8 @@ public final class QemuImg {
         alone.put("driver", "qcow2");
         alone.put("backing", null);
         alone.put("file", Map.of("driver", "file", "filename", overlay.toString()));
-        String map =
-                Command.run(List.of(binary.toString(), "map", "-U", "--output=json", "json:" + Json.write(alone)), LONG);
+        String map = Command.run(
+                List.of(binary.toString(), "map", "-U", "--output=json", "json:" + Json.write(alone)), LONG);
         return Json.parseObjects(map).stream().anyMatch(extent -> Boolean.TRUE.equals(extent.get("present")));
     }
 

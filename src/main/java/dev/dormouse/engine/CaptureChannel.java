@@ -26,11 +26,7 @@ final class CaptureChannel implements ReadableByteChannel {
     private @Nullable SocketChannel peer;
 
     private CaptureChannel(
-            Path path,
-            String resource,
-            Cancellation cancellation,
-            ServerSocketChannel server,
-            Selector selector) {
+            Path path, String resource, Cancellation cancellation, ServerSocketChannel server, Selector selector) {
         this.path = path;
         this.resource = resource;
         this.cancellation = cancellation;
@@ -84,9 +80,8 @@ final class CaptureChannel implements ReadableByteChannel {
         while (selector.select(200) == 0) {
             cancellation.check(resource);
             if (System.nanoTime() - end >= 0) {
-                throw new VmException(
-                        "%s: QEMU %s for %d s, the capture is given up and the VM runs on"
-                                .formatted(resource, what, SILENCE_MAX.toSeconds()));
+                throw new VmException("%s: QEMU %s for %d s, the capture is given up and the VM runs on"
+                        .formatted(resource, what, SILENCE_MAX.toSeconds()));
             }
         }
         selector.selectedKeys().clear();

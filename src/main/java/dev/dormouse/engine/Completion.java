@@ -43,8 +43,8 @@ final class Completion {
     /// the record on it is not found any more.
     private boolean decide(RestoreRecord restore) throws IOException {
         try (ImagesLock _ = ImagesLock.acquire(home)) {
-            boolean keep =
-                    restore.keepImage() || new Images(home).users(restore.image()).size() > 1;
+            boolean keep = restore.keepImage()
+                    || new Images(home).users(restore.image()).size() > 1;
             vm.save(restore.with(keep ? Phase.COMPLETE : Phase.MERGING));
             return !keep;
         }

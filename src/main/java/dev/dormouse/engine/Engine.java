@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// All that can be done with VMs and images under one home. Each call runs in the caller's thread to its
 /// end and holds the lock of the VM, so any number of threads and processes may call.
@@ -15,11 +16,17 @@ public final class Engine {
     private static final Duration EXIT_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration RESTORE_PATIENCE = Duration.ofMinutes(10);
     private final Home home;
-    private final QemuTools tools;
+    private final @Nullable QemuTools tools;
 
     public Engine(Home home, QemuTools tools) {
         this.home = home;
         this.tools = tools;
+    }
+
+    /// An engine that can only look: at VMs and at images. It needs no QEMU on this host.
+    public Engine(Home home) {
+        this.home = home;
+        this.tools = null;
     }
 
     public Home home() {
@@ -27,6 +34,9 @@ public final class Engine {
     }
 
     public QemuTools tools() {
+        if (tools == null) {
+            throw new IllegalStateException("this engine was made to look only, it has no QEMU");
+        }
         return tools;
     }
 
@@ -36,7 +46,7 @@ public final class Engine {
 
     /// Creates a VM; it is stopped then.
     public VmStatus create(VmRequest request) throws IOException {
-        new VmCreation(home, tools, request).create();
+        new VmCreation(home, tools(), request).create();
         return status(request.name());
     }
 
@@ -54,14 +64,23 @@ public final class Engine {
         return Statuses.of(home, Vm.open(home, name));
     }
 
+    /// {@return the command line with which the VM's QEMU is started}
+    ///
+    /// @param incoming whether QEMU is to wait for a migration
+    public List<String> commandLine(String name, boolean incoming) throws IOException {
+        Vm vm = Vm.open(home, name);
+        return QemuCommandLine.build(
+                tools().qemu().path(), vm.config(), vm.record().chains(), vm.sockets(), incoming);
+    }
+
     /// Boots a stopped VM, or a crashed one from its newest files.
     ///
     /// @param discardState boot a suspended VM without its memory, which is lost then
     public VmStatus start(String name, boolean discardState) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "start")) {
-            new Settle(home, tools, vm).run();
-            new Start(home, tools, vm).run(discardState);
+            new Settle(home, tools(), vm).run();
+            new Start(home, tools(), vm).run(discardState);
         }
         return status(name);
     }
@@ -71,8 +90,8 @@ public final class Engine {
             throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = lockAfterRestore(vm, "suspend", listener)) {
-            new Settle(home, tools, vm).run();
-            return new Suspend(home, tools, vm, listener, cancellation).suspend();
+            new Settle(home, tools(), vm).run();
+            return new Suspend(home, tools(), vm, listener, cancellation).suspend();
         }
     }
 
@@ -81,8 +100,8 @@ public final class Engine {
             throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = lockAfterRestore(vm, "checkpoint", listener)) {
-            new Settle(home, tools, vm).run();
-            return new Suspend(home, tools, vm, listener, cancellation).checkpoint();
+            new Settle(home, tools(), vm).run();
+            return new Suspend(home, tools(), vm, listener, cancellation).checkpoint();
         }
     }
 
@@ -91,18 +110,18 @@ public final class Engine {
     public ResumeResult resume(String name, ResumeOptions options, OperationListener listener) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "resume")) {
-            new Settle(home, tools, vm).run();
+            new Settle(home, tools(), vm).run();
             if (options.discardChanges()) {
-                new Start(home, tools, vm).setChangesAside();
+                new Start(home, tools(), vm).setChangesAside();
             }
-            return new Resume(home, tools, vm, options, listener).run();
+            return new Resume(home, tools(), vm, options, listener).run();
         }
     }
 
     /// Makes a new VM of an image; it is suspended then, and the image is kept.
     public VmStatus restoreAs(String image, String name) throws IOException {
         Home.checkName(name);
-        new Clone(home, tools, image, name).create();
+        new Clone(home, tools(), image, name).create();
         return status(name);
     }
 
@@ -113,7 +132,7 @@ public final class Engine {
     public VmStatus stop(String name, boolean force, Duration timeout, OperationListener listener) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = lockAfterRestore(vm, "stop", listener)) {
-            new Settle(home, tools, vm).run();
+            new Settle(home, tools(), vm).run();
             VmRecord record = vm.record();
             QemuProcess qemu = vm.qemu(record)
                     .filter(_ -> record.state() == VmState.RUNNING)
@@ -121,13 +140,13 @@ public final class Engine {
             end(vm, qemu, force, timeout);
             vm.enter(VmState.STOPPED, record.withQemu(null));
             listener.step("merging the disks");
-            new Merge(home, tools, vm).offline();
+            new Merge(home, tools(), vm).offline();
         }
         return status(name);
     }
 
     private void end(Vm vm, QemuProcess qemu, boolean force, Duration timeout) throws IOException {
-        try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu)) {
+        try (QmpClient qmp = new QemuStarter(tools(), vm).connect(qemu)) {
             qmp.execute(force ? "quit" : "system_powerdown");
         } catch (IOException e) {
             if (qemu.isAlive() && !force) {
@@ -151,7 +170,7 @@ public final class Engine {
     public void remove(String name, boolean force) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "rm")) {
-            new Settle(home, tools, vm).run();
+            new Settle(home, tools(), vm).run();
             VmRecord record = vm.record();
             boolean saved = record.state() == VmState.SUSPENDED || record.state() == VmState.CRASHED;
             if (record.state() != VmState.STOPPED && !(saved && force)) {
@@ -161,7 +180,7 @@ public final class Engine {
                                 record.state().name().toLowerCase(Locale.ROOT),
                                 saved ? "'dormouse rm --force' removes it with its memory" : "stop it first"));
             }
-            new Removal(home, tools, vm).run(record);
+            new Removal(home, tools(), vm).run(record);
         }
     }
 

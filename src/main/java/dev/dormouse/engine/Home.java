@@ -65,7 +65,8 @@ public record Home(Path root, Path runtime) {
     private static void refuseUnlessOurs(Path folder) throws IOException {
         int owner = (int) Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS);
         boolean isPrivate = Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)
-                && PosixFilePermissions.toString(Files.getPosixFilePermissions(folder)).endsWith("------");
+                && PosixFilePermissions.toString(Files.getPosixFilePermissions(folder))
+                        .endsWith("------");
         if (owner != effectiveUser() || !isPrivate) {
             throw new VmException(
                     "%s: must be a folder of this user that nobody else can enter, remove it or set XDG_RUNTIME_DIR"

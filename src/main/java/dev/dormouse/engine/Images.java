@@ -3,6 +3,7 @@ package dev.dormouse.engine;
 import dev.dormouse.base.Json;
 import dev.dormouse.image.ImageInspection;
 import dev.dormouse.image.ImageReader;
+import dev.dormouse.image.VerifyReport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,8 +56,15 @@ public final class Images {
         }
     }
 
+    /// Reads the whole image and checks every byte of it.
+    public VerifyReport verify(Path file, VerifyReport.Progress progress) throws IOException {
+        try (ImageReader image = ImageReader.open(file)) {
+            return image.verify(progress);
+        }
+    }
+
     /// {@return the names of the VMs whose memory the image holds, or is being read from}
-    List<String> users(String id) throws IOException {
+    public List<String> users(String id) throws IOException {
         var users = new ArrayList<String>();
         for (String name : home.vmNames()) {
             if (id.equals(Vm.open(home, name).record().image())) {
@@ -73,8 +81,8 @@ public final class Images {
             if (restore.isPresent()
                     && restore.get().image().equals(id)
                     && restore.get().phase() == RestoreRecord.Phase.MERGING) {
-                throw new VmException("image %s: no such image, 'dormouse image list' shows those there are"
-                        .formatted(id));
+                throw new VmException(
+                        "image %s: no such image, 'dormouse image list' shows those there are".formatted(id));
             }
         }
     }

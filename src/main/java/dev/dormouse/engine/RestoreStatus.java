@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -54,6 +55,11 @@ final class RestoreStatus implements RestoreListener {
         last = progress;
         write();
         next.progress(progress);
+    }
+
+    @Override
+    public void placement(List<String> ways, String reason) {
+        next.placement(ways, reason);
     }
 
     @Override

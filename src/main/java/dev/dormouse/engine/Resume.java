@@ -244,11 +244,18 @@ final class Resume {
     private RestoreListener.Progress lazy(
             SocketChannel channel, ImageReader image, RestoreRecord restore, RestoreListener status)
             throws IOException {
-        var lazy = new LazyRestore("vm " + vm.name(), channel, image, status, options.restore());
+        var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
         lazy.handshake();
         vm.save(restore.with(Phase.RUNNING));
         lazy.run();
         return lazy.progress();
+    }
+
+    private static long qemuPid(RestoreRecord restore) {
+        if (restore.qemu() == null) {
+            throw new IllegalStateException("a restore has begun without a QEMU");
+        }
+        return restore.qemu().pid();
     }
 
     private static RestoreListener.Progress eager(SocketChannel channel, ImageReader image, RestoreListener status)

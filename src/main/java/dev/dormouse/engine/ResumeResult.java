@@ -1,5 +1,7 @@
 package dev.dormouse.engine;
 
+import io.avaje.jsonb.Json;
+
 /// What a resume came to. Times count from the call of [Engine#resume].
 ///
 /// @param qemuReadyMillis until QEMU's monitor greeted
@@ -10,6 +12,7 @@ package dev.dormouse.engine;
 /// @param zeroPagesOnDemand zero pages that it waited for
 /// @param pagesPrefetched non-zero pages that were placed unasked
 /// @param pagesSkipped zero pages that were never placed
+@Json
 public record ResumeResult(
         long qemuReadyMillis,
         long runningMillis,

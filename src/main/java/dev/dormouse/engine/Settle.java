@@ -191,7 +191,8 @@ final class Settle {
             String commandLine = Files.readString(Path.of("/proc/" + pid + "/cmdline"));
             Optional<ProcessEntry> entry = ProcessEntry.of(pid);
             return entry.isPresent() && commandLine.contains(pidFile.toString())
-                    ? QemuProcess.attach(pid, entry.get().startTimeTicks(), vm.sockets().qemuLog())
+                    ? QemuProcess.attach(
+                            pid, entry.get().startTimeTicks(), vm.sockets().qemuLog())
                     : Optional.empty();
         } catch (NumberFormatException | IOException _) {
             return Optional.empty(); // Not yet written, or the process is gone.
@@ -202,7 +203,8 @@ final class Settle {
     private static void deleteTemporaries(Path folder, String prefix) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : (Iterable<Path>) files::iterator) {
-                if (AtomicFile.isTemporary(file) && file.getFileName().toString().startsWith(prefix)) {
+                if (AtomicFile.isTemporary(file)
+                        && file.getFileName().toString().startsWith(prefix)) {
                     Files.deleteIfExists(file);
                 }
             }

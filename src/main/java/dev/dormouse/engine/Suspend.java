@@ -111,6 +111,7 @@ final class Suspend {
             return capture(qmp, before, during, kind);
         } catch (IOException | RuntimeException e) {
             goOn(qmp, before, during, wasRunning, e);
+            cancellation.check("vm " + vm.name()); // Whatever the capture broke off with was our doing then.
             throw e;
         }
     }

@@ -54,6 +54,14 @@ public final class ExtentBuffer implements AutoCloseable {
         return plainBytes.asSlice((long) slot * ImageFormat.PAGE_BYTES, ImageFormat.PAGE_BYTES);
     }
 
+    /// {@return pages in slots that follow one another, a direct buffer from its start, good until the next
+    /// extent is read}
+    public ByteBuffer pages(int firstSlot, int count) {
+        checkSlot(firstSlot);
+        checkSlot(firstSlot + count - 1);
+        return plain.slice(firstSlot * ImageFormat.PAGE_BYTES, count * ImageFormat.PAGE_BYTES);
+    }
+
     @Override
     public void close() {
         context.close();

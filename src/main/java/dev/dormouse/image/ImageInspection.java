@@ -1,5 +1,6 @@
 package dev.dormouse.image;
 
+import io.avaje.jsonb.Json;
 import java.io.IOException;
 
 /// What an image consists of, for people and for JSON.
@@ -7,10 +8,12 @@ import java.io.IOException;
 /// @param version of the format
 /// @param compressionRatio bytes of the pages in the extents before compression to after it; 1 if there
 ///     are none
+@Json
 public record ImageInspection(
         int version, int extentPages, int extents, double compressionRatio, Pages pages, Bytes bytes) {
 
     /// The pages by class.
+    @Json
     public record Pages(long total, long zero, long onDisk, long duplicate, long stored) {}
 
     /// The sizes of memory and of the file's parts.
@@ -21,6 +24,7 @@ public record ImageInspection(
     /// @param stored the extents, compressed
     /// @param pageTable with its directory and the extent table
     /// @param deviceState compressed
+    @Json
     public record Bytes(
             long memory,
             long nonZero,

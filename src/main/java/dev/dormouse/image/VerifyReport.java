@@ -1,5 +1,6 @@
 package dev.dormouse.image;
 
+import io.avaje.jsonb.Json;
 import java.util.List;
 
 /// What a full pass over an image found.
@@ -8,6 +9,7 @@ import java.util.List;
 /// @param onDiskPages pages that are not in the image, so not looked at
 /// @param damageCount places that are damaged
 /// @param damages the messages of the first 100 of them
+@Json
 public record VerifyReport(
         long fileLengthBytes,
         long checkedPages,

@@ -3,14 +3,14 @@ package dev.dormouse.image;
 /// What may be chosen when an image is written; the defaults are right.
 ///
 /// @param extentPages pages in an extent, 1 to 64: more compress better, fewer are cheaper to read alone
-/// @param compressionLevel zstd's, 1 to 19
+/// @param compressionLevel zstd's, -7 (fastest) to 19
 /// @param compressionThreads 1 to 64
 /// @param duplicateEntriesMax distinct pages remembered to find duplicates, 32 bytes of heap each; 0
 ///     finds none. Beyond it a page is still compared with those remembered
 public record WriterOptions(int extentPages, int compressionLevel, int compressionThreads, int duplicateEntriesMax) {
     public WriterOptions {
         check("extentPages", extentPages, 1, ImageFormat.EXTENT_PAGES_MAX);
-        check("compressionLevel", compressionLevel, 1, 19);
+        check("compressionLevel", compressionLevel, -7, 19);
         check("compressionThreads", compressionThreads, 1, 64);
         check("duplicateEntriesMax", duplicateEntriesMax, 0, 1 << 24);
     }

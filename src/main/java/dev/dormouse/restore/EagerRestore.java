@@ -71,7 +71,7 @@ public final class EagerRestore {
 
     private void sendGroup(StreamPlacer placer, PageSource.FrameList frames) throws IOException {
         for (int i = 0; i < frames.size(); i++) {
-            placer.place(frames.get(i), source.read(frames.get(i)));
+            placer.place(frames.get(i), source.read(frames.get(i), 1));
             if (++sent % 4096 == 0) {
                 listener.progress(progress());
             }

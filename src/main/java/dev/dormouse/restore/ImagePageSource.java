@@ -86,15 +86,27 @@ final class ImagePageSource implements PageSource {
     }
 
     @Override
-    public ByteBuffer read(long frame) throws IOException {
+    public ByteBuffer read(long frame, int countMax) throws IOException {
         int index = image.extentIndex(frame);
         if (index != loadedExtent) {
             loadedExtent = -1; // Not the old one either, if the read fails half-way.
             image.readExtent(index, extent);
             loadedExtent = index;
         }
-        ByteBuffer page = extent.page(image.slot(frame));
-        image.verifyPage(frame, page);
-        return page;
+        int slot = image.slot(frame);
+        int count = 0;
+        do {
+            image.verifyPage(frame + count, extent.page(slot + count));
+            count++;
+        } while (count < countMax && follows(frame + count, index, slot + count));
+        return extent.pages(slot, count);
+    }
+
+    /// {@return whether the page of the frame lies in this slot of this extent}
+    private boolean follows(long frame, int extentIndex, int slot) throws IOException {
+        return frame < image.frameCount()
+                && image.pageClass(frame) != PageClass.ZERO
+                && image.extentIndex(frame) == extentIndex
+                && image.slot(frame) == slot;
     }
 }

@@ -1,8 +1,8 @@
 package dev.dormouse.restore;
 
-import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
 import dev.dormouse.image.ImageReader;
+import dev.dormouse.restore.RestoreOptions.Placement;
 import dev.dormouse.wire.Command;
 import dev.dormouse.wire.DevicePackage;
 import dev.dormouse.wire.MigrationStreamWriter;
@@ -12,11 +12,13 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import java.util.Collections;
 import java.util.OptionalInt;
 
 /// A lazy restore as the source of a postcopy migration (`docs/protocol.md`): handshake, device state,
 /// RUN, then pages, the demanded ones first. The calling thread is the owner thread.
 public final class LazyRestore {
+    private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
     private final String resource;
     private final SocketChannel channel;
@@ -25,13 +27,23 @@ public final class LazyRestore {
     private final MigrationStreamWriter out;
     private final DemandQueue demands = new DemandQueue();
     private final ReturnPath returnPath;
-    private final PageFaultServer server;
+    private final ImagePageSource source;
+    private final RestoreListener listener;
+    private final RestoreOptions options;
+    private final long qemuPid;
+    private RestoreListener.Progress progress = new RestoreListener.Progress(0, 0, 0, 0, 0);
 
     /// @param resource what errors call the restore, such as the name of the VM
     /// @param channel connected to QEMU, blocking; the caller's to close
+    /// @param qemuPid of that QEMU
     /// @param image to be open until the restore has ended
     public LazyRestore(
-            String resource, SocketChannel channel, ImageReader image, RestoreListener listener, RestoreOptions options)
+            String resource,
+            SocketChannel channel,
+            long qemuPid,
+            ImageReader image,
+            RestoreListener listener,
+            RestoreOptions options)
             throws IOException {
         this.resource = resource;
         this.channel = channel;
@@ -40,8 +52,10 @@ public final class LazyRestore {
         out = new MigrationStreamWriter(channel);
         returnPath = new ReturnPath(
                 new ReturnPathReader(channel, resource + ": return path", layout.blocks()), layout, demands);
-        server = new PageFaultServer(
-                new ImagePageSource(image), new StreamPlacer(out, layout), demands, listener, options);
+        source = new ImagePageSource(image);
+        this.listener = listener;
+        this.options = options;
+        this.qemuPid = qemuPid;
     }
 
     /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
@@ -61,7 +75,7 @@ public final class LazyRestore {
         try {
             out.launch(layout.blocks(), new DevicePackage(devices, OptionalInt.empty()));
             out.beginPart(image.ramSectionId(), false);
-            server.run();
+            serve(new StreamPlacer(out, layout));
             end();
             returnPath.awaitShut(SHUT_TIMEOUT);
         } catch (InterruptedException e) {
@@ -72,7 +86,39 @@ public final class LazyRestore {
 
     /// {@return what was placed, and why; complete after [#run]}
     public RestoreListener.Progress progress() {
-        return server.progress();
+        return progress;
+    }
+
+    private void serve(StreamPlacer stream) throws IOException, InterruptedException {
+        if (options.placement() == Placement.STREAM) {
+            serve(stream, "asked for");
+            return;
+        }
+        DirectPlacer direct;
+        try {
+            direct = DirectPlacer.attach(qemuPid, layout, stream, ATTACH_TIMEOUT);
+        } catch (IOException e) {
+            if (options.placement() == Placement.DIRECT) {
+                throw e;
+            }
+            serve(stream, String.valueOf(e.getMessage()));
+            return;
+        }
+        try (direct) {
+            listener.placement(direct.ways(), "");
+            serve(direct);
+        }
+    }
+
+    private void serve(StreamPlacer stream, String reason) throws IOException, InterruptedException {
+        listener.placement(Collections.nCopies(layout.blocks().size(), "stream"), reason);
+        serve((PagePlacer) stream);
+    }
+
+    private void serve(PagePlacer placer) throws IOException, InterruptedException {
+        var server = new PageFaultServer(source, placer, demands, listener, options);
+        server.run();
+        progress = server.progress();
     }
 
     private void end() throws IOException {
@@ -81,10 +127,5 @@ public final class LazyRestore {
         out.endPart();
         out.write(new StreamMessage.EndOfStream());
         out.flush();
-    }
-
-    /// {@return the memory that has to be placed, in bytes}
-    public long nonZeroBytes() {
-        return server.progress().nonZeroPages() * RamBlock.TARGET_PAGE_BYTES;
     }
 }

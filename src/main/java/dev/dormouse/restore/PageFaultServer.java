@@ -1,5 +1,6 @@
 package dev.dormouse.restore;
 
+import dev.dormouse.base.RamBlock;
 import dev.dormouse.restore.DemandQueue.Demand;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -115,7 +116,7 @@ final class PageFaultServer {
             placeZeroRun(frame);
             return;
         }
-        ByteBuffer page = tryRead(frame);
+        ByteBuffer page = tryRead(frame, 1);
         if (page == null) {
             failedDemands.add(frame);
             return;
@@ -147,8 +148,8 @@ final class PageFaultServer {
         int size = frames.size();
         int first = Math.max(0, indexOf(frames, frame) - options.neighbourPages() / 2);
         int end = Math.min(size, first + options.neighbourPages());
-        for (int i = first; i < end; i++) {
-            prefetch(frames.get(i));
+        while (first < end) {
+            first += Math.max(1, prefetch(frames, first, end));
         }
         placer.flush();
     }
@@ -172,11 +173,14 @@ final class PageFaultServer {
         int pages = 0;
         while (pages < pagesMax && nextGroup < source.groupCount()) {
             PageSource.FrameList frames = source.frames(nextGroup);
-            if (nextInGroup == frames.size()) {
+            if (nextInGroup >= frames.size()) {
                 nextGroup++;
                 nextInGroup = 0;
-            } else if (prefetch(frames.get(nextInGroup++))) {
-                pages++;
+            } else {
+                int end = Math.min(frames.size(), nextInGroup + pagesMax - pages);
+                int done = prefetch(frames, nextInGroup, end);
+                pages += done;
+                nextInGroup += Math.max(1, done);
             }
         }
         if (pages == 0) {
@@ -187,28 +191,45 @@ final class PageFaultServer {
         return true;
     }
 
-    private boolean prefetch(long frame) throws IOException {
-        if (placed.contains(frame)) {
-            return false;
+    /// Places the frame at an index of the list and those that follow it without a gap, in the guest's
+    /// memory and in the source, before the end of the range.
+    ///
+    /// @return the number of frames placed; 0 if that at the index was there already, or cannot be served
+    private int prefetch(PageSource.FrameList frames, int index, int end) throws IOException {
+        long frame = frames.get(index);
+        int wanted = 0;
+        while (index + wanted < end
+                && frames.get(index + wanted) == frame + wanted
+                && !placed.contains(frame + wanted)) {
+            wanted++;
         }
-        ByteBuffer page = tryRead(frame);
-        if (page == null) {
-            int group = source.group(frame);
-            if (!failedGroups.contains(group)) {
-                failedGroups.add(group);
-            }
-            return false;
+        if (wanted == 0) {
+            return 0;
         }
-        placed.add(frame);
-        prefetched++;
-        placer.place(frame, page);
-        return true;
+        ByteBuffer pages = tryRead(frame, wanted);
+        if (pages == null) {
+            rememberFailed(source.group(frame));
+            return 0;
+        }
+        int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
+        for (int i = 0; i < count; i++) {
+            placed.add(frame + i);
+        }
+        prefetched += count;
+        placer.place(frame, pages);
+        return count;
+    }
+
+    private void rememberFailed(int group) {
+        if (!failedGroups.contains(group)) {
+            failedGroups.add(group);
+        }
     }
 
     /// {@return the page, or null if it cannot be served now: then the listener knows why}
-    private @Nullable ByteBuffer tryRead(long frame) {
+    private @Nullable ByteBuffer tryRead(long frame, int countMax) {
         try {
-            return source.read(frame);
+            return source.read(frame, countMax);
         } catch (IOException e) {
             stalled = true;
             retryNanos = System.nanoTime() + RETRY_NANOS;
@@ -227,8 +248,8 @@ final class PageFaultServer {
         }
         for (int left = failedGroups.size(); left > 0 && !stalled; left--) {
             PageSource.FrameList frames = source.frames(failedGroups.remove());
-            for (int i = 0; i < frames.size(); i++) {
-                prefetch(frames.get(i));
+            for (int i = 0; i < frames.size(); ) {
+                i += Math.max(1, prefetch(frames, i, frames.size()));
             }
         }
         stalled |= !failedDemands.isEmpty() || !failedGroups.isEmpty();

@@ -6,10 +6,11 @@ import java.nio.ByteBuffer;
 /// Where a restored page goes: into the guest memory of the incoming QEMU. Called by the owner thread
 /// only, at most once for a frame.
 interface PagePlacer {
-    /// Places one page.
+    /// Places one or more pages that follow one another.
     ///
-    /// @param page 4096 bytes between position and limit; read before the call returns
-    void place(long frame, ByteBuffer page) throws IOException;
+    /// @param frame the first of them
+    /// @param pages 4096 bytes for each between position and limit; read before the call returns
+    void place(long frame, ByteBuffer pages) throws IOException;
 
     /// Places a page of zeros.
     void placeZero(long frame) throws IOException;

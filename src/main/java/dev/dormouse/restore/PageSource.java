@@ -22,11 +22,13 @@ interface PageSource {
     /// {@return the frames whose pages the group holds, ascending; the array is not to be changed}
     FrameList frames(int group);
 
-    /// Reads the page of a non-zero frame and verifies it.
+    /// Reads the pages of a non-zero frame and of those behind it, and verifies them.
     ///
-    /// @return 4096 bytes, valid until the next call
-    /// @throws IOException if the page cannot be read or is not the one that was saved
-    ByteBuffer read(long frame) throws IOException;
+    /// @param countMax how many frames are wanted, 1 or more
+    /// @return 4096 bytes for each of 1 to `countMax` frames: as many as lie one behind the other here too;
+    ///     valid until the next call
+    /// @throws IOException if a page cannot be read or is not the one that was saved
+    ByteBuffer read(long frame, int countMax) throws IOException;
 
     /// The frames of one group.
     interface FrameList {

@@ -1,5 +1,7 @@
 package dev.dormouse.restore;
 
+import java.util.List;
+
 /// Follows a restore. Called by its owner thread; what takes long or throws here delays the guest.
 public interface RestoreListener {
     /// How far a restore is. Pages are of 4096 bytes.
@@ -14,6 +16,12 @@ public interface RestoreListener {
 
     /// Called at most some ten times a second, and at the end.
     default void progress(Progress progress) {}
+
+    /// It was decided how pages get into the guest's memory.
+    ///
+    /// @param ways per RAM block `direct` or `stream`
+    /// @param reason why nothing is direct; empty if something is
+    default void placement(List<String> ways, String reason) {}
 
     /// A page cannot be served; whoever touches it in the guest waits until a retry succeeds.
     default void stalled(String reason) {}

@@ -8,20 +8,37 @@ package dev.dormouse.restore;
 /// @param duty share of the time in which the background may be at work, above 0 to 1
 /// @param rateBytesPerSecond limit of the background, 0 for none
 /// @param neighbourPages pages around a demanded one that are placed with it
+/// @param placement how pages get into the guest's memory
 public record RestoreOptions(
         int windowPagesMin,
         int windowPagesMax,
         long quietNanos,
         double duty,
         long rateBytesPerSecond,
-        int neighbourPages) {
+        int neighbourPages,
+        Placement placement) {
+    /// How pages get into the guest's memory.
+    public enum Placement {
+        /// Directly where it is permitted, else through the stream.
+        AUTO,
+        /// Directly, or not at all.
+        DIRECT,
+        /// Through QEMU's migration stream.
+        STREAM
+    }
 
     /// What measured best on a machine with two cores; see `docs/adr`.
-    public static final RestoreOptions DEFAULT = new RestoreOptions(16, 256, 2_000_000, 0.5, 0, 32);
+    public static final RestoreOptions DEFAULT = new RestoreOptions(16, 256, 2_000_000, 0.5, 0, 32, Placement.AUTO);
 
     /// Everything as fast as it goes: for a VM that is to be suspended again, or that nobody uses.
     public RestoreOptions unthrottled() {
-        return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages);
+        return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages, placement);
+    }
+
+    /// {@return the same with another way of placing}
+    public RestoreOptions withPlacement(Placement way) {
+        return new RestoreOptions(
+                windowPagesMin, windowPagesMax, quietNanos, duty, rateBytesPerSecond, neighbourPages, way);
     }
 
     public RestoreOptions {

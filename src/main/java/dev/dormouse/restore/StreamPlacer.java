@@ -19,8 +19,12 @@ final class StreamPlacer implements PagePlacer {
     }
 
     @Override
-    public void place(long frame, ByteBuffer page) throws IOException {
-        out.page(block(frame), layout.offset(frame), page);
+    public void place(long frame, ByteBuffer pages) throws IOException {
+        int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
+        for (int i = 0; i < count; i++) {
+            int start = pages.position() + i * RamBlock.TARGET_PAGE_BYTES;
+            out.page(block(frame + i), layout.offset(frame + i), pages.slice(start, RamBlock.TARGET_PAGE_BYTES));
+        }
     }
 
     @Override

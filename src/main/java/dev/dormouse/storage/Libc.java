@@ -16,14 +16,17 @@ import java.nio.file.Path;
 
 /// The system calls that the JDK has no door to. Each returns what the call returned, or `-errno`.
 /// Stateless; any thread.
-final class Libc {
+public final class Libc {
     static final int O_RDONLY = 0;
     static final int O_RDWR = 2;
     static final int O_CLOEXEC = 0x80000;
     static final int F_OFD_GETLK = 36;
     static final int F_OFD_SETLK = 37;
     static final int EINTR = 4;
-    static final int EAGAIN = 11;
+    private static final long SYS_PIDFD_OPEN = 434;
+    private static final long SYS_PIDFD_GETFD = 438;
+    public static final int EAGAIN = 11;
+    public static final int EEXIST = 17;
     static final int EACCES = 13;
 
     private static final Linker LINKER = Linker.nativeLinker();
@@ -43,6 +46,12 @@ final class Libc {
             bind("pread", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle LSEEK =
             bind("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle IOCTL = bind(
+            "ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle SYSCALL = bind(
+            "syscall",
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+            Linker.Option.firstVariadicArg(1));
     private static final MethodHandle STRERROR = LINKER.downcallHandle(
             LINKER.defaultLookup().findOrThrow("strerror"), FunctionDescriptor.of(unboundedString(), JAVA_INT));
 
@@ -59,7 +68,7 @@ final class Libc {
         }
     }
 
-    static void close(int descriptor) {
+    public static void close(int descriptor) {
         try {
             // On Linux the descriptor is gone whatever close returns; a retry could hit another file.
             int _ = (int) CLOSE.invokeExact(CAPTURED.get(), descriptor);
@@ -88,6 +97,36 @@ final class Libc {
         }
     }
 
+    public static int ioctl(int descriptor, long request, MemorySegment argument) {
+        try {
+            MemorySegment captured = CAPTURED.get();
+            int result = (int) IOCTL.invokeExact(captured, descriptor, request, argument);
+            return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    /// {@return a descriptor of the process, for [#pidfdGetfd]}
+    public static int pidfdOpen(long pid) {
+        return systemCall(SYS_PIDFD_OPEN, pid, 0, 0);
+    }
+
+    /// {@return a duplicate of another process's descriptor; needs the right to ptrace that process}
+    public static int pidfdGetfd(int pidfd, int descriptor) {
+        return systemCall(SYS_PIDFD_GETFD, pidfd, descriptor, 0);
+    }
+
+    private static int systemCall(long number, long first, long second, long third) {
+        try {
+            MemorySegment captured = CAPTURED.get();
+            long result = (long) SYSCALL.invokeExact(captured, number, first, second, third);
+            return result >= 0 ? (int) result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
     static long seekEnd(int descriptor) {
         try {
             MemorySegment captured = CAPTURED.get();
@@ -99,7 +138,7 @@ final class Libc {
     }
 
     /// {@return what the C library calls the error}
-    static String message(int errno) {
+    public static String message(int errno) {
         try {
             MemorySegment text = (MemorySegment) STRERROR.invokeExact(errno);
             return text.getString(0);

@@ -38,10 +38,8 @@ class SuspendResumeTest {
     void theGuestFindsItsMemoryAndFilesIntact(String disk, String machine, int cpus, String memory, String version)
             throws Exception {
         try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
-            fixture.boot(request(fixture, disk)
-                    .withMachine(machine)
-                    .withCpus(cpus)
-                    .withMemoryBackend(memory));
+            fixture.boot(
+                    request(fixture, disk).withMachine(machine).withCpus(cpus).withMemoryBackend(memory));
             try (GuestProbe probe = fixture.probe("vm1")) {
                 probe.fill("a", 42, 96, 50, LONG);
                 probe.write("one", 7, 512, LONG);

@@ -1,0 +1,51 @@
+package dev.dormouse.bench;
+
+import dev.dormouse.engine.Home;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
+
+/// Watches a guest from the moment when somebody asked for it until it works as fast as before. Connects
+/// before the guest runs, so that the nonce waits for the guest and not the other way round. One thread.
+final class ResumeWatch implements AutoCloseable {
+    private static final Duration CONNECT_TIMEOUT = Duration.ofMinutes(1);
+    private static final Duration ECHO_TIMEOUT = Duration.ofMinutes(2);
+    private static final long POLL_MILLIS = 20;
+
+    private final long requestNanos;
+    private final GuestProbe probe;
+    private final double baseline;
+
+    /// @param requestNanos when the resume was asked for
+    /// @param baseline iterations per second before the suspend
+    ResumeWatch(Home home, String vm, long requestNanos, double baseline) throws IOException {
+        this.requestNanos = requestNanos;
+        this.baseline = baseline;
+        this.probe = GuestVm.connect(home, vm, CONNECT_TIMEOUT);
+    }
+
+    GuestProbe probe() {
+        return probe;
+    }
+
+    /// Waits for the echo, then for the work rate.
+    ///
+    /// @param patience how long the rate is watched at the most, from the request
+    ResumeTimes times(Duration patience) throws IOException, InterruptedException {
+        probe.ping("resumed-" + Long.toHexString(requestNanos), ECHO_TIMEOUT);
+        Duration firstResponse = Duration.ofNanos(System.nanoTime() - requestNanos);
+        Optional<Duration> responsive = Optional.empty();
+        long end = requestNanos + patience.toNanos();
+        while (responsive.isEmpty() && System.nanoTime() - end < 0) {
+            Thread.sleep(POLL_MILLIS);
+            WorkRate rate = WorkRate.of(probe.reportsSince(requestNanos));
+            responsive = Responsiveness.timeToResponsiveness(requestNanos, baseline, rate);
+        }
+        return ResumeTimes.of(firstResponse, responsive);
+    }
+
+    @Override
+    public void close() throws IOException {
+        probe.close();
+    }
+}

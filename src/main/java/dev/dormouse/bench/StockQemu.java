@@ -1,0 +1,85 @@
+package dev.dormouse.bench;
+
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.VmStatus;
+import dev.dormouse.qmp.Migrations;
+import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QemuVersion;
+import dev.dormouse.qmp.QmpClient;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
+
+/// The stock way: QEMU's own full save into a file and its own eager restore, by the fastest means that
+/// the version has: mapped-ram with multifd from 9.0 on, else a plain stream through a pipe.
+final class StockQemu {
+    private static final Duration TIMEOUT = Duration.ofMinutes(1);
+    private final Engine engine;
+    private final String vm;
+    private final Path file;
+
+    StockQemu(Engine engine, String vm, Path file) {
+        this.engine = engine;
+        this.vm = vm;
+        this.file = file;
+    }
+
+    /// {@return the name of the means, for reports}
+    static String means(QemuVersion version) {
+        return version.atLeast(9, 0) ? "mapped-ram, multifd" : "stream";
+    }
+
+    /// Saves the running VM into the file and ends its QEMU.
+    ///
+    /// @return milliseconds from the call until QEMU had ended
+    double save(QemuProcess qemu) throws IOException {
+        long start = System.nanoTime();
+        VmStatus status = engine.status(vm);
+        try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
+            qmp.execute("stop");
+            QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
+            var migrations = new Migrations(qmp);
+            migrations.resetCapabilities();
+            prepare(migrations, version);
+            migrations.setParameters(Map.of("max-bandwidth", 0));
+            migrations.startOutgoing(version.atLeast(9, 0) ? "file:" + file : "exec:cat > " + file);
+            migrations.awaitCompleted(TIMEOUT);
+            qmp.execute("quit");
+        }
+        qemu.awaitExit(TIMEOUT);
+        return (System.nanoTime() - start) / 1e6;
+    }
+
+    /// Starts a QEMU that restores the file; returns when QEMU has been told to.
+    QemuProcess restore() throws IOException {
+        VmStatus status = engine.status(vm);
+        for (String socket : new String[] {"qmp", "oob", "rate", "control"}) {
+            Files.deleteIfExists(Path.of(status.qmpSocket()).resolveSibling(socket));
+        }
+        QemuProcess qemu = QemuProcess.start(new QemuProcess.Spec(
+                engine.commandLine(vm, true), engine.home().vm(vm).resolve("stock.log")));
+        try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
+            QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
+            var migrations = new Migrations(qmp);
+            prepare(migrations, version);
+            long mark = qmp.eventMark();
+            migrations.startIncoming(version.atLeast(9, 0) ? "file:" + file : "exec:cat " + file);
+            migrations.awaitStatusEvent(mark, Set.of("completed", "failed"), TIMEOUT);
+            // The save was of a paused VM, so it comes back paused.
+            qmp.execute("cont");
+        }
+        return qemu;
+    }
+
+    private static void prepare(Migrations migrations, QemuVersion version) throws IOException {
+        if (version.atLeast(9, 0)) {
+            migrations.setCapabilities(Map.of("events", true, "mapped-ram", true, "multifd", true));
+            migrations.setParameters(Map.of("multifd-channels", 2));
+        } else {
+            migrations.setCapabilities(Map.of("events", true));
+        }
+    }
+}

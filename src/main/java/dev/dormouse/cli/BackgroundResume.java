@@ -1,0 +1,154 @@
+package dev.dormouse.cli;
+
+import dev.dormouse.engine.Home;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/// Starts the background process that resumes a VM and serves its pages, and follows it until the guest
+/// runs, or to its end. The process has its own session: it lives on when this one ends, by Ctrl-C too.
+final class BackgroundResume {
+    private static final int POLL_MILLIS = 4;
+    private final long startNanos = System.nanoTime();
+    private final Main main;
+    private final String name;
+    private final ResumeFlags flags;
+    private final ProgressBar bar;
+    private final Map<String, Object> facts = new LinkedHashMap<>();
+
+    BackgroundResume(Main main, String name, ResumeFlags flags, ProgressBar bar) {
+        this.main = main;
+        this.name = name;
+        this.flags = flags;
+        this.bar = bar;
+    }
+
+    /// @param toTheEnd whether to wait until every page is placed and the disks are merged
+    /// @return what is known then, for `--json`
+    Map<String, Object> run(boolean toTheEnd) throws IOException {
+        flags.options(); // Refuses what is wrong before a process is started for it.
+        main.lookingEngine().status(name); // Refuses a VM that does not exist.
+        Home home = main.home();
+        Path events = home.sockets(name).resolve("events-" + UUID.randomUUID());
+        facts.put("vm", name);
+        try (EventTail tail = EventTail.create(events)) {
+            Path log = home.vm(name).resolve("server.log");
+            Process server = start(events, log);
+            follow(server, tail, toTheEnd, log);
+        } finally {
+            Files.deleteIfExists(events);
+        }
+        return facts;
+    }
+
+    private Process start(Path events, Path log) throws IOException {
+        var argv = new ArrayList<>(List.of("setsid", "--"));
+        argv.addAll(ownCommand());
+        argv.addAll(List.of("page-server", "--events", events.toString()));
+        Path qemu = main.qemu();
+        if (qemu != null) {
+            argv.addAll(List.of("--qemu", qemu.toAbsolutePath().toString()));
+        }
+        argv.addAll(flags.arguments());
+        argv.addAll(List.of("--", name));
+        var builder = new ProcessBuilder(argv)
+                .redirectInput(new File("/dev/null"))
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+        builder.environment().putAll(main.environment());
+        return builder.start();
+    }
+
+    /// {@return the command line of this very program: the same Java, the same build}
+    ///
+    /// Not the launcher: that would build anew where sources were edited meanwhile, and it costs time in
+    /// which the guest does not run.
+    private static List<String> ownCommand() {
+        List<String> own = List.of(ProcessHandle.current().info().arguments().orElse(new String[0]));
+        int jar = own.indexOf("-jar");
+        var argv = new ArrayList<String>();
+        argv.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        if (System.getProperty("dormouse.launcher") != null && jar >= 0 && jar + 1 < own.size()) {
+            argv.addAll(own.subList(0, jar + 2));
+        } else {
+            argv.addAll(List.of(
+                    "--enable-native-access=ALL-UNNAMED",
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    Main.class.getName()));
+        }
+        return argv;
+    }
+
+    private void follow(Process server, EventTail tail, boolean toTheEnd, Path log) throws IOException {
+        while (true) {
+            boolean alive = server.isAlive(); // Asked before the last look at its events.
+            for (Map<String, Object> event : tail.poll()) {
+                if (isLast(event, toTheEnd)) {
+                    return;
+                }
+            }
+            if (!alive) {
+                throw new Failures.Reported(
+                        "vm %s: the background process ended with exit code %d: %s; its log is %s"
+                                .formatted(name, server.exitValue(), lastLine(log), log),
+                        Failures.FAILED);
+            }
+            pause();
+        }
+    }
+
+    private boolean isLast(Map<String, Object> event, boolean toTheEnd) throws Failures.Reported {
+        switch (String.valueOf(event.get("event"))) {
+            case "running" -> {
+                facts.put("state", "running");
+                facts.put("commandMillis", (System.nanoTime() - startNanos) / 1_000_000);
+                facts.put("runningMillis", event.get("runningMillis"));
+                return !toTheEnd;
+            }
+            case "progress" ->
+                bar.update("restoring", bytes(event.get("placedPages")), bytes(event.get("nonZeroPages")));
+            case "step" -> bar.step(String.valueOf(event.get("step")));
+            case "stalled" -> bar.step("stalled: " + event.get("reason"));
+            case "failed" -> throw failure(event);
+            case "done" -> {
+                if (event.get("result") instanceof Map<?, ?> result) {
+                    result.forEach((key, value) -> facts.put(String.valueOf(key), value));
+                }
+                return true;
+            }
+            default -> {} // Of a build with more events.
+        }
+        return false;
+    }
+
+    private static Failures.Reported failure(Map<String, Object> event) {
+        int exitCode = event.get("exitCode") instanceof Number code ? code.intValue() : Failures.FAILED;
+        return new Failures.Reported(String.valueOf(event.get("error")), exitCode);
+    }
+
+    private static long bytes(@Nullable Object pages) {
+        return pages instanceof Number number ? number.longValue() * 4096 : 0;
+    }
+
+    private static String lastLine(Path log) throws IOException {
+        List<String> lines = Files.readAllLines(log);
+        return lines.isEmpty() ? "without a word" : lines.getLast();
+    }
+
+    private static void pause() throws IOException {
+        try {
+            Thread.sleep(POLL_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new java.io.InterruptedIOException("interrupted while waiting for the restore, which goes on");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+package dev.dormouse.cli;
+
+import dev.dormouse.engine.SuspendResult;
+import java.io.IOException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "checkpoint",
+        description = {
+            "Puts the memory of a running VM into an image that is kept; the VM runs on.",
+            "'dormouse restore' makes VMs of the image."
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {"  dormouse checkpoint web", "  dormouse restore web-20260101-120000 --as web2"})
+final class CheckpointCommand extends FactsCommand {
+    @Parameters(paramLabel = "NAME", description = "The VM.")
+    private String name;
+
+    @Override
+    int run() throws IOException {
+        var cancellation = main().interruption().arm();
+        SuspendResult result = show(bar -> engine().checkpoint(name, new ProgressListener(bar), cancellation));
+        return print(result, Texts.suspended("runs on, checkpoint is", result));
+    }
+}

@@ -1,0 +1,62 @@
+package dev.dormouse.cli;
+
+import dev.dormouse.engine.MemorySize;
+import dev.dormouse.engine.ResumeOptions;
+import dev.dormouse.restore.RestoreOptions;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/// The options of a resume, which the command hands on to its background process.
+final class ResumeFlags {
+    @Option(names = "--eager", description = "Loads all of the memory before the guest runs; needs no userfaultfd.")
+    private boolean eager;
+
+    @Option(names = "--keep-image", description = "Keeps the image; the VM stays on its overlays.")
+    private boolean keepImage;
+
+    @Option(
+            names = "--discard-changes",
+            description = "Of a crashed VM: goes back to the image; the files written since are kept aside.")
+    private boolean discardChanges;
+
+    @Option(
+            names = "--background-rate",
+            paramLabel = "SIZE",
+            description = "Limits what is loaded in the background to this much a second, as in 50M.")
+    private @Nullable String backgroundRate;
+
+    /// @throws IllegalArgumentException if the rate is none
+    ResumeOptions options() {
+        RestoreOptions preset = RestoreOptions.DEFAULT;
+        var restore = backgroundRate == null
+                ? preset
+                : new RestoreOptions(
+                        preset.windowPagesMin(),
+                        preset.windowPagesMax(),
+                        preset.quietNanos(),
+                        preset.duty(),
+                        MemorySize.parse(backgroundRate),
+                        preset.neighbourPages(),
+                        preset.placement());
+        return new ResumeOptions(eager, keepImage, discardChanges, restore);
+    }
+
+    List<String> arguments() {
+        var arguments = new ArrayList<String>();
+        if (eager) {
+            arguments.add("--eager");
+        }
+        if (keepImage) {
+            arguments.add("--keep-image");
+        }
+        if (discardChanges) {
+            arguments.add("--discard-changes");
+        }
+        if (backgroundRate != null) {
+            arguments.add("--background-rate=" + backgroundRate);
+        }
+        return arguments;
+    }
+}

@@ -1,0 +1,24 @@
+package dev.dormouse.cli;
+
+import java.io.IOException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "start",
+        description = "Boots a VM that is stopped, or a crashed one from its newest files.",
+        footerHeading = "%nExamples:%n",
+        footer = {"  dormouse start web", "  dormouse start --discard-state web"})
+final class StartCommand extends FactsCommand {
+    @Parameters(paramLabel = "NAME", description = "The VM.")
+    private String name;
+
+    @Option(names = "--discard-state", description = "Boots a suspended VM; what its memory held is lost.")
+    private boolean discardState;
+
+    @Override
+    int run() throws IOException {
+        return print(engine().start(name, discardState));
+    }
+}

@@ -1,0 +1,140 @@
+package dev.dormouse.cli;
+
+import dev.dormouse.disk.BackingChain;
+import dev.dormouse.disk.Layer;
+import dev.dormouse.engine.ImageMetadata;
+import dev.dormouse.engine.MemorySize;
+import dev.dormouse.engine.SuspendResult;
+import dev.dormouse.engine.VmStatus;
+import dev.dormouse.image.ImageInspection;
+import dev.dormouse.image.VerifyReport;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/// What the commands say to people.
+final class Texts {
+    private Texts() {}
+
+    static String suspended(String what, SuspendResult result) {
+        return "vm %s: %s image %s: %s for %s of memory (%s not zero), paused for %s, %s in all"
+                .formatted(
+                        result.vm(),
+                        what,
+                        result.image(),
+                        MemorySize.format(result.imageBytes()),
+                        MemorySize.format(result.memoryBytes()),
+                        MemorySize.format(result.nonZeroBytes()),
+                        FactsCommand.seconds(result.pausedMillis()),
+                        FactsCommand.seconds(result.totalMillis()));
+    }
+
+    /// @param facts of [BackgroundResume]
+    static String resumed(String name, Map<String, Object> facts) {
+        String text = "vm %s: running after %s".formatted(name, time(facts, "commandMillis"));
+        if (!facts.containsKey("completeMillis")) {
+            return text + ", its memory follows in the background ('dormouse show %s')".formatted(name);
+        }
+        return text
+                + ", complete after %s; pages on demand %s, prefetched %s, skipped %s"
+                        .formatted(
+                                time(facts, "completeMillis"),
+                                facts.get("pagesOnDemand"),
+                                facts.get("pagesPrefetched"),
+                                facts.get("pagesSkipped"));
+    }
+
+    private static String time(Map<String, Object> facts, String key) {
+        return facts.get(key) instanceof Number millis ? FactsCommand.seconds(millis.longValue()) : "?";
+    }
+
+    /// {@return the state, of a restore under way with how far it is}
+    static String state(VmStatus vm) {
+        Long restored = vm.restored();
+        Long toRestore = vm.toRestore();
+        if (restored == null || toRestore == null || toRestore == 0) {
+            return vm.state();
+        }
+        return "%s %d%%".formatted(vm.state(), 100 * restored / toRestore);
+    }
+
+    static String describe(VmStatus vm) {
+        Table table = Table.ofFacts()
+                .row("name", vm.name())
+                .row("state", state(vm) + " since " + vm.since())
+                .row("memory", MemorySize.format(vm.memoryBytes()) + ", " + vm.memoryBackend())
+                .row("cpus", vm.cpus() + " x " + vm.cpuModel())
+                .row("machine", vm.machine() + ", " + vm.accelerator())
+                .row("made for QEMU", vm.qemuVersion());
+        if (vm.stalledReason() != null) {
+            table.row("stalled", vm.stalledReason());
+        }
+        if (vm.pid() != null) {
+            table.row("QEMU's pid", vm.pid()).row("QMP socket", vm.qmpSocket());
+        }
+        if (vm.image() != null) {
+            String size = vm.imageBytes() == null ? "missing" : MemorySize.format(vm.imageBytes());
+            table.row("image", vm.image() + ", " + size);
+        }
+        if (vm.vnc() != null) {
+            table.row("VNC", vm.vnc());
+        }
+        addDisks(table, vm.disks());
+        return table.toString();
+    }
+
+    private static void addDisks(Table table, List<BackingChain> disks) {
+        for (int i = 0; i < disks.size(); i++) {
+            for (Layer layer : disks.get(i).layers().reversed()) {
+                boolean top = layer.equals(disks.get(i).top());
+                table.row(
+                        top ? "disk " + i : "  on",
+                        layer.path() + ", " + layer.format().qemuName());
+            }
+        }
+    }
+
+    static String describe(Path file, ImageMetadata metadata, ImageInspection image) {
+        ImageInspection.Pages pages = image.pages();
+        ImageInspection.Bytes bytes = image.bytes();
+        Table facts = Table.ofFacts()
+                .row("image", metadata.id())
+                .row("file", file)
+                .row("format", image.version())
+                .row("of vm", metadata.vm())
+                .row("created", metadata.created())
+                .row("QEMU", metadata.qemuVersion())
+                .row(
+                        "machine",
+                        metadata.config().machine() + ", " + metadata.config().accelerator())
+                .row("compression", "%.2f : 1 in %d extents".formatted(image.compressionRatio(), image.extents()));
+        addDisks(facts, metadata.chains());
+        var classes = new Table("PAGES", ">COUNT", ">BYTES")
+                .row("zero", pages.zero(), MemorySize.format(pages.zero() * 4096))
+                .row("on disk", pages.onDisk(), MemorySize.format(pages.onDisk() * 4096))
+                .row("duplicate", pages.duplicate(), MemorySize.format(pages.duplicate() * 4096))
+                .row("stored", pages.stored(), MemorySize.format(pages.stored() * 4096))
+                .row("all", pages.total(), MemorySize.format(bytes.memory()));
+        var parts = new Table("FILE", ">BYTES")
+                .row("stored pages", MemorySize.format(bytes.stored()))
+                .row("page table", MemorySize.format(bytes.pageTable()))
+                .row("device state", MemorySize.format(bytes.deviceState()))
+                .row("description", MemorySize.format(bytes.configuration() + bytes.metadata()))
+                .row("all", MemorySize.format(bytes.image()));
+        return facts + "\n" + classes + "\n" + parts;
+    }
+
+    static String describe(Path file, VerifyReport report) {
+        String checked = "%d pages in %d extents, %s"
+                .formatted(report.checkedPages(), report.extents(), MemorySize.format(report.fileLengthBytes()));
+        if (report.isSound()) {
+            return "%s: sound: %s".formatted(file, checked);
+        }
+        String unlisted = report.damageCount() > report.damages().size()
+                ? "\n... and %d more"
+                        .formatted(report.damageCount() - report.damages().size())
+                : "";
+        return "%s: damaged in %d places: %s\n%s%s"
+                .formatted(file, report.damageCount(), checked, String.join("\n", report.damages()), unlisted);
+    }
+}

@@ -1,0 +1,123 @@
+package dev.dormouse.restore;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.dormouse.storage.Libc;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/// QEMU's own userfaultfd, borrowed (`pidfd_getfd`), through which pages are put into its memory from
+/// here: atomically, many in a call, waking whoever waits for them. Reading the events stays QEMU's.
+/// Owned by one thread.
+final class Userfaultfd implements AutoCloseable {
+    private static final long UFFDIO_COPY = 0xC028AA03L;
+    private static final long UFFDIO_ZEROPAGE = 0xC020AA04L;
+    private static final int COPIED = 32; // Offset of uffdio_copy.copy.
+    private static final int ZEROED = 24; // Offset of uffdio_zeropage.zeropage.
+
+    private final int descriptor;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment request = arena.allocate(40, 8);
+
+    private Userfaultfd(int descriptor) {
+        this.descriptor = descriptor;
+    }
+
+    /// Borrows the descriptor of a QEMU that listens for postcopy.
+    ///
+    /// @throws RestoreException if it is not permitted, or QEMU has none
+    static Userfaultfd borrow(long pid) throws IOException {
+        int number = find(pid);
+        int pidfd = Libc.pidfdOpen(pid);
+        if (pidfd < 0) {
+            throw new RestoreException("process " + pid + ": cannot be opened: " + Libc.message(-pidfd));
+        }
+        try {
+            int descriptor = Libc.pidfdGetfd(pidfd, number);
+            if (descriptor < 0) {
+                throw new RestoreException(
+                        "process %d: its userfaultfd cannot be borrowed: %s; the right to ptrace it is needed"
+                                .formatted(pid, Libc.message(-descriptor)));
+            }
+            return new Userfaultfd(descriptor);
+        } finally {
+            Libc.close(pidfd);
+        }
+    }
+
+    private static int find(long pid) throws IOException {
+        try (Stream<Path> descriptors = Files.list(Path.of("/proc/" + pid + "/fd"))) {
+            for (Path file : (Iterable<Path>) descriptors::iterator) {
+                if (isUserfaultfd(file)) {
+                    return Integer.parseInt(file.getFileName().toString());
+                }
+            }
+        }
+        throw new RestoreException("process " + pid + ": has no userfaultfd");
+    }
+
+    private static boolean isUserfaultfd(Path file) {
+        try {
+            return Files.readSymbolicLink(file).toString().contains("[userfaultfd]");
+        } catch (IOException _) {
+            return false; // Closed since it was listed.
+        }
+    }
+
+    /// Places pages that are missing.
+    ///
+    /// @param address of the first page in QEMU
+    /// @param pages direct buffer, whole pages between position and limit
+    /// @throws RestoreException if one of them is there already: something else has put it there, with
+    ///     what content nobody knows
+    void copy(long address, ByteBuffer pages) throws RestoreException {
+        long source = MemorySegment.ofBuffer(pages).address();
+        long lengthBytes = pages.remaining();
+        long done = 0;
+        while (done < lengthBytes) {
+            request.set(JAVA_LONG, 0, address + done);
+            request.set(JAVA_LONG, 8, source + done);
+            request.set(JAVA_LONG, 16, lengthBytes - done);
+            request.set(JAVA_LONG, 24, 0);
+            request.set(JAVA_LONG, COPIED, 0);
+            done += perform(UFFDIO_COPY, COPIED, lengthBytes - done, address + done);
+        }
+    }
+
+    /// Places pages of zeros that are missing; errors as with [#copy].
+    void zero(long address, long lengthBytes) throws RestoreException {
+        long done = 0;
+        while (done < lengthBytes) {
+            request.set(JAVA_LONG, 0, address + done);
+            request.set(JAVA_LONG, 8, lengthBytes - done);
+            request.set(JAVA_LONG, 16, 0);
+            request.set(JAVA_LONG, ZEROED, 0);
+            done += perform(UFFDIO_ZEROPAGE, ZEROED, lengthBytes - done, address + done);
+        }
+    }
+
+    /// {@return the bytes that were placed, all of them or (when QEMU's address space is being changed just
+    /// now) fewer}
+    private long perform(long call, int resultOffset, long wanted, long address) throws RestoreException {
+        int result = Libc.ioctl(descriptor, call, request);
+        if (result >= 0) {
+            return wanted;
+        }
+        if (result != -Libc.EAGAIN) {
+            throw new RestoreException("guest memory at %#x of QEMU: a page cannot be placed: %s"
+                    .formatted(address, Libc.message(-result)));
+        }
+        return Math.max(0, request.get(JAVA_LONG, resultOffset));
+    }
+
+    @Override
+    public void close() {
+        Libc.close(descriptor);
+        arena.close();
+    }
+}
