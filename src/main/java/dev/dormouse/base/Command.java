@@ -61,7 +61,10 @@ public final class Command {
             Thread.currentThread().interrupt();
             throw new CommandException("%s: interrupted, ended".formatted(String.join(" ", argv)));
         } finally {
-            process.destroyForcibly(); // No effect on a process that has ended.
+            // Of a process that has ended this would close its outputs before they were read.
+            if (process.isAlive()) {
+                process.destroyForcibly();
+            }
         }
         return new Result(process.exitValue(), output.join(), errors.join());
     }

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -60,12 +61,15 @@ public final class QemuImg {
                 SHORT);
     }
 
-    /// {@return whether anything was ever written to the overlay}
+    /// {@return whether anything was ever written to the overlay; the layers below it are not looked at}
     public boolean hasAllocatedClusters(Path overlay) throws IOException {
-        String map = Command.run(List.of(binary.toString(), "map", "-U", "--output=json", overlay.toString()), LONG);
-        return Json.parseObjects(map).stream()
-                .anyMatch(extent ->
-                        ((Number) extent.get("depth")).intValue() == 0 && Boolean.TRUE.equals(extent.get("present")));
+        var alone = new LinkedHashMap<String, Object>();
+        alone.put("driver", "qcow2");
+        alone.put("backing", null);
+        alone.put("file", Map.of("driver", "file", "filename", overlay.toString()));
+        String map = Command.run(
+                List.of(binary.toString(), "map", "-U", "--output=json", "json:" + Json.write(alone)), LONG);
+        return Json.parseObjects(map).stream().anyMatch(extent -> Boolean.TRUE.equals(extent.get("present")));
     }
 
     /// Copies what the overlay holds into the layer below it; the overlay stays valid as it is.

@@ -19,33 +19,38 @@ final class CaptureChannel implements ReadableByteChannel {
     private static final Duration SILENCE_MAX = Duration.ofSeconds(60);
     private static final int RECEIVE_BYTES = 4 << 20;
     private final Path path;
+    private final String resource;
     private final Cancellation cancellation;
     private final ServerSocketChannel server;
     private final Selector selector;
     private @Nullable SocketChannel peer;
 
-    private CaptureChannel(Path path, Cancellation cancellation, ServerSocketChannel server, Selector selector) {
+    private CaptureChannel(
+            Path path, String resource, Cancellation cancellation, ServerSocketChannel server, Selector selector) {
         this.path = path;
+        this.resource = resource;
         this.cancellation = cancellation;
         this.server = server;
         this.selector = selector;
     }
 
     /// Listens on the path, which is free afterwards whatever lay there.
-    static CaptureChannel listen(Path path, Cancellation cancellation) throws IOException {
+    ///
+    /// @param resource what errors call the capture, such as the name of the VM
+    static CaptureChannel listen(Path path, String resource, Cancellation cancellation) throws IOException {
         Files.deleteIfExists(path);
         Selector selector = Selector.open();
         ServerSocketChannel server = ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX);
         server.bind(UnixDomainSocketAddress.of(path));
         server.configureBlocking(false);
         server.register(selector, SelectionKey.OP_ACCEPT);
-        return new CaptureChannel(path, cancellation, server, selector);
+        return new CaptureChannel(path, resource, cancellation, server, selector);
     }
 
     @Override
     public int read(ByteBuffer into) throws IOException {
         while (true) {
-            cancellation.check("capture");
+            cancellation.check(resource);
             if (peer == null) {
                 awaitReady("did not connect");
                 accept();
@@ -73,10 +78,10 @@ final class CaptureChannel implements ReadableByteChannel {
     private void awaitReady(String what) throws IOException {
         long end = System.nanoTime() + SILENCE_MAX.toNanos();
         while (selector.select(200) == 0) {
-            cancellation.check("capture");
+            cancellation.check(resource);
             if (System.nanoTime() - end >= 0) {
-                throw new VmException(
-                        "%s: QEMU %s for %d s, the capture is given up".formatted(path, what, SILENCE_MAX.toSeconds()));
+                throw new VmException("%s: QEMU %s for %d s, the capture is given up and the VM runs on"
+                        .formatted(resource, what, SILENCE_MAX.toSeconds()));
             }
         }
         selector.selectedKeys().clear();

@@ -23,10 +23,14 @@ final class Clone {
         this.name = name;
     }
 
-    /// {@return whether the image was made by this VM, and is not one that it was cloned from}
-    static boolean isOwn(Home home, String image, String vmName) throws IOException {
-        Path file = home.image(image);
-        return Files.exists(file) && new Images(home).metadata(file).vm().equals(vmName);
+    /// {@return whether the image was made by this VM, and is not one that it was cloned from; one that
+    /// cannot be read is nobody's, so that it is not removed with a VM}
+    static boolean isOwn(Home home, String image, String vmName) {
+        try {
+            return new Images(home).metadata(home.image(image)).vm().equals(vmName);
+        } catch (IOException _) {
+            return false;
+        }
     }
 
     void create() throws IOException {
@@ -34,9 +38,25 @@ final class Clone {
             throw new VmException(
                     "vm %s: exists already, choose another name or remove it with 'dormouse rm'".formatted(name));
         }
+        // From here until the new VM is recorded nobody may find that the image is not needed.
+        try (ImagesLock _ = ImagesLock.acquire(home)) {
+            create(metadata());
+        }
+    }
+
+    private ImageMetadata metadata() throws IOException {
         var images = new Images(home);
         Path file = images.find(image);
         ImageMetadata metadata = images.metadata(file);
+        Path own = home.image(metadata.id());
+        if (!Files.exists(own) || !Files.isSameFile(file, own)) {
+            throw new VmException("image %s: is not one of this home, move it to %s".formatted(file, own));
+        }
+        new Images(home).refuseIfSpent(metadata.id());
+        return metadata;
+    }
+
+    private void create(ImageMetadata metadata) throws IOException {
         Home.createPrivate(home.vm(name));
         try {
             VmConfig config = renamed(metadata);
@@ -78,7 +98,8 @@ final class Clone {
                 disks,
                 old.kernel(),
                 networks,
-                null,
+                // The display must stay, the address is taken.
+                old.vnc() == null ? null : "none",
                 old.uefi(),
                 old.guestAgent(),
                 old.vmgenid() == null ? null : UUID.randomUUID().toString(),

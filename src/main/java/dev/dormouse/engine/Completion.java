@@ -27,16 +27,27 @@ final class Completion {
     /// @param frozen our locks on the layers of the image, released before anything is merged into them
     void complete(QmpClient qmp, RestoreRecord restore, VmRecord record, List<OfdLock> frozen) throws IOException {
         new Migrations(qmp).resetCapabilities();
-        vm.save(restore.with(restore.keepImage() ? Phase.COMPLETE : Phase.MERGING));
+        boolean spent = decide(restore);
         VmRecord running = record.withChains(record.chainsWithOverlays()).withImage(null, List.<Layer>of());
         vm.enter(VmState.RUNNING, running);
         frozen.forEach(OfdLock::close);
         frozen.clear();
-        if (!restore.keepImage()) {
+        if (spent) {
             dropImage(restore.image());
             new Merge(home, tools, vm).live(qmp, QemuVersion.ofReply(qmp.execute("query-version")));
         }
         vm.deleteRestoreRecord();
+    }
+
+    /// Records whether the image is spent. Another VM may have been made of it since the restore began; from
+    /// the record on it is not found any more.
+    private boolean decide(RestoreRecord restore) throws IOException {
+        try (ImagesLock _ = ImagesLock.acquire(home)) {
+            boolean keep = restore.keepImage()
+                    || new Images(home).users(restore.image()).size() > 1;
+            vm.save(restore.with(keep ? Phase.COMPLETE : Phase.MERGING));
+            return !keep;
+        }
     }
 
     /// Removes an image that is spent, or was never published.

@@ -180,7 +180,7 @@ public final class Engine {
                                 record.state().name().toLowerCase(Locale.ROOT),
                                 saved ? "'dormouse rm --force' removes it with its memory" : "stop it first"));
             }
-            new Removal(home, vm).run(record);
+            new Removal(home, tools(), vm).run(record);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// HOME/vms/NAME/qemu.log      what QEMU said
 /// HOME/vms/NAME/server.log    what the background process said
 /// HOME/images/ID.dormouse     checkpoint images
+/// HOME/images.lock            held while it is decided whether an image is needed
 /// RUNTIME/NAME/               sockets and pid file
 /// ```
 ///
@@ -55,7 +57,30 @@ public record Home(Path root, Path runtime) {
         for (Path folder : List.of(runtimeRoot, result.runtime, home, result.vms(), result.images())) {
             createPrivate(folder);
         }
+        refuseUnlessOurs(runtimeRoot);
         return result;
+    }
+
+    /// Under `/tmp` anybody could have made the folder first, and would then own our sockets.
+    private static void refuseUnlessOurs(Path folder) throws IOException {
+        int owner = (int) Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS);
+        boolean isPrivate = Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)
+                && PosixFilePermissions.toString(Files.getPosixFilePermissions(folder))
+                        .endsWith("------");
+        if (owner != effectiveUser() || !isPrivate) {
+            throw new VmException(
+                    "%s: must be a folder of this user that nobody else can enter, remove it or set XDG_RUNTIME_DIR"
+                            .formatted(folder));
+        }
+    }
+
+    private static int effectiveUser() throws IOException {
+        for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+            if (line.startsWith("Uid:")) {
+                return Integer.parseInt(line.split("\\s+")[2]);
+            }
+        }
+        throw new IllegalStateException("/proc/self/status has no line 'Uid:'");
     }
 
     Path vms() {

@@ -74,16 +74,31 @@ public final class Images {
         return users;
     }
 
+    /// @throws VmException if the image is about to go, because its VM has got all of it
+    void refuseIfSpent(String id) throws IOException {
+        for (String name : home.vmNames()) {
+            var restore = Vm.open(home, name).restoreRecord();
+            if (restore.isPresent()
+                    && restore.get().image().equals(id)
+                    && restore.get().phase() == RestoreRecord.Phase.MERGING) {
+                throw new VmException(
+                        "image %s: no such image, 'dormouse image list' shows those there are".formatted(id));
+            }
+        }
+    }
+
     /// Removes an image that no VM needs.
     ///
     /// @throws VmException if one does
     public void remove(String id) throws IOException {
-        Path file = find(id);
-        List<String> users = users(id);
-        if (!users.isEmpty()) {
-            throw new VmException("image %s: holds the memory of vm %s, resume it or remove it first"
-                    .formatted(id, String.join(", ", users)));
+        try (ImagesLock _ = ImagesLock.acquire(home)) {
+            Path file = find(id);
+            List<String> users = users(id);
+            if (!users.isEmpty()) {
+                throw new VmException("image %s: holds the memory of vm %s, resume it or remove it first"
+                        .formatted(id, String.join(", ", users)));
+            }
+            Files.delete(file);
         }
-        Files.delete(file);
     }
 }

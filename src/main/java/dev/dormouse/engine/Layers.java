@@ -1,10 +1,10 @@
 package dev.dormouse.engine;
 
-import dev.dormouse.base.Json;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
-import dev.dormouse.image.ImageReader;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -26,8 +26,9 @@ final class Layers {
     /// As [#pinnedBy(Layer, String)], with one image left out that is about to go.
     Optional<String> pinnedBy(Layer layer, String vmName, @Nullable String spentImage) throws IOException {
         for (String id : home.imageIds()) {
-            if (!id.equals(spentImage) && contains(metadata(id).chains(), layer)) {
-                return Optional.of("image " + id);
+            Optional<String> need = id.equals(spentImage) ? Optional.empty() : need(id, layer);
+            if (need.isPresent()) {
+                return need;
             }
         }
         for (String name : home.vmNames()) {
@@ -47,9 +48,18 @@ final class Layers {
                 && pinnedBy(chain.top(), vmName).isEmpty();
     }
 
-    private ImageMetadata metadata(String id) throws IOException {
-        try (ImageReader image = ImageReader.open(home.image(id))) {
-            return Json.parse(ImageMetadata.class, image.metadata());
+    /// An image that cannot be read may need any layer; one that was removed since it was listed needs
+    /// none.
+    private Optional<String> need(String id, Layer layer) {
+        Path file = home.image(id);
+        try {
+            return contains(new Images(home).metadata(file).chains(), layer)
+                    ? Optional.of("image " + id)
+                    : Optional.empty();
+        } catch (IOException _) {
+            return Files.exists(file)
+                    ? Optional.of("perhaps image " + id + ", which cannot be read")
+                    : Optional.empty();
         }
     }
 

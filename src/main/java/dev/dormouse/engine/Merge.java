@@ -1,7 +1,9 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.disk.BackingChain;
+import dev.dormouse.disk.Layer;
 import dev.dormouse.qmp.BlockJobs;
+import dev.dormouse.qmp.CommitJob;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
@@ -9,7 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// Merges the overlays of a VM back into the layers below them, where nobody else needs those. The pivot
 /// rule: a crash before the record "current = base" boots the overlay, after it the base; at the moment
@@ -57,12 +61,12 @@ final class Merge {
         String topNode = QemuCommandLine.node(disk, top);
         String baseNode = QemuCommandLine.node(disk, top - 1);
         try {
-            new BlockJobs(qmp).merge("merge-" + disk.id(), topNode, baseNode, TIMEOUT, () -> {
+            new BlockJobs(qmp).merge(jobId(disk), topNode, baseNode, TIMEOUT, () -> {
                 Suspend.sync(Path.of(shorter.top().path()));
                 saveChain(index, shorter);
             });
         } catch (IOException e) {
-            if (isInUse(qmp, topNode)) {
+            if (Overlays.isInUse(qmp, topNode)) {
                 saveChain(index, chain);
             }
             throw e;
@@ -71,10 +75,40 @@ final class Merge {
         Files.deleteIfExists(Path.of(chain.top().path()));
     }
 
-    private static boolean isInUse(QmpClient qmp, String node) throws IOException {
-        return qmp.executeForList("query-block").stream()
-                .anyMatch(device ->
-                        device.get("inserted") instanceof Map<?, ?> inserted && node.equals(inserted.get("node-name")));
+    /// Ends merges that were cut off: before the record they are called off, after it they are finished.
+    /// Then the record says what QEMU uses.
+    ///
+    /// @param overlays the overlays that were to be merged
+    void settle(QmpClient qmp, List<Layer> overlays) throws IOException {
+        for (int i = 0; i < config.disks().size(); i++) {
+            VmConfig.Disk disk = config.disks().get(i);
+            BackingChain chain = vm.record().chains().get(i);
+            boolean recorded = !chain.layers().contains(overlays.get(i));
+            BackingChain longer = recorded ? chain.with(overlays.get(i)) : chain;
+            endJob(qmp, disk, recorded);
+            String topNode = QemuCommandLine.node(disk, longer.depth() - 1);
+            boolean merged = !Overlays.isInUse(qmp, topNode);
+            if (merged) {
+                Overlays.deleteNode(qmp, topNode);
+            }
+            if (merged != recorded) {
+                saveChain(i, merged ? longer.withoutTop() : longer);
+            }
+        }
+    }
+
+    private static void endJob(QmpClient qmp, VmConfig.Disk disk, boolean recorded) throws IOException {
+        Optional<CommitJob> job = new BlockJobs(qmp).find(jobId(disk));
+        if (job.isPresent() && recorded && job.get().status().equals("pending")) {
+            job.get().finalizeJob(TIMEOUT);
+            job.get().dismiss();
+        } else if (job.isPresent()) {
+            job.get().cancel(TIMEOUT);
+        }
+    }
+
+    private static String jobId(VmConfig.Disk disk) {
+        return "merge-" + disk.id();
     }
 
     /// Merges all that can be merged of a VM that has no QEMU and no image.

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -13,10 +14,12 @@ import java.util.stream.Stream;
 /// user gave it stay.
 final class Removal {
     private final Home home;
+    private final QemuTools tools;
     private final Vm vm;
 
-    Removal(Home home, Vm vm) {
+    Removal(Home home, QemuTools tools, Vm vm) {
         this.home = home;
+        this.tools = tools;
         this.vm = vm;
     }
 
@@ -27,10 +30,14 @@ final class Removal {
                 refuseIfPinned(layer, record.image());
             }
         }
-        if (record.image() != null) {
-            Files.deleteIfExists(home.image(record.image()));
-        }
+        String image = record.image();
+        boolean drop = image != null
+                && new Images(home).users(image).equals(List.of(vm.name()))
+                && Clone.isOwn(home, image, vm.name());
         Files.deleteIfExists(vm.folder().resolve("state.json")); // From here on the VM does not exist.
+        if (image != null && drop) {
+            new Completion(home, tools, vm).dropImage(image);
+        }
         deleteFolder(vm.folder());
         deleteFolder(home.runtime().resolve(vm.name()));
     }

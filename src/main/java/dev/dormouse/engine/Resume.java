@@ -33,6 +33,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /// caller's thread serves the pages, so this returns only when all of that is done; the guest runs long
 /// before.
 final class Resume {
+    private static final Duration EXIT_GRACE = Duration.ofSeconds(2);
     private static final Duration CLEAN_TIMEOUT = Duration.ofSeconds(60);
     /// What of the background may lie in the socket before a demanded page: some 30 pages.
     private static final int SEND_BUFFER_BYTES = 128 << 10;
@@ -157,11 +158,22 @@ final class Resume {
             vm.save(restore.withQemu(reference));
             record = record.withQemu(reference);
             vm.save(record);
-            try (QmpClient qmp = starter.connect(qemu)) {
+            try (QmpClient qmp = connect(starter, qemu, image)) {
+                checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
                 return feed(qmp, image, restore.withQemu(reference), record, status);
             }
         } catch (IOException | RuntimeException e) {
             throw explained(e, qemu);
+        }
+    }
+
+    /// A QEMU that does not know the machine type ends at once; that it is too old says more.
+    private QmpClient connect(QemuStarter starter, QemuProcess qemu, ImageReader image) throws IOException {
+        try {
+            return starter.connect(qemu);
+        } catch (IOException e) {
+            checkVersion(tools.qemu().version(), image);
+            throw e;
         }
     }
 
@@ -191,7 +203,6 @@ final class Resume {
             QmpClient qmp, ImageReader image, RestoreRecord restore, VmRecord record, RestoreListener status)
             throws IOException {
         long readyMillis = Suspend.millisSince(startNanos);
-        checkVersion(qmp);
         qmp.addListener(event -> {
             if (event.name().equals("RESUME") && runningNanos.compareAndSet(0, System.nanoTime())) {
                 listener.running();
@@ -205,8 +216,12 @@ final class Resume {
         RestoreListener.Progress progress;
         try (SocketChannel channel = connect(restore.migrationSocket())) {
             vm.save(restore.with(Phase.HANDSHAKE));
-            progress = options.eager() ? eager(channel, image, restore, status) : lazy(channel, image, restore, status);
+            progress = options.eager() ? eager(channel, image, status) : lazy(channel, image, restore, status);
             migrations.awaitIncomingClean(CLEAN_TIMEOUT);
+        }
+        if (options.eager()) {
+            vm.save(restore.with(Phase.RUNNING));
+            qmp.execute("cont"); // The stream says that the guest was paused, as it was for the capture.
         }
         long completeMillis = Suspend.millisSince(startNanos);
         new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
@@ -243,22 +258,20 @@ final class Resume {
         return restore.qemu().pid();
     }
 
-    private RestoreListener.Progress eager(
-            SocketChannel channel, ImageReader image, RestoreRecord restore, RestoreListener status)
+    private static RestoreListener.Progress eager(SocketChannel channel, ImageReader image, RestoreListener status)
             throws IOException {
-        vm.save(restore.with(Phase.RUNNING));
         var eager = new EagerRestore(channel, image, status);
         eager.run();
         return eager.progress();
     }
 
-    private void checkVersion(QmpClient qmp) throws IOException {
-        QemuVersion running = QemuVersion.ofReply(qmp.execute("query-version"));
-        QemuVersion captured = QemuVersion.ofCommandLine("QEMU emulator version " + config.qemuVersion());
-        if (running.major() < captured.major()
-                || (running.major() == captured.major() && running.minor() < captured.minor())) {
-            throw new VmException("vm %s: %s is QEMU %s, its image needs %d.%d or newer"
-                    .formatted(vm.name(), tools.qemu().path(), running.full(), captured.major(), captured.minor()));
+    private void checkVersion(QemuVersion running, ImageReader image) throws IOException {
+        String id = image.path().toString();
+        String full = Images.metadata(image, image.path()).qemuVersion();
+        QemuVersion captured = QemuVersion.ofCommandLine("version " + full);
+        if (!running.atLeast(captured.major(), captured.minor())) {
+            throw new VmException("%s is QEMU %s, image %s needs %d.%d or newer"
+                    .formatted(tools.qemu().path(), running.full(), id, captured.major(), captured.minor()));
         }
     }
 
@@ -278,14 +291,14 @@ final class Resume {
     private IOException explained(Exception cause, @org.jspecify.annotations.Nullable QemuProcess qemu)
             throws IOException {
         var settle = new Settle(home, tools, vm);
-        if (qemu != null && qemu.isAlive() && !settle.guestMayHaveRun()) {
+        // Its sockets close a moment before it is gone; what we refuse ourselves it has survived.
+        boolean ended = qemu != null && qemu.awaitExit(cause instanceof VmException ? Duration.ZERO : EXIT_GRACE);
+        String what = qemu != null && ended ? qemu.died(null).getMessage() : cause.getMessage();
+        if (qemu != null && !ended && !settle.guestMayHaveRun()) {
             qemu.terminate(Duration.ofSeconds(5));
         }
         settle.run();
         VmState now = vm.record().state();
-        String what = qemu != null && !qemu.isAlive()
-                ? "QEMU ended: " + String.join(" / ", qemu.logTail(3))
-                : String.valueOf(cause.getMessage());
         return new VmException(
                 "vm %s: resume failed: %s; %s".formatted(vm.name(), what, Settle.advice(vm.name(), now)), cause);
     }

@@ -4,8 +4,10 @@ import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.qmp.Migrations;
+import dev.dormouse.qmp.ProcessEntry;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.storage.AtomicFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +15,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /// Brings a VM whose operation was cut off, or whose QEMU has ended, into one of the resting states, by the
 /// table in `docs/states.md`. Called with the lock held, so whoever was at work is gone. Doing it twice
@@ -33,11 +36,14 @@ final class Settle {
         VmRecord record = vm.record();
         Optional<QemuProcess> qemu = vm.qemu(record);
         switch (record.state()) {
-            case STOPPED, SUSPENDED, CRASHED -> {}
+            case STOPPED -> settleStopped(record);
+            case SUSPENDED -> settleSuspended(record, qemu);
+            case CRASHED -> {}
             case RUNNING -> settleRunning(record, qemu);
             case SUSPENDING, CHECKPOINTING -> settleCapture(record, qemu);
             case RESTORING -> settleRestore(record, qemu);
         }
+        deleteTemporaries(vm.folder(), "");
     }
 
     /// {@return what a person can do about a VM in this state}
@@ -60,23 +66,57 @@ final class Settle {
                 .orElse(true);
     }
 
+    /// A start that was cut off may have left a QEMU that boots: it is the VM's.
+    private void settleStopped(VmRecord record) throws IOException {
+        Optional<QemuProcess> unrecorded = unrecorded(record);
+        if (unrecorded.isPresent()) {
+            vm.enter(VmState.RUNNING, record.withQemu(reference(unrecorded.get())));
+        }
+    }
+
+    /// Its image is published, so what is left of QEMU must never run again.
+    private void settleSuspended(VmRecord record, Optional<QemuProcess> qemu) throws IOException {
+        if (qemu.isPresent()) {
+            qemu.get().terminate(TIMEOUT);
+        }
+        if (record.qemu() != null) {
+            vm.save(record.withQemu(null));
+        }
+        if (vm.restoreRecord().isPresent()) { // Of a resume that was cut off before it began.
+            vm.deleteRestoreRecord();
+        }
+    }
+
     private void settleRunning(VmRecord record, Optional<QemuProcess> qemu) throws IOException {
         Optional<RestoreRecord> restore = vm.restoreRecord();
         if (restore.isPresent()) { // The page server was cut off while it dropped the image and merged.
-            if (!restore.get().keepImage()) {
+            if (restore.get().phase() == Phase.MERGING) {
                 new Completion(home, tools, vm).dropImage(restore.get().image());
             }
+            settleMerge(restore.get(), qemu);
             vm.deleteRestoreRecord();
         }
         if (qemu.isEmpty()) {
-            vm.enter(VmState.STOPPED, record.withQemu(null));
+            vm.enter(VmState.STOPPED, vm.record().withQemu(null));
         }
+    }
+
+    /// Brings the record and a merge that was cut off together. Without a QEMU the record is right, by the
+    /// pivot rule.
+    private void settleMerge(RestoreRecord restore, Optional<QemuProcess> qemu) throws IOException {
+        if (qemu.isPresent()) {
+            try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu.get())) {
+                new Merge(home, tools, vm).settle(qmp, restore.overlays());
+            }
+        }
+        Overlays.deleteUnused(restore.overlays(), vm.record().chains());
     }
 
     /// An image that has its final name is complete and counts; what is left of QEMU is let go. Without it
     /// the VM runs on.
     private void settleCapture(VmRecord record, Optional<QemuProcess> qemu) throws IOException {
         boolean published = record.image() != null && Files.exists(home.image(record.image()));
+        deleteTemporaries(home.images(), record.image() + Home.IMAGE_SUFFIX + ".");
         if (record.state() == VmState.SUSPENDING && published) {
             VmRecord suspended = vm.enter(VmState.SUSPENDED, record);
             if (qemu.isPresent()) {
@@ -103,39 +143,71 @@ final class Settle {
             if (migrations.isUnderWay()) {
                 migrations.cancel(TIMEOUT);
             }
-            List<BackingChain> chains = Overlays.inUse(qmp, vm.config(), record.chains(), record);
+            List<BackingChain> chains = Overlays.backOut(qmp, vm.config(), record.chains(), record);
+            qmp.execute("cont", Map.of(), TIMEOUT); // First, for whoever finds it running does not do it.
             vm.enter(VmState.RUNNING, record.withChains(chains).withImage(null, List.of()));
-            qmp.execute("cont", Map.of(), TIMEOUT);
             Overlays.deleteUnused(record.overlays(), chains);
         }
     }
 
     private void settleRestore(VmRecord record, Optional<QemuProcess> qemu) throws IOException {
+        if (qemu.isPresent() && isComplete()) {
+            List<BackingChain> chains = record.chainsWithOverlays();
+            VmRecord running = record.withChains(chains).withImage(null, List.of());
+            settleRunning(vm.enter(VmState.RUNNING, running), qemu);
+            return;
+        }
         if (qemu.isPresent() && guestMayHaveRun()) {
             return; // It waits for its pages; only a page server can help it.
         }
-        if (qemu.isPresent()) {
-            qemu.get().terminate(TIMEOUT);
+        Optional<QemuProcess> left = qemu.isPresent() ? qemu : unrecorded(record);
+        if (left.isPresent()) {
+            left.get().terminate(TIMEOUT);
         }
-        killUnrecorded(record);
         VmState next = isAnyWritten(record.overlays()) ? VmState.CRASHED : VmState.SUSPENDED;
         vm.enter(next, record.withQemu(null));
         vm.deleteRestoreRecord();
     }
 
-    /// A QEMU that was started just before the crash, before its process could be recorded, has written a
-    /// pid file. It has not run.
-    private void killUnrecorded(VmRecord record) throws IOException {
+    private boolean isComplete() throws IOException {
+        return vm.restoreRecord()
+                .map(restore -> restore.phase().compareTo(Phase.COMPLETE) >= 0)
+                .orElse(false);
+    }
+
+    private static ProcessRef reference(QemuProcess qemu) {
+        return new ProcessRef(qemu.pid(), qemu.startTimeTicks());
+    }
+
+    /// {@return the QEMU that was started just before a crash, before its process could be recorded; it
+    /// has written a pid file}
+    private Optional<QemuProcess> unrecorded(VmRecord record) throws IOException {
         Path pidFile = vm.sockets().pidFile();
         if (record.qemu() != null || !Files.exists(pidFile)) {
-            return;
+            return Optional.empty();
         }
-        long pid = Long.parseLong(Files.readString(pidFile).strip());
-        String commandLine = Path.of("/proc/" + pid + "/cmdline").toFile().exists()
-                ? Files.readString(Path.of("/proc/" + pid + "/cmdline"))
-                : "";
-        if (commandLine.contains(pidFile.toString())) {
-            ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+        try {
+            long pid = Long.parseLong(Files.readString(pidFile).strip());
+            String commandLine = Files.readString(Path.of("/proc/" + pid + "/cmdline"));
+            Optional<ProcessEntry> entry = ProcessEntry.of(pid);
+            return entry.isPresent() && commandLine.contains(pidFile.toString())
+                    ? QemuProcess.attach(
+                            pid, entry.get().startTimeTicks(), vm.sockets().qemuLog())
+                    : Optional.empty();
+        } catch (NumberFormatException | IOException _) {
+            return Optional.empty(); // Not yet written, or the process is gone.
+        }
+    }
+
+    /// Files written aside by a process that is gone: whoever writes holds the lock that we hold.
+    private static void deleteTemporaries(Path folder, String prefix) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                if (AtomicFile.isTemporary(file)
+                        && file.getFileName().toString().startsWith(prefix)) {
+                    Files.deleteIfExists(file);
+                }
+            }
         }
     }
 

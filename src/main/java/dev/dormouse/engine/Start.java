@@ -77,6 +77,8 @@ final class Start {
         if (record.state() != VmState.CRASHED) {
             throw new VmException("vm %s: is not crashed, there are no changes to discard".formatted(vm.name()));
         }
+        List<Layer> fresh = Overlays.create(tools.images(), vm, vm.config(), record);
+        vm.enter(VmState.SUSPENDED, record.withImage(record.image(), fresh).withGeneration(record.generation() + 1));
         String suffix = ".aside-" + Vm.now().replaceAll("[^0-9]", "");
         for (Layer overlay : record.overlays()) {
             Path file = Path.of(overlay.path());
@@ -84,7 +86,5 @@ final class Start {
                 Files.move(file, file.resolveSibling(file.getFileName() + suffix), StandardCopyOption.ATOMIC_MOVE);
             }
         }
-        List<Layer> overlays = Overlays.create(tools.images(), vm, vm.config(), record);
-        vm.enter(VmState.SUSPENDED, record.withImage(record.image(), overlays).withGeneration(record.generation() + 1));
     }
 }

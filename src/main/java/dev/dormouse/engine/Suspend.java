@@ -11,6 +11,7 @@ import dev.dormouse.image.WriterOptions;
 import dev.dormouse.image.WriterStatistics;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.storage.Storage;
 import dev.dormouse.wire.CaptureOptions;
@@ -70,16 +71,15 @@ final class Suspend {
         try (QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), Duration.ofSeconds(10), qemu)) {
             refuseBlocked(qmp);
             String id = newImageId();
-            VmRecord during = vm.enter(
-                    kind, before.withImage(id, createOverlays(before)).withGeneration(before.generation() + 1));
+            VmRecord during = before.withImage(id, createOverlays(before)).withGeneration(before.generation() + 1);
             Captured captured = captureOrGoOn(qmp, before, during, kind);
             if (kind == VmState.SUSPENDING) {
                 letGo(qmp, qemu, during);
             } else {
+                qmp.execute("cont", Map.of(), COMMAND_TIMEOUT); // A crash just after it is put right.
                 vm.enter(
                         VmState.RUNNING,
                         during.withChains(during.chainsWithOverlays()).withImage(null, List.of()));
-                qmp.execute("cont", Map.of(), COMMAND_TIMEOUT);
             }
             return captured.result(vm.name(), id, home.image(id), millisSince(startNanos));
         }
@@ -104,8 +104,10 @@ final class Suspend {
     }
 
     private Captured captureOrGoOn(QmpClient qmp, VmRecord before, VmRecord during, VmState kind) throws IOException {
-        boolean wasRunning = "running".equals(qmp.execute("query-status").get("status"));
+        boolean wasRunning = false;
         try {
+            wasRunning = "running".equals(qmp.execute("query-status").get("status"));
+            vm.enter(kind, during);
             return capture(qmp, before, during, kind);
         } catch (IOException | RuntimeException e) {
             goOn(qmp, before, during, wasRunning, e);
@@ -121,12 +123,14 @@ final class Suspend {
         try (ImageWriter writer = readMemory(qmp, id)) {
             new Migrations(qmp).awaitCompleted(COMMAND_TIMEOUT);
             long captureMillis = millisSince(pausedNanos);
+            syncOverlays(during.overlays());
             List<FrozenDisk> disks = syncAndIdentify(before.chains());
             if (kind == VmState.CHECKPOINTING) {
                 snapshotDisks(qmp, before, during);
             }
+            QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             writer.setMetadata(Json.write(
-                    new ImageMetadata(id, vm.name(), Vm.now(), config.qemuVersion(), config, disks, captureMillis)));
+                    new ImageMetadata(id, vm.name(), Vm.now(), version.toString(), config, disks, captureMillis)));
             cancellation.check("vm " + vm.name());
             listener.step("publishing the image");
             writer.publish();
@@ -139,7 +143,7 @@ final class Suspend {
         var migrations = new Migrations(qmp);
         migrations.resetCapabilities();
         migrations.setParameters(Map.of("max-bandwidth", 0));
-        try (CaptureChannel channel = CaptureChannel.listen(socket, cancellation)) {
+        try (CaptureChannel channel = CaptureChannel.listen(socket, "vm " + vm.name(), cancellation)) {
             migrations.startOutgoing("unix:" + socket);
             var reader = new MigrationStreamReader(channel, "capture of vm " + vm.name(), CaptureOptions.defaults());
             return new StreamCapture(
@@ -174,6 +178,14 @@ final class Suspend {
             disks.add(FrozenDisk.of(chain));
         }
         return List.copyOf(disks);
+    }
+
+    /// An image without the overlays that belong to it could not be resumed, so they are on the disk first.
+    private void syncOverlays(List<Layer> overlays) throws IOException {
+        for (Layer overlay : overlays) {
+            sync(Path.of(overlay.path()));
+        }
+        Storage.fileSystem().forceDirectory(vm.disks());
     }
 
     static void sync(Path file) throws IOException {
@@ -224,29 +236,46 @@ final class Suspend {
         vm.save(suspended.withQemu(null));
     }
 
-    /// The image did not come to be: the VM runs on.
+    /// The image did not come to be: the VM runs on. It does so before that is recorded, because the
+    /// record may fail where the image did; a wrong record is put right by the next operation.
     private void goOn(QmpClient qmp, VmRecord before, VmRecord during, boolean wasRunning, Exception cause)
             throws IOException {
         try {
             if (new Migrations(qmp).isUnderWay()) {
                 new Migrations(qmp).cancel(COMMAND_TIMEOUT);
             }
-            List<BackingChain> chains = Overlays.inUse(qmp, config, before.chains(), during);
-            vm.enter(VmState.RUNNING, before.withChains(chains));
+            List<BackingChain> chains = Overlays.backOut(qmp, config, before.chains(), during);
+            dropUnwanted(imageId(during));
             if (wasRunning) {
                 qmp.execute("cont", Map.of(), COMMAND_TIMEOUT);
             }
+            vm.enter(VmState.RUNNING, during.withChains(chains).withImage(null, List.of()));
             Overlays.deleteUnused(during.overlays(), chains);
         } catch (IOException e) {
             cause.addSuppressed(e);
-            if (vm.qemu(before).isEmpty()) {
-                vm.enter(VmState.RUNNING, before);
-                throw new VmException(
-                        "vm %s: QEMU died while its memory was captured, 'dormouse start %s' boots it again from its disks"
-                                .formatted(vm.name(), vm.name()),
-                        cause);
+            if (!awaitEnd(before)) {
+                return;
             }
+            new Settle(home, tools, vm).run();
+            throw new VmException(
+                    "vm %s: QEMU died while its memory was captured, 'dormouse start %s' boots it again from its disks"
+                            .formatted(vm.name(), vm.name()),
+                    cause);
         }
+    }
+
+    /// A publication can fail after the image got its name. It must not outlive what it describes: the
+    /// guest writes the layers under it from now on.
+    private void dropUnwanted(String id) throws IOException {
+        if (Files.exists(home.image(id))) {
+            new Completion(home, tools, vm).dropImage(id);
+        }
+    }
+
+    /// {@return whether QEMU is gone; its sockets close a moment before it is}
+    private boolean awaitEnd(VmRecord before) throws IOException {
+        var qemu = vm.qemu(before);
+        return qemu.isEmpty() || qemu.get().awaitExit(Duration.ofSeconds(2));
     }
 
     private String newImageId() {

@@ -76,13 +76,14 @@ final class VmLock implements AutoCloseable {
 
     private static String holder(Vm vm) {
         try {
-            return Files.readString(file(vm));
+            String holder = Files.readString(file(vm));
+            return holder.isEmpty() ? "another operation is running" : holder;
         } catch (IOException _) {
             return "another operation is running";
         }
     }
 
-    private static void sleep() throws VmException {
+    static void sleep() throws VmException {
         try {
             Thread.sleep(20);
         } catch (InterruptedException e) {

@@ -33,7 +33,7 @@ public final class EagerRestore {
         source = new ImagePageSource(image);
     }
 
-    /// Sends everything. When it returns QEMU has been given all and starts the guest by itself.
+    /// Sends everything. When it returns QEMU has been given all; the guest is paused, as it was captured.
     public void run() throws IOException {
         channel.write(ByteBuffer.wrap(image.configuration()));
         out.write(new StreamMessage.RamStart(image.ramSectionId(), layout.blocks()));

@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 final class PageFaultServer {
     private static final long RETRY_NANOS = 1_000_000_000;
     private static final long REPORT_NANOS = 100_000_000;
+    private static final long WAIT_NANOS_MIN = 100_000;
+    private static final long WAIT_NANOS_MAX = 10_000_000;
     private static final int ZERO_RUN_PAGES = 16; // Aligned 64 KiB: what a guest that allocates touches next.
 
     private final PageSource source;
@@ -86,7 +88,8 @@ final class PageFaultServer {
             if (pages > 0 && placeBackground(pages, now)) {
                 return;
             }
-            demand = demands.poll(Math.clamp(window.shutNanos(now), 100_000, 10_000_000));
+            long waitNanos = pages > 0 ? WAIT_NANOS_MAX : window.shutNanos(now);
+            demand = demands.poll(Math.clamp(waitNanos, WAIT_NANOS_MIN, WAIT_NANOS_MAX));
         }
         if (demand != null) {
             serve(demand.frame());

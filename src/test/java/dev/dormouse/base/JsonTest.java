@@ -13,4 +13,15 @@ class JsonTest {
 
         assertThat(Json.parseObject(Json.write(tree))).isEqualTo(tree);
     }
+
+    /// `backing: null` says that a disk node has none; left out, QEMU opens the one in the file's header.
+    @Test
+    void writesTheNullsOfAMapOfAnyDepth() {
+        var inner = new java.util.LinkedHashMap<String, Object>();
+        inner.put("backing", null);
+        inner.put("count", 1);
+
+        assertThat(Json.write(java.util.Map.of("arguments", inner)))
+                .isEqualTo("{\"arguments\":{\"backing\":null,\"count\":1}}");
+    }
 }

@@ -1,18 +1,27 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.base.Command;
 import dev.dormouse.bench.GuestImage;
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
+import dev.dormouse.engine.VmRequest.DiskRequest;
+import dev.dormouse.qmp.QemuProcess;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Assumptions;
 
 /// An engine in a home of its own, with the project's guest. Whatever QEMU is left is ended on close.
 final class EngineFixture implements AutoCloseable {
     static final Duration LONG = Duration.ofMinutes(2);
+    private static final long SMALL_DISK_BYTES = 64 << 20;
+    final Path folder;
     final Home home;
     final Engine engine;
     final GuestImage guest;
@@ -22,6 +31,7 @@ final class EngineFixture implements AutoCloseable {
     }
 
     EngineFixture(Path folder, @Nullable Path qemu) throws IOException, InterruptedException {
+        this.folder = folder;
         home = Home.at(folder.resolve("home"), null);
         engine = new Engine(home, QemuTools.locate(qemu));
         guest = GuestImage.locate();
@@ -33,8 +43,124 @@ final class EngineFixture implements AutoCloseable {
         return folder.isEmpty() ? Optional.empty() : Optional.of(Path.of(folder, "bin", "qemu-system-x86_64"));
     }
 
+    /// {@return the QEMU of this version, null for the system's; skips the test where it is not there}
+    static @Nullable Path qemu(String version) {
+        if (version.equals("7.2")) {
+            return null;
+        }
+        Assumptions.assumeTrue(qemu10().isPresent(), "QEMU 10.0 is not unpacked, see scripts/qemu10.sh");
+        return qemu10().orElseThrow();
+    }
+
+    /// The same home, used with another QEMU.
+    Engine engineWith(@Nullable Path qemu) throws IOException {
+        return new Engine(home, QemuTools.locate(qemu));
+    }
+
+    /// {@return a request for a VM with a small raw disk of its own}
+    VmRequest request(String name) throws IOException {
+        return GuestVm.request(guest, name, "384M")
+                .withDisks(List.of(new DiskRequest(smallDisk(name).toString(), null, null)));
+    }
+
+    /// {@return a raw disk with an empty file system, which is quick to make and to copy}
+    Path smallDisk(String name) throws IOException {
+        Path file = folder.resolve(name + ".raw");
+        try (var disk = new RandomAccessFile(file.toFile(), "rw")) {
+            disk.setLength(SMALL_DISK_BYTES);
+        }
+        Command.run(List.of("mke2fs", "-q", "-F", "-t", "ext4", file.toString()), LONG);
+        return file;
+    }
+
+    Path asQcow2(Path raw) throws IOException {
+        Path file = raw.resolveSibling(raw.getFileName() + ".qcow2");
+        Command.run(
+                List.of(
+                        engine.tools().qemu().imageTool().toString(),
+                        "convert",
+                        "-O",
+                        "qcow2",
+                        raw.toString(),
+                        file.toString()),
+                LONG);
+        return file;
+    }
+
+    /// Creates and starts a VM and waits until its guest answers.
+    void boot(VmRequest request) throws IOException, InterruptedException {
+        engine.create(request);
+        start(request.name());
+    }
+
+    void start(String name) throws IOException, InterruptedException {
+        engine.start(name, false);
+        try (GuestProbe probe = probe(name)) {
+            probe.ping("boot", LONG);
+        }
+    }
+
     GuestProbe probe(String name) throws IOException {
         return GuestVm.connect(home, name, LONG);
+    }
+
+    SuspendResult suspend(String name) throws IOException {
+        return engine.suspend(name, OperationListener.NONE, new Cancellation());
+    }
+
+    SuspendResult checkpoint(String name) throws IOException {
+        return engine.checkpoint(name, OperationListener.NONE, new Cancellation());
+    }
+
+    ResumeResult resume(String name) throws IOException {
+        return engine.resume(name, ResumeOptions.DEFAULT, OperationListener.NONE);
+    }
+
+    String state(String name) throws IOException {
+        return engine.status(name).state();
+    }
+
+    VmRecord record(String name) throws IOException {
+        return vm(name).record();
+    }
+
+    Vm vm(String name) throws IOException {
+        return Vm.open(home, name);
+    }
+
+    QemuProcess process(String name) throws IOException {
+        Vm vm = vm(name);
+        return vm.qemu(vm.record()).orElseThrow(() -> new IllegalStateException("no QEMU of " + name));
+    }
+
+    /// {@return the layers of the VM's only disk, by file name, bottom first}
+    List<String> layers(String name) throws IOException {
+        return record(name).chains().getFirst().layers().stream()
+                .map(layer -> Path.of(layer.path()).getFileName().toString())
+                .toList();
+    }
+
+    /// {@return the files in the VM's own folder of disks, by name}
+    List<String> diskFiles(String name) throws IOException {
+        return fileNames(home.vm(name).resolve("disks"));
+    }
+
+    static List<String> fileNames(Path folder) throws IOException {
+        if (!Files.exists(folder)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    /// {@return files written aside and forgotten, anywhere under the home}
+    List<String> leftovers() throws IOException {
+        try (Stream<Path> files = Files.walk(home.root())) {
+            return files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".tmp") || name.endsWith(".new"))
+                    .toList();
+        }
     }
 
     @Override
@@ -44,19 +170,8 @@ final class EngineFixture implements AutoCloseable {
             var qemu = vm.qemu(vm.record());
             if (qemu.isPresent()) {
                 qemu.get().kill();
-                qemu.get().awaitExit(Duration.ofSeconds(10));
             }
         }
         Removal.deleteFolder(home.runtime());
-    }
-
-    static long countFiles(Path folder, String suffix) throws IOException {
-        if (!Files.exists(folder)) {
-            return 0;
-        }
-        try (var files = Files.list(folder)) {
-            return files.filter(file -> file.getFileName().toString().endsWith(suffix))
-                    .count();
-        }
     }
 }

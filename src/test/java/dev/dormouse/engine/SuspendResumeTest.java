@@ -4,41 +4,121 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
+import dev.dormouse.engine.VmRequest.DiskRequest;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
+/// What a user relies on: the guest's own proof that nothing of its memory and its files was lost. The
+/// kinds of VM are chosen so that every pair of disk, machine, CPU count, memory and QEMU that has a way
+/// of its own through the code occurs.
 @Tag("qemu")
 class SuspendResumeTest {
+    private static final Duration LONG = EngineFixture.LONG;
+    private static final long PATTERN_BYTES = 96 << 20;
+
     @TempDir
     Path folder;
 
-    @Test
-    void theGuestFindsItsMemoryIntact() throws Exception {
-        try (var fixture = new EngineFixture(folder)) {
-            fixture.engine.create(GuestVm.request(fixture.guest, "vm1", "512M"));
-            fixture.engine.start("vm1", false);
+    @ParameterizedTest(name = "{0} disk, {1}, {2} CPUs, {3} memory, QEMU {4}")
+    @CsvSource({
+        "raw,    q35, 1, anonymous, 7.2",
+        "qcow2,  pc,  2, anonymous, 7.2",
+        "golden, q35, 2, memfd,     7.2",
+        "golden, pc,  1, anonymous, 10.0",
+        "raw,    pc,  2, memfd,     10.0",
+        "qcow2,  q35, 2, anonymous, 10.0"
+    })
+    void theGuestFindsItsMemoryAndFilesIntact(String disk, String machine, int cpus, String memory, String version)
+            throws Exception {
+        try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
+            fixture.boot(
+                    request(fixture, disk).withMachine(machine).withCpus(cpus).withMemoryBackend(memory));
             try (GuestProbe probe = fixture.probe("vm1")) {
-                probe.ping("hello", Duration.ofMinutes(1));
-                probe.fill("a", 42, 100, 50, Duration.ofMinutes(1));
+                probe.fill("a", 42, 96, 50, LONG);
+                probe.write("one", 7, 512, LONG);
             }
 
-            SuspendResult suspended = fixture.engine.suspend("vm1", OperationListener.NONE, new Cancellation());
-            System.out.println(suspended);
-            long t = System.nanoTime();
-            ResumeResult resumed = fixture.engine.resume("vm1", ResumeOptions.DEFAULT, new OperationListener() {
-                @Override
-                public void running() {
-                    System.out.println("running " + (System.nanoTime() - t) / 1000000);
-                }
-            });
-            System.out.println(resumed);
+            SuspendResult suspended = fixture.suspend("vm1");
+            assertThat(fixture.state("vm1")).isEqualTo("suspended");
+            assertThat(suspended.nonZeroBytes()).isBetween(PATTERN_BYTES, suspended.memoryBytes());
+            ResumeResult resumed = fixture.resume("vm1");
 
+            assertThat(resumed.pagesOnDemand()).isPositive();
+            assertThat(fixture.state("vm1")).isEqualTo("running");
+            assertThat(fixture.leftovers()).isEmpty();
             try (GuestProbe probe = fixture.probe("vm1")) {
-                assertThat(probe.verify("a", Duration.ofMinutes(1))).isEqualTo(100 << 20);
+                assertThat(probe.verify("a", LONG)).isEqualTo(PATTERN_BYTES);
+                probe.check("one", 7, 512, LONG);
+                assertThat(probe.info(LONG).cpus()).isEqualTo(cpus);
             }
         }
+    }
+
+    private static VmRequest request(EngineFixture fixture, String disk) throws IOException {
+        return switch (disk) {
+            case "raw" -> fixture.request("vm1");
+            case "qcow2" -> {
+                Path file = fixture.asQcow2(fixture.smallDisk("vm1"));
+                yield fixture.request("vm1").withDisks(List.of(new DiskRequest(file.toString(), null, null)));
+            }
+            default -> GuestVm.request(fixture.guest, "vm1", "384M");
+        };
+    }
+
+    @ParameterizedTest(name = "QEMU {0}")
+    @ValueSource(strings = {"7.2", "10.0"})
+    void threeGenerationsInARowKeepAllOfTheEarlierOnes(String version) throws Exception {
+        try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
+            fixture.boot(fixture.request("vm1"));
+            for (int generation = 1; generation <= 3; generation++) {
+                try (GuestProbe probe = fixture.probe("vm1")) {
+                    probe.fill("r" + generation, generation, 24, 50, LONG);
+                    probe.write("f" + generation, generation, 256, LONG);
+                }
+                fixture.suspend("vm1");
+                fixture.resume("vm1");
+                verifyGenerations(fixture, generation);
+                assertThat(fixture.home.imageIds()).isEmpty();
+                assertThat(fixture.layers("vm1")).isEqualTo(layersWhileRunning(fixture, generation));
+                assertThat(fixture.diskFiles("vm1")).isEqualTo(overlays(fixture.layers("vm1")));
+            }
+
+            fixture.engine.stop("vm1", true, LONG, OperationListener.NONE);
+
+            assertThat(fixture.layers("vm1")).containsExactly("vm1.raw");
+            assertThat(fixture.diskFiles("vm1")).isEmpty();
+            fixture.start("vm1");
+            try (GuestProbe probe = fixture.probe("vm1")) {
+                probe.check("f1", 1, 256, LONG);
+                probe.check("f3", 3, 256, LONG);
+            }
+        }
+    }
+
+    private static void verifyGenerations(EngineFixture fixture, int last) throws Exception {
+        try (GuestProbe probe = fixture.probe("vm1")) {
+            for (int generation = 1; generation <= last; generation++) {
+                assertThat(probe.verify("r" + generation, LONG)).isEqualTo(24 << 20);
+                probe.check("f" + generation, generation, 256, LONG);
+            }
+        }
+    }
+
+    /// Merged back at once where a live merge is safe, else when the VM is stopped.
+    private static List<String> layersWhileRunning(EngineFixture fixture, int generation) throws IOException {
+        List<String> all = List.of("vm1.raw", "disk0-1.qcow2", "disk0-2.qcow2", "disk0-3.qcow2");
+        boolean merged = Merge.isLiveCommitSafe(fixture.engine.tools().qemu().version());
+        return all.subList(0, merged ? 1 : generation + 1);
+    }
+
+    private static List<String> overlays(List<String> layers) {
+        return layers.stream().filter(layer -> layer.startsWith("disk0-")).toList();
     }
 }
