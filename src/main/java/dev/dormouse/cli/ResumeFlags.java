@@ -29,16 +29,10 @@ final class ResumeFlags {
 
     /// @throws IllegalArgumentException if the rate is none
     ResumeOptions options() {
-        RestoreOptions preset = RestoreOptions.DEFAULT;
-        var restore = backgroundRate == null
-                ? preset
-                : new RestoreOptions(
-                        preset.windowPagesMin(),
-                        preset.windowPagesMax(),
-                        preset.quietNanos(),
-                        preset.duty(),
-                        MemorySize.parse(backgroundRate),
-                        preset.neighbourPages());
+        RestoreOptions restore = RestoreOptions.DEFAULT;
+        if (backgroundRate != null) {
+            restore = restore.withRateBytesPerSecond(MemorySize.parse(backgroundRate));
+        }
         return new ResumeOptions(eager, keepImage, discardChanges, restore);
     }
 
