@@ -38,7 +38,7 @@ final class ResumeFlags {
     ResumeOptions options() {
         RestoreOptions restore = RestoreOptions.DEFAULT.withPlacement(placement);
         if (backgroundRate != null) {
-            restore = restore.withRate(MemorySize.parse(backgroundRate));
+            restore = restore.withRateBytesPerSecond(MemorySize.parse(backgroundRate));
         }
         return new ResumeOptions(eager, keepImage, discardChanges, restore);
     }

@@ -30,15 +30,14 @@ public record RestoreOptions(
     /// What measured best on a machine with two cores; see `docs/adr`.
     public static final RestoreOptions DEFAULT = new RestoreOptions(16, 256, 2_000_000, 0.5, 0, 32, Placement.AUTO);
 
+    /// The same, with the background limited to this rate.
+    public RestoreOptions withRateBytesPerSecond(long rate) {
+        return new RestoreOptions(windowPagesMin, windowPagesMax, quietNanos, duty, rate, neighbourPages, placement);
+    }
+
     /// Everything as fast as it goes: for a VM that is to be suspended again, or that nobody uses.
     public RestoreOptions unthrottled() {
         return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages, placement);
-    }
-
-    /// {@return the same with a limit on the background}
-    public RestoreOptions withRate(long bytesPerSecond) {
-        return new RestoreOptions(
-                windowPagesMin, windowPagesMax, quietNanos, duty, bytesPerSecond, neighbourPages, placement);
     }
 
     /// {@return the same with another way of placing}
