@@ -154,7 +154,8 @@ final class Settle {
         if (qemu.isPresent() && isComplete()) {
             List<BackingChain> chains = record.chainsWithOverlays();
             VmRecord running = record.withChains(chains).withImage(null, List.of());
-            settleRunning(vm.enter(VmState.RUNNING, running), qemu);
+            vm.enter(VmState.RUNNING, running);
+            settleRunning(qemu);
             return;
         }
         if (qemu.isPresent() && guestMayHaveRun()) {
