@@ -39,7 +39,7 @@ final class Settle {
             case STOPPED -> settleStopped(record);
             case SUSPENDED -> settleSuspended(record, qemu);
             case CRASHED -> {}
-            case RUNNING -> settleRunning(record, qemu);
+            case RUNNING -> settleRunning(qemu);
             case SUSPENDING, CHECKPOINTING -> settleCapture(record, qemu);
             case RESTORING -> settleRestore(record, qemu);
         }
@@ -87,7 +87,7 @@ final class Settle {
         }
     }
 
-    private void settleRunning(VmRecord record, Optional<QemuProcess> qemu) throws IOException {
+    private void settleRunning(Optional<QemuProcess> qemu) throws IOException {
         Optional<RestoreRecord> restore = vm.restoreRecord();
         if (restore.isPresent()) { // The page server was cut off while it dropped the image and merged.
             if (restore.get().phase() == Phase.MERGING) {
@@ -154,7 +154,8 @@ final class Settle {
         if (qemu.isPresent() && isComplete()) {
             List<BackingChain> chains = record.chainsWithOverlays();
             VmRecord running = record.withChains(chains).withImage(null, List.of());
-            settleRunning(vm.enter(VmState.RUNNING, running), qemu);
+            vm.enter(VmState.RUNNING, running);
+            settleRunning(qemu);
             return;
         }
         if (qemu.isPresent() && guestMayHaveRun()) {
