@@ -14,6 +14,7 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /// A lazy restore as the source of a postcopy migration (`docs/protocol.md`): handshake, device state,
 /// RUN, then pages, the demanded ones first. The calling thread is the owner thread.
@@ -31,6 +32,7 @@ public final class LazyRestore {
     private final RestoreListener listener;
     private final RestoreOptions options;
     private final long qemuPid;
+    private StreamMessage.@Nullable DeviceState devices;
     private RestoreListener.Progress progress = new RestoreListener.Progress(0, 0, 0, 0, 0);
 
     /// @param resource what errors call the restore, such as the name of the VM
@@ -60,6 +62,7 @@ public final class LazyRestore {
 
     /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
     public void handshake() throws IOException {
+        devices = new StreamMessage.DeviceState(image.deviceState()); // A damaged one is found before RUN.
         channel.write(ByteBuffer.wrap(image.configuration()));
         out.write(new Command.OpenReturnPath());
         out.write(Command.PostcopyAdvise.of(layout.blocks()));
@@ -71,7 +74,9 @@ public final class LazyRestore {
     /// Sends the device state with RUN and serves pages until every non-zero one is placed, then ends the
     /// migration. Pages are asked for before RUN too, by the devices that are being loaded.
     public void run() throws IOException {
-        var devices = new StreamMessage.DeviceState(image.deviceState());
+        if (devices == null) {
+            throw new IllegalStateException("no handshake before");
+        }
         try {
             out.launch(layout.blocks(), new DevicePackage(devices, OptionalInt.empty()));
             out.beginPart(image.ramSectionId(), false);

@@ -1,0 +1,120 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.restore.RestoreOptions;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/// The engine in a process of its own, for tests of what happens between processes, and to processes.
+///
+/// Prints `running` when the guest runs, and at the end `done` or `failed: MESSAGE`.
+final class ChildEngine implements AutoCloseable {
+    private static final Duration BOUND = Duration.ofMinutes(2);
+    private final Process process;
+    private final Path output;
+
+    private ChildEngine(Process process, Path output) {
+        this.process = process;
+        this.output = output;
+    }
+
+    /// @param prefix a program that starts the JVM, or nothing
+    /// @param arguments what `main` takes behind the home
+    static ChildEngine start(List<String> prefix, String classPath, Path home, String... arguments) throws IOException {
+        var command = new ArrayList<>(prefix);
+        command.addAll(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-ea:dev.dormouse...",
+                "--enable-native-access=ALL-UNNAMED",
+                "-Xmx512m",
+                "-cp",
+                classPath,
+                ChildEngine.class.getName(),
+                home.toString()));
+        command.addAll(List.of(arguments));
+        Path output = Files.createTempFile("child-engine", ".out");
+        Process process = new ProcessBuilder(command)
+                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(output.toFile())
+                .start();
+        return new ChildEngine(process, output);
+    }
+
+    static ChildEngine start(Path home, String... arguments) throws IOException {
+        return start(List.of(), System.getProperty("java.class.path"), home, arguments);
+    }
+
+    /// Ends the process without a chance to do anything.
+    void kill() throws InterruptedException {
+        process.destroyForcibly();
+        process.waitFor(BOUND.toSeconds(), TimeUnit.SECONDS);
+    }
+
+    /// {@return what it printed, after it has ended}
+    String await() throws IOException, InterruptedException {
+        if (!process.waitFor(BOUND.toSeconds(), TimeUnit.SECONDS)) {
+            throw new IOException("the child engine is still running: " + output());
+        }
+        return output();
+    }
+
+    /// {@return what it printed so far}
+    String output() throws IOException {
+        return Files.readString(output).strip();
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    @Override
+    public void close() throws IOException {
+        process.destroyForcibly();
+        Files.deleteIfExists(output);
+    }
+
+    /// @param arguments home, command, name of the VM
+    public static void main(String[] arguments) {
+        var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+        try {
+            var engine = new Engine(Home.at(Path.of(arguments[0]), null), QemuTools.locate(null));
+            run(engine, arguments[1], arguments[2], new OperationListener() {
+                @Override
+                public void running() {
+                    out.println("running");
+                }
+            });
+            out.println("done");
+        } catch (IOException e) {
+            out.println("failed: " + e.getMessage());
+        }
+    }
+
+    private static void run(Engine engine, String command, String name, OperationListener listener) throws IOException {
+        switch (command) {
+            case "create" -> engine.create(VmRequest.named(name).withMemory("64M"));
+            case "start" -> engine.start(name, false);
+            case "suspend" -> engine.suspend(name, listener, new Cancellation());
+            case "resume" -> engine.resume(name, ResumeOptions.DEFAULT, listener);
+            case "slowly" -> engine.resume(name, slow(), listener);
+            case "eagerly" -> engine.resume(name, ResumeOptions.DEFAULT.withEager(true), listener);
+            case "stop" -> engine.stop(name, true, BOUND, listener);
+            default -> throw new IllegalArgumentException(command);
+        }
+    }
+
+    /// {@return options with which the background takes far longer than a test}
+    static ResumeOptions slow() {
+        RestoreOptions preset = RestoreOptions.DEFAULT;
+        var restore =
+                new RestoreOptions(1, 1, preset.quietNanos(), 1, 2 << 20, preset.neighbourPages(), preset.placement());
+        return new ResumeOptions(false, false, false, restore);
+    }
+}
