@@ -33,25 +33,29 @@ public final class Responsiveness {
         // Reports from before the request tell of the old life of the guest.
         long first = Math.max(requestNanos, rate.firstArrivalNanos());
         double[] windows = rate.windows(first, Long.MAX_VALUE);
-        int perSecond = (int) (HOLD_NANOS / WorkRate.WINDOW_NANOS);
-        int stride = (int) (WorkRate.WINDOW_NANOS / WorkRate.STEP_NANOS);
-        for (int i = 0; i + (perSecond - 1) * stride < windows.length; i++) {
-            if (holds(windows, i, perSecond, stride, baseline)) {
+        int needed = (int) ((HOLD_NANOS - WorkRate.WINDOW_NANOS) / WorkRate.STEP_NANOS) + 1;
+        for (int i = 0; i + needed <= windows.length; i++) {
+            if (holds(windows, i, i + needed, baseline)) {
                 return Optional.of(Duration.ofNanos(first + i * WorkRate.STEP_NANOS - requestNanos));
             }
         }
         return Optional.empty();
     }
 
-    /// Looks at the windows of one second that lie side by side.
-    private static boolean holds(double[] windows, int start, int count, int stride, double baseline) {
+    /// Looks at all windows of one second: each may not be a stall, and those that lie side by side give the
+    /// work of the second.
+    private static boolean holds(double[] windows, int start, int end, double baseline) {
+        int stride = (int) (WorkRate.WINDOW_NANOS / WorkRate.STEP_NANOS);
         double sum = 0;
-        for (int i = 0; i < count; i++) {
-            double window = windows[start + i * stride];
-            if (window < STALL_SHARE * baseline) {
+        int count = 0;
+        for (int i = start; i < end; i++) {
+            if (windows[i] < STALL_SHARE * baseline) {
                 return false;
             }
-            sum += window;
+            if ((i - start) % stride == 0) {
+                sum += windows[i];
+                count++;
+            }
         }
         return sum / count >= SHARE * baseline;
     }
