@@ -21,6 +21,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// The whole idea in one run, on a guest of the project's own: boot, fill memory and page cache, suspend,
 /// resume lazily, let the guest verify itself; then the same with QEMU's own means. The engine runs in
@@ -37,6 +38,7 @@ public final class Demo implements AutoCloseable {
     private final Path folder;
     private final Engine engine;
     private final Consumer<String> step;
+    private volatile @Nullable QemuProcess stockQemu;
 
     /// @param folder an empty folder for home and files; the caller's to remove
     /// @param step told what happens, a line each
@@ -131,7 +133,7 @@ public final class Demo implements AutoCloseable {
 
     private Stock stock(double baseline) throws IOException, InterruptedException {
         Path file = folder.resolve("stock.save");
-        var stock = new StockQemu(engine, VM, file);
+        var stock = new StockQemu(engine, VM, file, qemu -> stockQemu = qemu);
         step.accept("stock QEMU: saving");
         double suspendMillis = stock.save(qemu());
         step.accept("stock QEMU: restoring eagerly");
@@ -206,12 +208,20 @@ public final class Demo implements AutoCloseable {
                 stock.imageBytes(),
                 stock.times().firstResponseMillis(),
                 stock.times().timeToResponsivenessMillis(),
-                stock.memoryIntact());
+                stock.memoryIntact(),
+                resumed.qemuReadyMillis(),
+                resumed.runningMillis(),
+                lazy.times().workRate(),
+                stock.times().workRate());
     }
 
     /// Ends whatever QEMU is left; safe at any moment, from any thread.
     @Override
     public void close() throws IOException {
+        QemuProcess stock = stockQemu;
+        if (stock != null && stock.isAlive()) {
+            stock.kill();
+        }
         if (Files.exists(engine.home().vm(VM).resolve("state.json"))
                 && engine.status(VM).pid() != null) {
             qemu().kill();

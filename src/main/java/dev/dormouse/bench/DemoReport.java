@@ -1,6 +1,7 @@
 package dev.dormouse.bench;
 
 import io.avaje.jsonb.Json;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// What one run of the demo measured, both ways on the same VM. Times are in milliseconds, from the
@@ -12,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 /// @param baselineRate page touches a second of the guest's work loop before the suspend
 /// @param baselineSpread 5th percentile of its rate, as a share of the median: how quiet the host was
 /// @param timeToResponsivenessMs null if the guest was not as fast as before while it was watched
+/// @param qemuReadyMs until QEMU's monitor greeted
+/// @param runningMs until QEMU let the guest run
+/// @param workRate, stockWorkRate share of the normal rate in each tenth of a second from the request on
 /// @param stockMeans how QEMU saved and restored by itself
 @Json
 public record DemoReport(
@@ -38,4 +42,8 @@ public record DemoReport(
         long stockImageBytes,
         double stockFirstResponseMs,
         @Nullable Double stockTimeToResponsivenessMs,
-        boolean stockMemoryIntact) {}
+        boolean stockMemoryIntact,
+        double qemuReadyMs,
+        double runningMs,
+        List<Double> workRate,
+        List<Double> stockWorkRate) {}

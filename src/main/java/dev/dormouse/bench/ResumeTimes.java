@@ -1,6 +1,7 @@
 package dev.dormouse.bench;
 
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -9,10 +10,12 @@ import org.jspecify.annotations.Nullable;
 /// @param firstResponseMillis until the guest echoed a nonce that was sent after the request
 /// @param timeToResponsivenessMillis until its work rate was what it had been, see [Responsiveness];
 ///     null if it was not within the time that was watched
-record ResumeTimes(double firstResponseMillis, @Nullable Double timeToResponsivenessMillis) {
-    static ResumeTimes of(Duration firstResponse, Optional<Duration> timeToResponsiveness) {
+/// @param workRate share of the normal rate in each tenth of a second from the request on
+record ResumeTimes(double firstResponseMillis, @Nullable Double timeToResponsivenessMillis, List<Double> workRate) {
+    static ResumeTimes of(Duration firstResponse, Optional<Duration> timeToResponsiveness, List<Double> workRate) {
         return new ResumeTimes(
                 firstResponse.toNanos() / 1e6,
-                timeToResponsiveness.map(duration -> duration.toNanos() / 1e6).orElse(null));
+                timeToResponsiveness.map(duration -> duration.toNanos() / 1e6).orElse(null),
+                workRate);
     }
 }

@@ -3,6 +3,8 @@ package dev.dormouse.bench;
 import dev.dormouse.engine.Home;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /// Watches a guest from the moment when somebody asked for it until it works as fast as before. Connects
@@ -41,7 +43,27 @@ final class ResumeWatch implements AutoCloseable {
             WorkRate rate = WorkRate.of(probe.reportsSince(requestNanos));
             responsive = Responsiveness.timeToResponsiveness(requestNanos, baseline, rate);
         }
-        return ResumeTimes.of(firstResponse, responsive);
+        return ResumeTimes.of(firstResponse, responsive, shares());
+    }
+
+    /// {@return the share of the normal rate in each tenth of a second since the request; 0 before the first
+    /// report}
+    private List<Double> shares() {
+        WorkRate rate = WorkRate.of(probe.reportsSince(requestNanos));
+        var shares = new ArrayList<Double>();
+        if (rate.isEmpty()) {
+            return shares;
+        }
+        long silent = (rate.firstArrivalNanos() - requestNanos) / WorkRate.WINDOW_NANOS;
+        for (int i = 0; i < silent; i++) {
+            shares.add(0.0);
+        }
+        double[] windows = rate.windows(requestNanos, Long.MAX_VALUE);
+        int stride = (int) (WorkRate.WINDOW_NANOS / WorkRate.STEP_NANOS);
+        for (int i = 0; i < windows.length; i += stride) {
+            shares.add(Math.round(1000 * windows[i] / baseline) / 1000.0);
+        }
+        return shares;
     }
 
     @Override

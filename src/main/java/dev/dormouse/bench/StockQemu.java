@@ -12,16 +12,21 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /// The stock way: QEMU's own full save into a file and its own eager restore, by the fastest means that
-/// the version has: mapped-ram with multifd from 9.0 on, else a plain stream through a pipe.
+/// the version has: mapped-ram with multifd from 9.0 on, else a plain stream, which is read from the file
+/// itself: through a pipe, as most scripts do it, takes several times as long.
 final class StockQemu {
     private static final Duration TIMEOUT = Duration.ofMinutes(1);
     private final Engine engine;
     private final String vm;
     private final Path file;
+    private final Consumer<QemuProcess> started;
 
-    StockQemu(Engine engine, String vm, Path file) {
+    /// @param started told of the QEMU that [#restore] starts, so that it is ended whatever happens
+    StockQemu(Engine engine, String vm, Path file, Consumer<QemuProcess> started) {
+        this.started = started;
         this.engine = engine;
         this.vm = vm;
         this.file = file;
@@ -59,14 +64,16 @@ final class StockQemu {
         for (String socket : new String[] {"qmp", "oob", "rate", "control"}) {
             Files.deleteIfExists(Path.of(status.qmpSocket()).resolveSibling(socket));
         }
-        QemuProcess qemu = QemuProcess.start(new QemuProcess.Spec(
-                engine.commandLine(vm, true), engine.home().vm(vm).resolve("stock.log")));
+        var spec = new QemuProcess.Spec(
+                engine.commandLine(vm, true), engine.home().vm(vm).resolve("stock.log"));
+        QemuProcess qemu = QemuProcess.start(spec.withInput(file));
+        started.accept(qemu);
         try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
             QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             var migrations = new Migrations(qmp);
             prepare(migrations, version);
             long mark = qmp.eventMark();
-            migrations.startIncoming(version.atLeast(9, 0) ? "file:" + file : "exec:cat " + file);
+            migrations.startIncoming(version.atLeast(9, 0) ? "file:" + file : "fd:0");
             migrations.awaitStatusEvent(mark, Set.of("completed", "failed"), TIMEOUT);
             // The save was of a paused VM, so it comes back paused.
             qmp.execute("cont");

@@ -27,19 +27,19 @@ final class ResumeFlags {
             description = "Limits what is loaded in the background to this much a second, as in 50M.")
     private @Nullable String backgroundRate;
 
+    @Option(
+            names = "--placement",
+            paramLabel = "WAY",
+            defaultValue = "AUTO",
+            description = "How pages get into the guest: direct, stream, or auto (${DEFAULT-VALUE}).")
+    private RestoreOptions.Placement placement = RestoreOptions.Placement.AUTO;
+
     /// @throws IllegalArgumentException if the rate is none
     ResumeOptions options() {
-        RestoreOptions preset = RestoreOptions.DEFAULT;
-        var restore = backgroundRate == null
-                ? preset
-                : new RestoreOptions(
-                        preset.windowPagesMin(),
-                        preset.windowPagesMax(),
-                        preset.quietNanos(),
-                        preset.duty(),
-                        MemorySize.parse(backgroundRate),
-                        preset.neighbourPages(),
-                        preset.placement());
+        RestoreOptions restore = RestoreOptions.DEFAULT.withPlacement(placement);
+        if (backgroundRate != null) {
+            restore = restore.withRateBytesPerSecond(MemorySize.parse(backgroundRate));
+        }
         return new ResumeOptions(eager, keepImage, discardChanges, restore);
     }
 
@@ -54,6 +54,7 @@ final class ResumeFlags {
         if (discardChanges) {
             arguments.add("--discard-changes");
         }
+        arguments.add("--placement=" + placement);
         if (backgroundRate != null) {
             arguments.add("--background-rate=" + backgroundRate);
         }

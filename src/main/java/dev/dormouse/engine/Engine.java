@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 public final class Engine {
     private static final Duration EXIT_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration RESTORE_PATIENCE = Duration.ofMinutes(10);
+    private static final Duration END_PATIENCE = Duration.ofSeconds(2);
     private final Home home;
     private final @Nullable QemuTools tools;
 
@@ -191,7 +192,8 @@ public final class Engine {
             return lock.get();
         }
         if (vm.record().state() != VmState.RESTORING && vm.restoreRecord().isEmpty()) {
-            return VmLock.acquire(vm, operation);
+            // A restore may have taken its record away and be about to let the lock go.
+            return VmLock.acquire(vm, operation, END_PATIENCE);
         }
         listener.step("waiting until the VM is restored");
         RestoreStatus.askForHaste(vm.sockets());

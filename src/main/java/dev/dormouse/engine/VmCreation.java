@@ -78,7 +78,7 @@ final class VmCreation {
                         ? null
                         : UUID.randomUUID().toString(),
                 orEmpty(request.extraArguments()),
-                qemu.version().toString());
+                qemu.version().numbers());
     }
 
     private long memoryBytes() throws VmException {

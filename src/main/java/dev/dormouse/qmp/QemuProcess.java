@@ -31,7 +31,10 @@ public final class QemuProcess {
     /// @param argv the program and its arguments, each as it is: no shell reads them
     /// @param log takes both outputs, behind what it holds already
     /// @param environment added to the starter's own
-    public record Spec(List<String> argv, Path log, Map<String, String> environment) {
+    /// @param input read as standard input
+    public record Spec(List<String> argv, Path log, Map<String, String> environment, Path input) {
+        private static final Path NOTHING = Path.of("/dev/null");
+
         public Spec {
             if (argv.isEmpty()) throw new IllegalArgumentException("argv is empty, the program is needed");
             argv = List.copyOf(argv);
@@ -39,7 +42,12 @@ public final class QemuProcess {
         }
 
         public Spec(List<String> argv, Path log) {
-            this(argv, log, Map.of());
+            this(argv, log, Map.of(), NOTHING);
+        }
+
+        /// {@return the same with a file as its standard input}
+        public Spec withInput(Path file) {
+            return new Spec(argv, log, environment, file);
         }
     }
 
@@ -67,7 +75,7 @@ public final class QemuProcess {
         List<String> argv = new ArrayList<>(List.of("setsid", "--"));
         argv.addAll(spec.argv());
         var builder = new ProcessBuilder(argv)
-                .redirectInput(Path.of("/dev/null").toFile())
+                .redirectInput(spec.input().toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(spec.log().toFile()));
         builder.environment().putAll(spec.environment());

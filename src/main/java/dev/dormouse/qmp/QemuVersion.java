@@ -48,6 +48,11 @@ public record QemuVersion(int major, int minor, int micro, String full) implemen
         throw new QemuException("QEMU: 'query-version' returned no version but: " + reply);
     }
 
+    /// {@return the numbers alone, for example `7.2.22`}
+    public String numbers() {
+        return major + "." + minor + "." + micro;
+    }
+
     public boolean atLeast(int major, int minor) {
         return atLeast(major, minor, 0);
     }

@@ -30,6 +30,11 @@ public record RestoreOptions(
     /// What measured best on a machine with two cores; see `docs/adr`.
     public static final RestoreOptions DEFAULT = new RestoreOptions(16, 256, 2_000_000, 0.5, 0, 32, Placement.AUTO);
 
+    /// The same, with the background limited to this rate.
+    public RestoreOptions withRateBytesPerSecond(long rate) {
+        return new RestoreOptions(windowPagesMin, windowPagesMax, quietNanos, duty, rate, neighbourPages, placement);
+    }
+
     /// Everything as fast as it goes: for a VM that is to be suspended again, or that nobody uses.
     public RestoreOptions unthrottled() {
         return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages, placement);
