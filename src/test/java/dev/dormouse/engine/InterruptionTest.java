@@ -160,7 +160,9 @@ class InterruptionTest {
             fixture.suspend("vm1");
 
             assertThatThrownBy(() -> fixture.engine.resume(
-                            "vm1", ChildEngine.slow(), onATenth(() -> fixture.process("vm1").kill())))
+                            "vm1",
+                            ChildEngine.slow(),
+                            onATenth(() -> fixture.process("vm1").kill())))
                     .hasMessageMatching("vm vm1: resume failed: QEMU process \\d+: it ended .*; "
                             + "nothing is lost, 'dormouse resume vm1' tries again");
 
@@ -189,9 +191,10 @@ class InterruptionTest {
                         running.countDown();
                     }
                 }))
-                .hasMessageMatching("vm vm1: resume failed: QEMU process \\d+: it ended .*; its disk was written since: "
-                        + "'dormouse start vm1' boots the newest files, "
-                        + "'dormouse resume --discard-changes vm1' goes back to the image");
+                .hasMessageMatching(
+                        "vm vm1: resume failed: QEMU process \\d+: it ended .*; its disk was written since: "
+                                + "'dormouse start vm1' boots the newest files, "
+                                + "'dormouse resume --discard-changes vm1' goes back to the image");
         killer.get(1, TimeUnit.MINUTES);
         assertThat(fixture.state("vm1")).isEqualTo("crashed");
         assertThatThrownBy(() -> fixture.resume("vm1"))
@@ -246,8 +249,8 @@ class InterruptionTest {
                 await("the guest runs", () -> child.output().contains("running"));
                 assertThat(fixture.state("vm1")).isEqualTo("restoring");
                 assertThatThrownBy(() -> fixture.resume("vm1"))
-                        .hasMessage("vm vm1: busy, 'resume' of process " + child.pid()
-                                + " is running; wait for it to end");
+                        .hasMessage(
+                                "vm vm1: busy, 'resume' of process " + child.pid() + " is running; wait for it to end");
 
                 fixture.suspend("vm1");
 
@@ -274,8 +277,9 @@ class InterruptionTest {
                         .filteredOn(end -> end.contains("failed"))
                         .singleElement()
                         .asString()
-                        .containsPattern("failed: vm vm1: (busy, 'resume' of process \\d+ is running; wait for it to end"
-                                + "|not suspended, only a suspended VM can be resumed)");
+                        .containsPattern(
+                                "failed: vm vm1: (busy, 'resume' of process \\d+ is running; wait for it to end"
+                                        + "|not suspended, only a suspended VM can be resumed)");
             }
             CheckpointTest.verify(fixture, "vm1");
         }

@@ -72,7 +72,9 @@ class OrdinaryUserTest {
     private static void copy(Path from, Path to) throws IOException {
         try (Stream<Path> files = Files.walk(from)) {
             for (Path file : (Iterable<Path>) files::iterator) {
-                Path target = from.equals(file) ? to : to.resolve(from.relativize(file).toString());
+                Path target = from.equals(file)
+                        ? to
+                        : to.resolve(from.relativize(file).toString());
                 if (Files.isDirectory(file)) {
                     Files.createDirectories(target);
                 } else {

@@ -51,8 +51,7 @@ class RefusalTest {
                 () -> engine.stop("nemo", true, Duration.ZERO, OperationListener.NONE));
 
         for (Operation operation : operations) {
-            assertThatThrownBy(operation::run)
-                    .hasMessage("vm nemo: no such VM, 'dormouse list' shows those there are");
+            assertThatThrownBy(operation::run).hasMessage("vm nemo: no such VM, 'dormouse list' shows those there are");
         }
         assertThatThrownBy(() -> engine.remove("nemo", true))
                 .hasMessage("vm nemo: no such VM, 'dormouse list' shows those there are");
@@ -76,19 +75,21 @@ class RefusalTest {
     }
 
     @ParameterizedTest(name = "{0}")
-    @CsvSource(delimiter = '|', value = {
-        "-incoming defer | -incoming | the restore sets it",
-        "-S | -S | the guest would never start",
-        "--daemonize | -daemonize | its process could not be followed",
-        "-m 1G | -m | use the option of 'dormouse vm create' for it",
-        "-mem-path /tmp | -mem-path | memory in files cannot be restored lazily",
-        "-object memory-backend-file,id=m,mem-path=/tmp/x,size=1G | memory-backend-file,id=m,mem-path=/tmp/x,size=1G"
-                + " | memory in a regular file is destroyed by a postcopy restore; use --memory-backend",
-        "-overcommit mem-lock=on | mem-lock=on"
-                + " | locked memory is faulted in at once, which undoes a lazy restore",
-        "-device vfio-pci,host=01:00.0 | vfio-pci,host=01:00.0"
-                + " | a device of the host cannot be migrated, so the VM could never be suspended",
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "-incoming defer | -incoming | the restore sets it",
+                "-S | -S | the guest would never start",
+                "--daemonize | -daemonize | its process could not be followed",
+                "-m 1G | -m | use the option of 'dormouse vm create' for it",
+                "-mem-path /tmp | -mem-path | memory in files cannot be restored lazily",
+                "-object memory-backend-file,id=m,mem-path=/tmp/x,size=1G | memory-backend-file,id=m,mem-path=/tmp/x,size=1G"
+                        + " | memory in a regular file is destroyed by a postcopy restore; use --memory-backend",
+                "-overcommit mem-lock=on | mem-lock=on"
+                        + " | locked memory is faulted in at once, which undoes a lazy restore",
+                "-device vfio-pci,host=01:00.0 | vfio-pci,host=01:00.0"
+                        + " | a device of the host cannot be migrated, so the VM could never be suspended",
+            })
     void refusesArgumentsThatWouldBreakTheVm(String arguments, String named, String reason) throws IOException {
         VmRequest request = VmRequest.named("vm1").withExtraArguments(List.of(arguments.split(" ")));
 
@@ -106,7 +107,8 @@ class RefusalTest {
         fixture.engine.create(request);
 
         assertThatThrownBy(() -> fixture.engine.create(VmRequest.named("vm2").withDisks(request.disks())))
-                .hasMessage(disk + ": belongs to vm vm1 already, give the VM a disk of its own or use it as a golden base");
+                .hasMessage(
+                        disk + ": belongs to vm vm1 already, give the VM a disk of its own or use it as a golden base");
     }
 
     /// One image that nobody can read must not keep the others from their work; what it needs is not known.
@@ -126,9 +128,10 @@ class RefusalTest {
         assertThat(fixture.layers("vm1")).containsExactly("disk.raw", "disk0.qcow2", "disk0-1.qcow2");
         fixture.engine.stop("vm1", true, Duration.ZERO, OperationListener.NONE);
         assertThatThrownBy(() -> fixture.engine.remove("vm1", false))
-                .hasMessage("vm vm1: its disk layer %s is needed by image broken (it cannot be read, so it may need any layer), "
-                        .formatted(fixture.home.vm("vm1").resolve("disks/disk0.qcow2"))
-                        + "remove that first");
+                .hasMessage(
+                        "vm vm1: its disk layer %s is needed by image broken (it cannot be read, so it may need any layer), "
+                                        .formatted(fixture.home.vm("vm1").resolve("disks/disk0.qcow2"))
+                                + "remove that first");
         fixture.engine.images().remove("broken");
         fixture.engine.remove("vm1", false);
     }

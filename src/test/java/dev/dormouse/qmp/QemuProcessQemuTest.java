@@ -72,7 +72,8 @@ class QemuProcessQemuTest {
         var process = QemuProcess.start(new QemuProcess.Spec(
                 List.of("/bin/sh", "-c", "echo $WORD; echo two; echo three; exec sleep 60"),
                 log,
-                Map.of("WORD", "one")));
+                Map.of("WORD", "one"),
+                Path.of("/dev/null")));
         try {
             awaitLines(process, 3);
 
