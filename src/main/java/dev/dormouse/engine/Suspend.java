@@ -130,7 +130,7 @@ final class Suspend {
             }
             QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             writer.setMetadata(Json.write(
-                    new ImageMetadata(id, vm.name(), Vm.now(), version.toString(), config, disks, captureMillis)));
+                    new ImageMetadata(id, vm.name(), Vm.now(), version.numbers(), config, disks, captureMillis)));
             cancellation.check("vm " + vm.name());
             listener.step("publishing the image");
             writer.publish();

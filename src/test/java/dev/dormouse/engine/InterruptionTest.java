@@ -316,7 +316,7 @@ class InterruptionTest {
         boolean holds() throws IOException;
     }
 
-    static void await(String what, Condition condition) throws IOException, InterruptedException {
+    private static void await(String what, Condition condition) throws IOException, InterruptedException {
         long end = System.nanoTime() + Duration.ofMinutes(1).toNanos();
         while (!condition.holds()) {
             assertThat(System.nanoTime()).as("waiting until " + what).isLessThan(end);
