@@ -3,6 +3,7 @@ package dev.dormouse.checkpoint;
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
 import dev.dormouse.image.ImageWriter;
+import dev.dormouse.wire.CaptureOptions;
 import dev.dormouse.wire.Command;
 import dev.dormouse.wire.MigrationStreamReader;
 import dev.dormouse.wire.MigrationStreamWriter;
@@ -12,6 +13,7 @@ import dev.dormouse.wire.StreamMessage.Configuration;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.channels.Channels;
+import java.nio.channels.ReadableByteChannel;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -39,8 +41,10 @@ public final class StreamCapture {
     private @Nullable RamLayout layout;
     private long frames;
 
-    public StreamCapture(MigrationStreamReader in, WriterFactory factory, Progress progress) {
-        this.in = in;
+    /// @param channel on which QEMU sends; the caller's to close
+    /// @param resource what errors call the capture, such as the name of the VM
+    public StreamCapture(ReadableByteChannel channel, String resource, WriterFactory factory, Progress progress) {
+        this.in = new MigrationStreamReader(channel, "capture of " + resource, CaptureOptions.defaults());
         this.factory = factory;
         this.progress = progress;
     }

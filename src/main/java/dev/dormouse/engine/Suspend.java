@@ -14,8 +14,6 @@ import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.storage.Storage;
-import dev.dormouse.wire.CaptureOptions;
-import dev.dormouse.wire.MigrationStreamReader;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -145,9 +143,9 @@ final class Suspend {
         migrations.setParameters(Map.of("max-bandwidth", 0));
         try (CaptureChannel channel = CaptureChannel.listen(socket, "vm " + vm.name(), cancellation)) {
             migrations.startOutgoing("unix:" + socket);
-            var reader = new MigrationStreamReader(channel, "capture of vm " + vm.name(), CaptureOptions.defaults());
             return new StreamCapture(
-                            reader,
+                            channel,
+                            "vm " + vm.name(),
                             blocks -> ImageWriter.create(
                                     Storage.fileSystem(), home.image(id), blocks, WriterOptions.defaults()),
                             (frames, count) -> listener.captured(

@@ -172,6 +172,31 @@ class InterruptionTest {
         }
     }
 
+    @Test
+    void aVmWhoseQemuDiesBeforeTheGuestRanIsResumedAgain() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            CheckpointTest.bootWithPattern(fixture);
+            fixture.suspend("vm1");
+            CompletableFuture<Void> killer = CompletableFuture.runAsync(() -> {
+                try {
+                    await("QEMU is recorded", () -> fixture.record("vm1").qemu() != null);
+                    fixture.process("vm1").kill();
+                } catch (IOException | InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            });
+
+            assertThatThrownBy(() -> fixture.resume("vm1"))
+                    .hasMessageMatching("vm vm1: resume failed: QEMU process \\d+: it ended with status 137, "
+                            + "without a word \\(\\S+/qemu.log\\); nothing is lost, 'dormouse resume vm1' tries again");
+
+            killer.get(1, TimeUnit.MINUTES);
+            assertThat(fixture.state("vm1")).isEqualTo("suspended");
+            fixture.resume("vm1");
+            CheckpointTest.verify(fixture, "vm1");
+        }
+    }
+
     /// The guest writes a file after it was resumed, then its QEMU is killed.
     private static void crash(EngineFixture fixture) throws Exception {
         CheckpointTest.bootWithPattern(fixture);
