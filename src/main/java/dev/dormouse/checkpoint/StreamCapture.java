@@ -41,10 +41,10 @@ public final class StreamCapture {
     private @Nullable RamLayout layout;
     private long frames;
 
-    /// @param channel to which QEMU migrates; the caller's to close
-    /// @param resource what errors call the stream, such as the name of the VM
+    /// @param channel on which QEMU sends; the caller's to close
+    /// @param resource what errors call the capture, such as the name of the VM
     public StreamCapture(ReadableByteChannel channel, String resource, WriterFactory factory, Progress progress) {
-        this.in = new MigrationStreamReader(channel, resource, CaptureOptions.defaults());
+        this.in = new MigrationStreamReader(channel, "capture of " + resource, CaptureOptions.defaults());
         this.factory = factory;
         this.progress = progress;
     }

@@ -58,7 +58,7 @@ final class Layers {
                     : Optional.empty();
         } catch (IOException _) {
             return Files.exists(file)
-                    ? Optional.of("perhaps image " + id + ", which cannot be read")
+                    ? Optional.of("image " + id + " (it cannot be read, so it may need any layer)")
                     : Optional.empty();
         }
     }

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -291,9 +292,11 @@ final class Resume {
     private IOException explained(Exception cause, @org.jspecify.annotations.Nullable QemuProcess qemu)
             throws IOException {
         var settle = new Settle(home, tools, vm);
-        // Its sockets close a moment before it is gone; what we refuse ourselves it has survived.
-        boolean ended = qemu != null && qemu.awaitExit(cause instanceof VmException ? Duration.ZERO : EXIT_GRACE);
-        String what = qemu != null && ended ? qemu.died(null).getMessage() : cause.getMessage();
+        boolean refused = cause instanceof VmException; // By a check of ours, whatever QEMU did meanwhile.
+        // Its sockets close a moment before it is gone.
+        boolean ended = qemu != null && qemu.awaitExit(refused ? Duration.ZERO : EXIT_GRACE);
+        String reason = Objects.requireNonNullElse(cause.getMessage(), cause.toString());
+        String what = qemu != null && ended && !refused ? qemu.died(null).getMessage() : reason;
         if (qemu != null && !ended && !settle.guestMayHaveRun()) {
             qemu.terminate(Duration.ofSeconds(5));
         }

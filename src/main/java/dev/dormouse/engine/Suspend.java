@@ -128,7 +128,7 @@ final class Suspend {
             }
             QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             writer.setMetadata(Json.write(
-                    new ImageMetadata(id, vm.name(), Vm.now(), version.toString(), config, disks, captureMillis)));
+                    new ImageMetadata(id, vm.name(), Vm.now(), version.numbers(), config, disks, captureMillis)));
             cancellation.check("vm " + vm.name());
             listener.step("publishing the image");
             writer.publish();
@@ -145,7 +145,7 @@ final class Suspend {
             migrations.startOutgoing("unix:" + socket);
             return new StreamCapture(
                             channel,
-                            "capture of vm " + vm.name(),
+                            "vm " + vm.name(),
                             blocks -> ImageWriter.create(
                                     Storage.fileSystem(), home.image(id), blocks, WriterOptions.defaults()),
                             (frames, count) -> listener.captured(

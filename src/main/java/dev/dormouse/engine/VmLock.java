@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.storage.OfdLock;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -12,10 +13,13 @@ import java.util.Optional;
 /// latest.
 final class VmLock implements AutoCloseable {
     private static final OfdLock.Range WHOLE = OfdLock.Range.ofByte(0);
+    private static final int HOLDER_TRIES = 5;
     private final OfdLock lock;
+    private final Path file;
 
-    private VmLock(OfdLock lock) {
+    private VmLock(OfdLock lock, Path file) {
         this.lock = lock;
+        this.file = file;
     }
 
     /// @param operation what the lock is taken for, for the message that somebody else gets
@@ -51,7 +55,7 @@ final class VmLock implements AutoCloseable {
                     "'%s' of process %d is running"
                             .formatted(operation, ProcessHandle.current().pid()));
         }
-        return lock.map(VmLock::new);
+        return lock.map(held -> new VmLock(held, file));
     }
 
     /// {@return whether somebody holds the lock now}
@@ -65,8 +69,14 @@ final class VmLock implements AutoCloseable {
         return lock.isEmpty();
     }
 
+    /// Takes our name out first, lest the next holder be taken for us until it has written its own.
     @Override
     public void close() {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.truncate(0);
+        } catch (IOException _) {
+            // Removed with its VM, or only a text that is out of date.
+        }
         lock.close();
     }
 
@@ -74,13 +84,19 @@ final class VmLock implements AutoCloseable {
         return vm.folder().resolve("lock");
     }
 
-    private static String holder(Vm vm) {
-        try {
-            String holder = Files.readString(file(vm));
-            return holder.isEmpty() ? "another operation is running" : holder;
-        } catch (IOException _) {
-            return "another operation is running";
+    private static String holder(Vm vm) throws VmException {
+        for (int i = 0; i < HOLDER_TRIES; i++) {
+            try {
+                String holder = Files.readString(file(vm));
+                if (!holder.isEmpty()) {
+                    return holder;
+                }
+            } catch (IOException _) {
+                break;
+            }
+            sleep(); // It has the lock and is about to write its name.
         }
+        return "another operation is running";
     }
 
     static void sleep() throws VmException {

@@ -1,7 +1,7 @@
 /// The life of a VM: create, start, suspend, resume, checkpoint, restore, merge, stop. Commands and, later,
 /// a daemon call [Engine]; nobody else touches the files under the home.
 ///
-/// Imports `base`, `storage`, `disk`, `wire`, `qmp`, `image`, `checkpoint`, `restore`.
+/// Imports `base`, `storage`, `disk`, `qmp`, `image`, `checkpoint`, `restore`.
 ///
 /// Threads: every operation runs in the caller's thread and holds the lock of its VM, which other
 /// processes respect too. The thread that resumes a VM is the owner thread of its page-fault server.
