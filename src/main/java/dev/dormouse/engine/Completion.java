@@ -5,7 +5,6 @@ import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
-import dev.dormouse.storage.OfdLock;
 import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.util.List;
@@ -25,13 +24,12 @@ final class Completion {
     /// Each step is recorded before the next one begins, and doing one again does no harm.
     ///
     /// @param frozen our locks on the layers of the image, released before anything is merged into them
-    void complete(QmpClient qmp, RestoreRecord restore, VmRecord record, List<OfdLock> frozen) throws IOException {
+    void complete(QmpClient qmp, RestoreRecord restore, VmRecord record, FrozenLayers frozen) throws IOException {
         new Migrations(qmp).resetCapabilities();
         boolean spent = decide(restore);
         VmRecord running = record.withChains(record.chainsWithOverlays()).withImage(null, List.<Layer>of());
         vm.enter(VmState.RUNNING, running);
-        frozen.forEach(OfdLock::close);
-        frozen.clear();
+        frozen.close();
         if (spent) {
             dropImage(restore.image());
             new Merge(home, tools, vm).live(qmp, QemuVersion.ofReply(qmp.execute("query-version")));

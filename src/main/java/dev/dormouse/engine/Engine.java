@@ -112,6 +112,9 @@ public final class Engine {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "resume")) {
             new Settle(home, tools(), vm).run();
+            if (Recovery.isNeeded(vm)) {
+                return new Recovery(home, tools, vm, listener).run();
+            }
             if (options.discardChanges()) {
                 new Start(home, tools(), vm).setChangesAside();
             }

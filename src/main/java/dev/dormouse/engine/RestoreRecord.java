@@ -66,6 +66,22 @@ public record RestoreRecord(
                 overlays);
     }
 
+    RestoreRecord withServer(ProcessRef newServer) {
+        return new RestoreRecord(
+                image,
+                phase,
+                keepImage,
+                eager,
+                qemu,
+                newServer,
+                qmpSocket,
+                migrationSocket,
+                ramSectionId,
+                ramBlocks,
+                placement,
+                overlays);
+    }
+
     RestoreRecord withQemu(ProcessRef newQemu) {
         return new RestoreRecord(
                 image,

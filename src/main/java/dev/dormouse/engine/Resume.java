@@ -2,8 +2,6 @@ package dev.dormouse.engine;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.disk.DiskException;
-import dev.dormouse.disk.FrozenDisk;
-import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.qmp.Migrations;
@@ -13,7 +11,6 @@ import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.restore.EagerRestore;
 import dev.dormouse.restore.LazyRestore;
 import dev.dormouse.restore.RestoreListener;
-import dev.dormouse.storage.OfdLock;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
@@ -22,13 +19,13 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /// Brings a suspended VM back: QEMU on the prepared overlays, the restore, the clean end, the merge. The
 /// caller's thread serves the pages, so this returns only when all of that is done; the guest runs long
@@ -47,7 +44,7 @@ final class Resume {
     private final OperationListener listener;
     private final long startNanos = System.nanoTime();
     private final AtomicLong runningNanos = new AtomicLong();
-    private final List<OfdLock> frozen = new ArrayList<>();
+    private @Nullable FrozenLayers frozen;
 
     Resume(Home home, QemuTools tools, Vm vm, ResumeOptions options, OperationListener listener) throws IOException {
         this.home = home;
@@ -69,10 +66,12 @@ final class Resume {
             ImageMetadata metadata = Images.metadata(image, home.image(id));
             checkConfiguration(metadata);
             checkPermission();
-            freeze(metadata);
+            frozen = FrozenLayers.freeze(metadata);
             return restore(id, image, record, status);
         } finally {
-            frozen.forEach(OfdLock::close);
+            if (frozen != null) {
+                frozen.close();
+            }
             status.close();
         }
     }
@@ -123,21 +122,6 @@ final class Resume {
                     UserfaultfdPermission.missing(tools.qemu().version());
             if (missing.isPresent()) {
                 throw new VmException("vm %s: %s".formatted(vm.name(), missing.get()));
-            }
-        }
-    }
-
-    /// Locks the layers that the image refers to against writers, then finds out whether they are still
-    /// the same: in this order, so that nobody can change them in between.
-    private void freeze(ImageMetadata metadata) throws IOException {
-        for (FrozenDisk disk : metadata.disks()) {
-            for (LayerIdentity layer : disk.layers()) {
-                LayerIdentity.of(layer.layer()); // Says that it is missing in our words.
-                Path file = Path.of(layer.layer().path());
-                frozen.add(OfdLock.tryFreeze(file)
-                        .orElseThrow(() -> new DiskException(
-                                file + ": disk layer is open for writing by another program, end that first")));
-                layer.check();
             }
         }
     }
@@ -225,7 +209,7 @@ final class Resume {
             qmp.execute("cont"); // The stream says that the guest was paused, as it was for the capture.
         }
         long completeMillis = Suspend.millisSince(startNanos);
-        new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
+        new Completion(home, tools, vm).complete(qmp, restore, record, Objects.requireNonNull(frozen));
         long skipped = frameCount(image) - progress.nonZeroPages() - progress.demandedZeroPages();
         return new ResumeResult(
                 readyMillis,
@@ -289,8 +273,7 @@ final class Resume {
     }
 
     /// Puts the VM into the state that `docs/states.md` has for what is left, and says which one that is.
-    private IOException explained(Exception cause, @org.jspecify.annotations.Nullable QemuProcess qemu)
-            throws IOException {
+    private IOException explained(Exception cause, @Nullable QemuProcess qemu) throws IOException {
         var settle = new Settle(home, tools, vm);
         boolean refused = cause instanceof VmException; // By a check of ours, whatever QEMU did meanwhile.
         // Its sockets close a moment before it is gone.

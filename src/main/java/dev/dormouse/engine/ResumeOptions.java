@@ -18,4 +18,8 @@ public record ResumeOptions(boolean eager, boolean keepImage, boolean discardCha
     public ResumeOptions withKeepImage(boolean value) {
         return new ResumeOptions(eager, value, discardChanges, restore);
     }
+
+    public ResumeOptions withPlacement(RestoreOptions.Placement placement) {
+        return new ResumeOptions(eager, keepImage, discardChanges, restore.withPlacement(placement));
+    }
 }

@@ -55,7 +55,7 @@ final class Settle {
                         .formatted(name, name);
             case STOPPED -> "'dormouse start %s' boots it".formatted(name);
             case RUNNING -> "it runs";
-            default -> "'dormouse show %s' says what it is doing".formatted(name);
+            default -> "the guest waits for its pages, 'dormouse resume %s' carries on".formatted(name);
         };
     }
 

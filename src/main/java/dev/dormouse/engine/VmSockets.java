@@ -19,6 +19,11 @@ record VmSockets(Path runtime, Path vm) {
         return runtime.resolve("migration");
     }
 
+    /// Where QEMU listens for the connection of a recovery.
+    Path recovery() {
+        return runtime.resolve("recovery");
+    }
+
     Path capture() {
         return runtime.resolve("capture");
     }

@@ -7,7 +7,9 @@ import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// Places pages straight into QEMU's memory, without its threads and without a queue; blocks whose area is
 /// not certain go through the stream. Which way a block goes is decided once, because QEMU's own placing
@@ -17,14 +19,15 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
     private final RamLayout layout;
     private final Userfaultfd userfaultfd;
     private final StreamPlacer stream;
-    private final long[] addresses; // By block; 0 where the stream is the way.
+    private final GuestAreas.@Nullable Area[] areas; // By block; null where the stream is the way.
     private boolean streamed;
 
-    private DirectPlacer(RamLayout layout, Userfaultfd userfaultfd, StreamPlacer stream, long[] addresses) {
+    private DirectPlacer(
+            RamLayout layout, Userfaultfd userfaultfd, StreamPlacer stream, GuestAreas.@Nullable Area[] areas) {
         this.layout = layout;
         this.userfaultfd = userfaultfd;
         this.stream = stream;
-        this.addresses = addresses;
+        this.areas = areas;
     }
 
     /// Waits until QEMU has registered its memory, which it does when it has read LISTEN.
@@ -32,12 +35,41 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
     /// @throws RestoreException if it is not possible here; then everything goes through the stream
     static DirectPlacer attach(long pid, RamLayout layout, StreamPlacer stream, Duration timeout)
             throws IOException, InterruptedException {
-        GuestAreas areas = await(pid, layout.blocks(), timeout);
-        long[] addresses = new long[layout.blocks().size()];
-        for (int i = 0; i < addresses.length; i++) {
-            addresses[i] = areas.address(layout.blocks().get(i)).orElse(0L);
+        return attach(layout, stream, await(pid, layout.blocks(), timeout), Userfaultfd.borrow(pid));
+    }
+
+    /// As [#attach(long,RamLayout,StreamPlacer,Duration)], for a QEMU to which another page server has placed
+    /// pages: one that is there already is only woken.
+    static DirectPlacer attachForRecovery(long pid, RamLayout layout, StreamPlacer stream, Duration timeout)
+            throws IOException, InterruptedException {
+        return attach(layout, stream, await(pid, layout.blocks(), timeout), Userfaultfd.borrowForRecovery(pid));
+    }
+
+    private static DirectPlacer attach(
+            RamLayout layout, StreamPlacer stream, GuestAreas found, Userfaultfd userfaultfd) {
+        GuestAreas.@Nullable Area[] areas = new GuestAreas.Area[layout.blocks().size()];
+        for (int i = 0; i < areas.length; i++) {
+            areas[i] = found.area(layout.blocks().get(i)).orElse(null);
         }
-        return new DirectPlacer(layout, Userfaultfd.borrow(pid), stream, addresses);
+        return new DirectPlacer(layout, userfaultfd, stream, areas);
+    }
+
+    boolean isDirect(int block) {
+        return areas[block] != null;
+    }
+
+    /// {@return whether the memory of a direct block may be shared with others}
+    boolean isShared(int block) {
+        return area(block).shared();
+    }
+
+    /// {@return the address of a direct block in QEMU}
+    long address(int block) {
+        return area(block).address();
+    }
+
+    private GuestAreas.Area area(int block) {
+        return Objects.requireNonNull(areas[block], "the block goes through the stream");
     }
 
     private static GuestAreas await(long pid, List<RamBlock> blocks, Duration timeout)
@@ -59,8 +91,8 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
     /// {@return per block `direct` or `stream`}
     List<String> ways() {
         var ways = new ArrayList<String>();
-        for (long address : addresses) {
-            ways.add(address == 0 ? "stream" : "direct");
+        for (int block = 0; block < areas.length; block++) {
+            ways.add(isDirect(block) ? "direct" : "stream");
         }
         return ways;
     }
@@ -73,11 +105,11 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
         int inBlock = (int) Math.min(
                 count, layout.firstFrame(block) + layout.blocks().get(block).frameCount() - frame);
         ByteBuffer part = pages.slice(pages.position(), inBlock * RamBlock.TARGET_PAGE_BYTES);
-        if (addresses[block] == 0) {
+        if (!isDirect(block)) {
             stream.place(frame, part);
             streamed = true;
         } else {
-            userfaultfd.copy(addresses[block] + layout.offset(frame), part);
+            userfaultfd.copy(address(block) + layout.offset(frame), part);
         }
         if (inBlock < count) {
             int start = pages.position() + inBlock * RamBlock.TARGET_PAGE_BYTES;
@@ -88,11 +120,11 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
     @Override
     public void placeZero(long frame) throws IOException {
         int block = layout.blockIndex(frame);
-        if (addresses[block] == 0) {
+        if (!isDirect(block)) {
             stream.placeZero(frame);
             streamed = true;
         } else {
-            userfaultfd.zero(addresses[block] + layout.offset(frame), RamBlock.TARGET_PAGE_BYTES);
+            userfaultfd.zero(address(block) + layout.offset(frame), RamBlock.TARGET_PAGE_BYTES);
         }
     }
 

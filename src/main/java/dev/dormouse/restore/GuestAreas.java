@@ -17,41 +17,47 @@ import java.util.TreeMap;
 /// Areas are matched to blocks by their length alone, so only a block whose length no other block has
 /// gets an address. Blocks of equal length do occur: `pc.rom` and the ACPI tables, equal NUMA nodes.
 final class GuestAreas {
-    private final Map<String, Long> addresses;
+    private final Map<String, Area> areas;
 
-    private GuestAreas(Map<String, Long> addresses) {
-        this.addresses = addresses;
+    private GuestAreas(Map<String, Area> areas) {
+        this.areas = areas;
     }
+
+    /// A registered area.
+    ///
+    /// @param address of its first byte in QEMU
+    /// @param shared whether it is a mapping that others may share (`sh`)
+    record Area(long address, boolean shared) {}
 
     /// {@return the areas, once QEMU has registered all of them: block by block, so fewer may be there yet;
     /// empty until the lengths of areas and blocks are the same}
     static Optional<GuestAreas> find(long pid, List<RamBlock> blocks) throws IOException {
-        Map<Long, List<Long>> startsByLength = registered(Files.readAllLines(Path.of("/proc/" + pid + "/smaps")));
+        Map<Long, List<Area>> areasByLength = registered(Files.readAllLines(Path.of("/proc/" + pid + "/smaps")));
         var expected = new TreeMap<Long, Integer>();
         blocks.forEach(block -> expected.merge(block.lengthBytes(), 1, Integer::sum));
         var found = new TreeMap<Long, Integer>();
-        startsByLength.forEach((length, starts) -> found.put(length, starts.size()));
+        areasByLength.forEach((length, same) -> found.put(length, same.size()));
         if (!found.equals(expected)) {
             return Optional.empty();
         }
-        var addresses = new HashMap<String, Long>();
+        var certain = new HashMap<String, Area>();
         for (RamBlock block : blocks) {
-            List<Long> starts = startsByLength.getOrDefault(block.lengthBytes(), List.of());
-            if (starts.size() == 1) {
-                addresses.put(block.name(), starts.getFirst());
+            List<Area> same = areasByLength.getOrDefault(block.lengthBytes(), List.of());
+            if (same.size() == 1) {
+                certain.put(block.name(), same.getFirst());
             }
         }
-        return Optional.of(new GuestAreas(addresses));
+        return Optional.of(new GuestAreas(certain));
     }
 
-    /// {@return the address of the block in QEMU, if it is known for certain}
-    Optional<Long> address(RamBlock block) {
-        return Optional.ofNullable(addresses.get(block.name()));
+    /// {@return the area of the block in QEMU, if it is known for certain}
+    Optional<Area> area(RamBlock block) {
+        return Optional.ofNullable(areas.get(block.name()));
     }
 
-    /// {@return the start addresses of the registered areas, by length}
-    static Map<Long, List<Long>> registered(List<String> smaps) {
-        var result = new TreeMap<Long, List<Long>>();
+    /// {@return the registered areas by length}
+    static Map<Long, List<Area>> registered(List<String> smaps) {
+        var result = new TreeMap<Long, List<Area>>();
         long start = 0;
         long end = 0;
         for (String line : smaps) {
@@ -61,7 +67,7 @@ final class GuestAreas {
                 start = Long.parseUnsignedLong(first.substring(0, dash), 16);
                 end = Long.parseUnsignedLong(first.substring(dash + 1), 16);
             } else if (line.startsWith("VmFlags:") && line.contains(" um")) {
-                result.computeIfAbsent(end - start, _ -> new ArrayList<>()).add(start);
+                result.computeIfAbsent(end - start, _ -> new ArrayList<>()).add(new Area(start, line.contains(" sh")));
             }
         }
         return result;

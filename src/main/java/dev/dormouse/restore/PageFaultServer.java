@@ -38,22 +38,33 @@ final class PageFaultServer {
     private long demanded;
     private long demandedZero;
     private long prefetched;
+    private final long recovered;
     private long retryNanos;
     private long reportNanos;
     private boolean stalled;
 
     PageFaultServer(
+            PageSource source, PagePlacer placer, DemandQueue demands, RestoreListener listener, RestoreOptions options)
+            throws IOException {
+        this(source, placer, demands, listener, options, new FrameSet(source.frameCount()));
+    }
+
+    /// @param present frames that are there already; taken over
+    PageFaultServer(
             PageSource source,
             PagePlacer placer,
             DemandQueue demands,
             RestoreListener listener,
-            RestoreOptions options) {
+            RestoreOptions options,
+            FrameSet present)
+            throws IOException {
         this.source = source;
         this.placer = placer;
         this.demands = demands;
         this.listener = listener;
         this.options = options;
-        this.placed = new FrameSet(source.frameCount());
+        this.placed = present;
+        this.recovered = countNonZero(present);
         this.window = new BackgroundWindow(options, System.nanoTime());
     }
 
@@ -72,7 +83,17 @@ final class PageFaultServer {
     }
 
     private long nonZeroPlaced() {
-        return demanded + prefetched;
+        return recovered + demanded + prefetched;
+    }
+
+    private long countNonZero(FrameSet present) throws IOException {
+        long count = 0;
+        for (long frame = 0; present.size() > 0 && frame < source.frameCount(); frame++) {
+            if (present.contains(frame) && !source.isZero(frame)) {
+                count++;
+            }
+        }
+        return count;
     }
 
     private void turn() throws IOException, InterruptedException {

@@ -2,6 +2,7 @@ package dev.dormouse.restore;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.dormouse.base.RamBlock;
 import dev.dormouse.storage.Libc;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -16,6 +17,7 @@ import java.util.stream.Stream;
 /// Owned by one thread.
 final class Userfaultfd implements AutoCloseable {
     private static final long UFFDIO_COPY = 0xC028AA03L;
+    private static final long UFFDIO_WAKE = 0x8010AA02L;
     private static final long UFFDIO_ZEROPAGE = 0xC020AA04L;
     private static final int COPIED = 32; // Offset of uffdio_copy.copy.
     private static final int ZEROED = 24; // Offset of uffdio_zeropage.zeropage.
@@ -24,14 +26,27 @@ final class Userfaultfd implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment request = arena.allocate(40, 8);
 
-    private Userfaultfd(int descriptor) {
+    private final boolean recovering;
+
+    private Userfaultfd(int descriptor, boolean recovering) {
         this.descriptor = descriptor;
+        this.recovering = recovering;
     }
 
     /// Borrows the descriptor of a QEMU that listens for postcopy.
     ///
     /// @throws RestoreException if it is not permitted, or QEMU has none
     static Userfaultfd borrow(long pid) throws IOException {
+        return borrow(pid, false);
+    }
+
+    /// As [#borrow(long)], where another page server may have placed any page: one that is there already
+    /// was placed by it, so whoever waits for it is woken and all is well.
+    static Userfaultfd borrowForRecovery(long pid) throws IOException {
+        return borrow(pid, true);
+    }
+
+    private static Userfaultfd borrow(long pid, boolean recovering) throws IOException {
         int number = find(pid);
         int pidfd = Libc.pidfdOpen(pid);
         if (pidfd < 0) {
@@ -44,7 +59,7 @@ final class Userfaultfd implements AutoCloseable {
                         "process %d: its userfaultfd cannot be borrowed: %s; the right to ptrace it is needed"
                                 .formatted(pid, Libc.message(-descriptor)));
             }
-            return new Userfaultfd(descriptor);
+            return new Userfaultfd(descriptor, recovering);
         } finally {
             Libc.close(pidfd);
         }
@@ -108,11 +123,27 @@ final class Userfaultfd implements AutoCloseable {
         if (result >= 0) {
             return wanted;
         }
+        if (result == -Libc.EEXIST && recovering) {
+            // The call stops at the first page that is there; the ones before it are done.
+            long before = Math.max(0, request.get(JAVA_LONG, resultOffset));
+            wake(address + before);
+            return before + RamBlock.TARGET_PAGE_BYTES;
+        }
         if (result != -Libc.EAGAIN) {
             throw new RestoreException("guest memory at %#x of QEMU: a page cannot be placed: %s"
                     .formatted(address, Libc.message(-result)));
         }
         return Math.max(0, request.get(JAVA_LONG, resultOffset));
+    }
+
+    private void wake(long address) throws RestoreException {
+        request.set(JAVA_LONG, 0, address);
+        request.set(JAVA_LONG, 8, RamBlock.TARGET_PAGE_BYTES);
+        int result = Libc.ioctl(descriptor, UFFDIO_WAKE, request);
+        if (result < 0) {
+            throw new RestoreException("guest memory at %#x of QEMU: who waits for it cannot be woken: %s"
+                    .formatted(address, Libc.message(-result)));
+        }
     }
 
     @Override

@@ -80,11 +80,12 @@ final class ChildEngine implements AutoCloseable {
         Files.deleteIfExists(output);
     }
 
-    /// @param arguments home, command, name of the VM
+    /// @param arguments home, command, name of the VM, and the QEMU if it is not the system's
     public static void main(String[] arguments) {
         var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         try {
-            var engine = new Engine(Home.at(Path.of(arguments[0]), null), QemuTools.locate(null));
+            Path qemu = arguments.length > 3 ? Path.of(arguments[3]) : null;
+            var engine = new Engine(Home.at(Path.of(arguments[0]), null), QemuTools.locate(qemu));
             run(engine, arguments[1], arguments[2], new OperationListener() {
                 @Override
                 public void running() {
@@ -104,6 +105,8 @@ final class ChildEngine implements AutoCloseable {
             case "suspend" -> engine.suspend(name, listener, new Cancellation());
             case "resume" -> engine.resume(name, ResumeOptions.DEFAULT, listener);
             case "slowly" -> engine.resume(name, slow(), listener);
+            case "slowly-by-stream" ->
+                engine.resume(name, slow().withPlacement(RestoreOptions.Placement.STREAM), listener);
             case "eagerly" -> engine.resume(name, ResumeOptions.DEFAULT.withEager(true), listener);
             case "stop" -> engine.stop(name, true, BOUND, listener);
             default -> throw new IllegalArgumentException(command);

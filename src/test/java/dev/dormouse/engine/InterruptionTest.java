@@ -337,11 +337,11 @@ class InterruptionTest {
         Command.run(List.of("kill", "-" + name, Long.toString(pid)), LONG);
     }
 
-    private interface Condition {
+    interface Condition {
         boolean holds() throws IOException;
     }
 
-    private static void await(String what, Condition condition) throws IOException, InterruptedException {
+    static void await(String what, Condition condition) throws IOException, InterruptedException {
         long end = System.nanoTime() + Duration.ofMinutes(1).toNanos();
         while (!condition.holds()) {
             assertThat(System.nanoTime()).as("waiting until " + what).isLessThan(end);

@@ -1,0 +1,117 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.image.ImageReader;
+import dev.dormouse.qmp.Migrations;
+import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.qmp.QmpException;
+import dev.dormouse.restore.RestoreListener;
+import dev.dormouse.restore.RestoreRecovery;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/// Carries on with a resume whose page server died while the guest ran: the guest has waited since for
+/// pages that it touched, and nothing is lost.
+final class Recovery {
+    private static final Duration PAUSED_TIMEOUT = Duration.ofSeconds(10);
+    private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(30);
+    private static final Duration CLEAN_TIMEOUT = Duration.ofMinutes(1);
+    private static final long RETRY_MILLIS = 50;
+
+    private final Home home;
+    private final QemuTools tools;
+    private final Vm vm;
+    private final OperationListener listener;
+    private final long startNanos = System.nanoTime();
+
+    Recovery(Home home, QemuTools tools, Vm vm, OperationListener listener) {
+        this.home = home;
+        this.tools = tools;
+        this.vm = vm;
+        this.listener = listener;
+    }
+
+    /// {@return whether the VM, settled, waits for a page server}
+    static boolean isNeeded(Vm vm) throws IOException {
+        VmRecord record = vm.record();
+        return record.state() == VmState.RESTORING && vm.qemu(record).isPresent();
+    }
+
+    ResumeResult run() throws IOException {
+        VmRecord record = vm.record();
+        QemuProcess qemu = vm.qemu(record).orElseThrow();
+        RestoreRecord restore = vm.restoreRecord()
+                .orElseThrow(() -> new VmException(
+                        "vm %s: its restore record is missing, the restore cannot be carried on".formatted(vm.name())));
+        Path file = home.image(restore.image());
+        var status = new RestoreStatus(vm.sockets(), listener);
+        try (ImageReader image = ImageReader.open(file);
+                FrozenLayers frozen = FrozenLayers.freeze(Images.metadata(image, file))) {
+            vm.save(restore.withServer(Processes.self()));
+            return feed(qemu, image, restore, record, frozen, status);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new VmException("vm %s: interrupted while it was recovered, try again".formatted(vm.name()), e);
+        } finally {
+            status.close();
+        }
+    }
+
+    private ResumeResult feed(
+            QemuProcess qemu,
+            ImageReader image,
+            RestoreRecord restore,
+            VmRecord record,
+            FrozenLayers frozen,
+            RestoreListener status)
+            throws IOException, InterruptedException {
+        RestoreListener.Progress progress;
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+                var recovery = new RestoreRecovery("vm " + vm.name(), qemu.pid(), image, status, channel)) {
+            recovery.placeMissing();
+            listener.running(); // Nobody waits for a page any more.
+            long runningMillis = Suspend.millisSince(startNanos);
+            try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu)) {
+                long readyMillis = Suspend.millisSince(startNanos);
+                Path socket = vm.sockets().recovery();
+                Files.deleteIfExists(socket);
+                recover(qmp, socket);
+                channel.connect(UnixDomainSocketAddress.of(socket));
+                progress = recovery.finish(channel);
+                new Migrations(qmp).awaitIncomingClean(CLEAN_TIMEOUT);
+                long completeMillis = Suspend.millisSince(startNanos);
+                new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
+                return new ResumeResult(
+                        readyMillis,
+                        runningMillis,
+                        completeMillis,
+                        Suspend.millisSince(startNanos),
+                        progress.demandedPages(),
+                        progress.demandedZeroPages(),
+                        progress.placedPages() - progress.demandedPages(),
+                        image.frameCount() - progress.nonZeroPages());
+            }
+        }
+    }
+
+    /// QEMU takes this only once it has noticed that the connection is gone.
+    private static void recover(QmpClient qmp, Path socket) throws IOException, InterruptedException {
+        long end = System.nanoTime() + PAUSED_TIMEOUT.toNanos();
+        while (true) {
+            try {
+                new Migrations(qmp).recover("unix:" + socket, COMMAND_TIMEOUT);
+                return;
+            } catch (QmpException e) {
+                if (System.nanoTime() - end >= 0) {
+                    throw e;
+                }
+                Thread.sleep(RETRY_MILLIS);
+            }
+        }
+    }
+}
