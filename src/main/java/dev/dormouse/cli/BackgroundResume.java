@@ -50,6 +50,7 @@ final class BackgroundResume {
 
     private Process start(Path events, Path log) throws IOException {
         var argv = new ArrayList<>(List.of("setsid", "--"));
+        argv.addAll(keeper());
         argv.addAll(ownCommand());
         argv.addAll(List.of("page-server", "--events", events.toString()));
         Path qemu = main.qemu();
@@ -64,6 +65,16 @@ final class BackgroundResume {
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
         builder.environment().putAll(main.environment());
         return builder.start();
+    }
+
+    /// {@return the minimal parent that starts a killed page server again, which then recovers the restore;
+    /// none where the program does not run from its launcher}
+    private static List<String> keeper() {
+        String root = System.getProperty("dormouse.root", "");
+        Path script = Path.of(root, "scripts", "keep-page-server.sh");
+        return Files.isExecutable(script)
+                ? List.of("bash", script.toAbsolutePath().toString())
+                : List.of();
     }
 
     /// {@return the command line of this very program: the same Java, the same build}

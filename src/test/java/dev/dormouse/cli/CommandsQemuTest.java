@@ -214,6 +214,24 @@ class CommandsQemuTest {
     }
 
     @Test
+    void startsAnotherPageServerWhenOneIsKilledWhileTheGuestRuns() throws Exception {
+        create("x");
+        ok("start", "x");
+        ok("suspend", "x");
+        ok("resume", "--background-rate=1K", "x");
+        assertThat(facts("show", "--json", "x")).containsEntry("state", "restoring");
+        Path restore = folder.resolve("home/vms/x/restore.json");
+        Object server = Json.parseObject(Files.readString(restore)).get("server");
+        long pid = ((Number) ((Map<?, ?>) server).get("pid")).longValue();
+
+        ProcessHandle.of(pid).orElseThrow().destroyForcibly();
+
+        awaitState("x", "running");
+        ok("suspend", "x");
+        ok("resume", "--wait", "x");
+    }
+
+    @Test
     void letsOneOfTwoResumesWin() throws Exception {
         create("x");
         ok("start", "x");
