@@ -5,6 +5,7 @@ import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.qmp.QmpException;
+import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.restore.RestoreListener;
 import dev.dormouse.restore.RestoreRecovery;
 import java.io.IOException;
@@ -72,7 +73,8 @@ final class Recovery {
             throws IOException, InterruptedException {
         RestoreListener.Progress progress;
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-                var recovery = new RestoreRecovery("vm " + vm.name(), qemu.pid(), image, status, channel)) {
+                var recovery =
+                        new RestoreRecovery("vm " + vm.name(), qemu.pid(), PreparedImage.of(image), status, channel)) {
             recovery.placeMissing();
             listener.running(); // Nobody waits for a page any more.
             long runningMillis = Suspend.millisSince(startNanos);

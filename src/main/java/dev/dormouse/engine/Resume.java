@@ -10,6 +10,7 @@ import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.restore.EagerRestore;
 import dev.dormouse.restore.LazyRestore;
+import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.restore.RestoreListener;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
@@ -143,9 +144,10 @@ final class Resume {
             vm.save(restore.withQemu(reference));
             record = record.withQemu(reference);
             vm.save(record);
+            PreparedImage prepared = PreparedImage.of(image); // While QEMU starts.
             try (QmpClient qmp = connect(starter, qemu, image)) {
                 checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
-                return feed(qmp, image, restore.withQemu(reference), record, status);
+                return feed(qmp, image, prepared, restore.withQemu(reference), record, status);
             }
         } catch (IOException | RuntimeException e) {
             throw explained(e, qemu);
@@ -185,7 +187,12 @@ final class Resume {
     }
 
     private ResumeResult feed(
-            QmpClient qmp, ImageReader image, RestoreRecord restore, VmRecord record, RestoreListener status)
+            QmpClient qmp,
+            ImageReader image,
+            PreparedImage prepared,
+            RestoreRecord restore,
+            VmRecord record,
+            RestoreListener status)
             throws IOException {
         long readyMillis = Suspend.millisSince(startNanos);
         qmp.addListener(event -> {
@@ -201,7 +208,7 @@ final class Resume {
         RestoreListener.Progress progress;
         try (SocketChannel channel = connect(restore.migrationSocket())) {
             vm.save(restore.with(Phase.HANDSHAKE));
-            progress = options.eager() ? eager(channel, image, status) : lazy(channel, image, restore, status);
+            progress = options.eager() ? eager(channel, prepared, status) : lazy(channel, prepared, restore, status);
             migrations.awaitIncomingClean(CLEAN_TIMEOUT);
         }
         if (options.eager()) {
@@ -227,7 +234,7 @@ final class Resume {
     }
 
     private RestoreListener.Progress lazy(
-            SocketChannel channel, ImageReader image, RestoreRecord restore, RestoreListener status)
+            SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreListener status)
             throws IOException {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
         lazy.handshake();
@@ -243,7 +250,7 @@ final class Resume {
         return restore.qemu().pid();
     }
 
-    private static RestoreListener.Progress eager(SocketChannel channel, ImageReader image, RestoreListener status)
+    private static RestoreListener.Progress eager(SocketChannel channel, PreparedImage image, RestoreListener status)
             throws IOException {
         var eager = new EagerRestore(channel, image, status);
         eager.run();

@@ -2,7 +2,6 @@ package dev.dormouse.restore;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
-import dev.dormouse.image.ImageReader;
 import dev.dormouse.wire.MigrationStreamWriter;
 import dev.dormouse.wire.StreamMessage;
 import java.io.IOException;
@@ -16,7 +15,7 @@ public final class EagerRestore {
     private static final long ZEROES_SENT_BYTES_MAX = 16 << 20;
 
     private final SocketChannel channel;
-    private final ImageReader image;
+    private final PreparedImage image;
     private final RamLayout layout;
     private final MigrationStreamWriter out;
     private final ImagePageSource source;
@@ -24,13 +23,13 @@ public final class EagerRestore {
     private long sent;
 
     /// @param channel connected to QEMU, blocking; the caller's to close
-    public EagerRestore(SocketChannel channel, ImageReader image, RestoreListener listener) throws IOException {
+    public EagerRestore(SocketChannel channel, PreparedImage image, RestoreListener listener) {
         this.channel = channel;
         this.image = image;
         this.listener = listener;
-        layout = new RamLayout(image.ramBlocks());
+        layout = image.layout();
         out = new MigrationStreamWriter(channel);
-        source = new ImagePageSource(image);
+        source = image.source();
     }
 
     /// Sends everything. When it returns QEMU has been given all; the guest is paused, as it was captured.
@@ -46,7 +45,7 @@ public final class EagerRestore {
         out.endPart();
         out.beginPart(image.ramSectionId(), true);
         out.endPart();
-        out.write(new StreamMessage.DeviceState(image.deviceState()));
+        out.write(image.deviceState());
         out.write(new StreamMessage.EndOfStream());
         out.flush();
         channel.shutdownOutput(); // QEMU looks for a description behind the end, which we do not send.

@@ -1,7 +1,6 @@
 package dev.dormouse.restore;
 
 import dev.dormouse.base.RamLayout;
-import dev.dormouse.image.ImageReader;
 import dev.dormouse.restore.RestoreOptions.Placement;
 import dev.dormouse.wire.Command;
 import dev.dormouse.wire.DevicePackage;
@@ -14,7 +13,6 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.OptionalInt;
-import org.jspecify.annotations.Nullable;
 
 /// A lazy restore as the source of a postcopy migration (`docs/protocol.md`): handshake, device state,
 /// RUN, then pages, the demanded ones first. The calling thread is the owner thread.
@@ -23,38 +21,33 @@ public final class LazyRestore {
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
     private final String resource;
     private final SocketChannel channel;
-    private final ImageReader image;
+    private final PreparedImage image;
     private final RamLayout layout;
     private final MigrationStreamWriter out;
     private final DemandQueue demands = new DemandQueue();
     private final ReturnPath returnPath;
-    private final ImagePageSource source;
     private final RestoreListener listener;
     private final RestoreOptions options;
     private final long qemuPid;
-    private StreamMessage.@Nullable DeviceState devices;
     private RestoreListener.Progress progress = new RestoreListener.Progress(0, 0, 0, 0, 0);
 
     /// @param resource what errors call the restore, such as the name of the VM
     /// @param channel connected to QEMU, blocking; the caller's to close
     /// @param qemuPid of that QEMU
-    /// @param image to be open until the restore has ended
     public LazyRestore(
             String resource,
             SocketChannel channel,
             long qemuPid,
-            ImageReader image,
+            PreparedImage image,
             RestoreListener listener,
-            RestoreOptions options)
-            throws IOException {
+            RestoreOptions options) {
         this.resource = resource;
         this.channel = channel;
         this.image = image;
-        layout = new RamLayout(image.ramBlocks());
+        layout = image.layout();
         out = new MigrationStreamWriter(channel);
         returnPath = new ReturnPath(
                 new ReturnPathReader(channel, resource + ": return path", layout.blocks()), layout, demands);
-        source = new ImagePageSource(image);
         this.listener = listener;
         this.options = options;
         this.qemuPid = qemuPid;
@@ -62,7 +55,6 @@ public final class LazyRestore {
 
     /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
     public void handshake() throws IOException {
-        devices = new StreamMessage.DeviceState(image.deviceState()); // A damaged one is found before RUN.
         channel.write(ByteBuffer.wrap(image.configuration()));
         out.write(new Command.OpenReturnPath());
         out.write(Command.PostcopyAdvise.of(layout.blocks()));
@@ -74,11 +66,8 @@ public final class LazyRestore {
     /// Sends the device state with RUN and serves pages until every non-zero one is placed, then ends the
     /// migration. Pages are asked for before RUN too, by the devices that are being loaded.
     public void run() throws IOException {
-        if (devices == null) {
-            throw new IllegalStateException("no handshake before");
-        }
         try {
-            out.launch(layout.blocks(), new DevicePackage(devices, OptionalInt.empty()));
+            out.launch(layout.blocks(), new DevicePackage(image.deviceState(), OptionalInt.empty()));
             out.beginPart(image.ramSectionId(), false);
             serve(new StreamPlacer(out, layout));
             end();
@@ -121,7 +110,7 @@ public final class LazyRestore {
     }
 
     private void serve(PagePlacer placer) throws IOException, InterruptedException {
-        var server = new PageFaultServer(source, placer, demands, listener, options);
+        var server = new PageFaultServer(image.source(), placer, demands, listener, options);
         server.run();
         progress = server.progress();
     }

@@ -2,7 +2,6 @@ package dev.dormouse.restore;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
-import dev.dormouse.image.ImageReader;
 import dev.dormouse.wire.Command;
 import dev.dormouse.wire.MigrationStreamWriter;
 import dev.dormouse.wire.PageRequest;
@@ -31,7 +30,7 @@ public final class RestoreRecovery implements AutoCloseable {
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
 
     private final String resource;
-    private final ImageReader image;
+    private final PreparedImage image;
     private final RamLayout layout;
     private final ImagePageSource source;
     private final FrameSet present;
@@ -43,14 +42,14 @@ public final class RestoreRecovery implements AutoCloseable {
     /// @param channel a place for the connection that [#finish] gets; nothing is sent before
     /// @throws RestoreException if pages cannot be placed directly here: then the guest goes on waiting
     public RestoreRecovery(
-            String resource, long qemuPid, ImageReader image, RestoreListener listener, SocketChannel channel)
+            String resource, long qemuPid, PreparedImage image, RestoreListener listener, SocketChannel channel)
             throws IOException, InterruptedException {
         this.resource = resource;
         this.qemuPid = qemuPid;
         this.image = image;
         this.listener = listener;
-        layout = new RamLayout(image.ramBlocks());
-        source = new ImagePageSource(image);
+        layout = image.layout();
+        source = image.source();
         present = new FrameSet(source.frameCount());
         out = new MigrationStreamWriter(channel);
         placer = DirectPlacer.attachForRecovery(qemuPid, layout, new StreamPlacer(out, layout), ATTACH_TIMEOUT);
