@@ -35,6 +35,6 @@ final class RestoreCommand extends FactsCommand {
             return print(status);
         }
         Map<String, Object> facts = show(bar -> new BackgroundResume(main(), name, new ResumeFlags(), bar).run(false));
-        return print(facts, Texts.resumed(name, facts));
+        return print(facts, Texts.resumed(name, false, facts));
     }
 }

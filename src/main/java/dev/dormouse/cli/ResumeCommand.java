@@ -33,6 +33,6 @@ final class ResumeCommand extends FactsCommand {
     @Override
     int run() throws IOException {
         Map<String, Object> facts = show(bar -> new BackgroundResume(main(), name, flags, bar).run(wait));
-        return print(facts, Texts.resumed(name, facts));
+        return print(facts, Texts.resumed(name, flags.options().eager(), facts));
     }
 }

@@ -29,9 +29,13 @@ final class Texts {
                         FactsCommand.seconds(result.totalMillis()));
     }
 
+    /// @param eager whether all of the memory was loaded before the guest ran
     /// @param facts of [BackgroundResume]
-    static String resumed(String name, Map<String, Object> facts) {
+    static String resumed(String name, boolean eager, Map<String, Object> facts) {
         String text = "vm %s: running after %s".formatted(name, time(facts, "commandMillis"));
+        if (eager) {
+            return text + ", with all of its memory";
+        }
         if (!facts.containsKey("completeMillis")) {
             return text + ", its memory follows in the background ('dormouse show %s')".formatted(name);
         }

@@ -36,6 +36,9 @@ final class VmFile {
     ///
     /// @throws IllegalArgumentException that names the file and the key, if it says something else
     static Map<String, Object> read(Path file) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new IllegalArgumentException(file + ": is a folder, the path of a YAML file is allowed");
+        }
         if (Files.size(file) > BYTES_MAX) {
             throw new IllegalArgumentException("%s: has %d bytes, a description of a VM has at most %d"
                     .formatted(file, Files.size(file), BYTES_MAX));

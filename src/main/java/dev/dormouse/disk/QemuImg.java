@@ -32,7 +32,7 @@ public final class QemuImg {
                 throw new DiskException(
                         "%s: a layer of its backing chain is not a local file: %s".formatted(top, file));
             }
-            chain.add(new Layer(Path.of(file).toAbsolutePath().normalize().toString(), formatOf(layer)));
+            chain.add(new Layer(Path.of(file).toRealPath().toString(), formatOf(layer)));
         }
         return new BackingChain(chain.reversed());
     }

@@ -143,6 +143,10 @@ public record Home(Path root, Path runtime) {
 
     static Path createPrivate(Path folder) throws IOException {
         if (!Files.isDirectory(folder)) {
+            if (Files.exists(folder)) {
+                throw new VmException("%s: is a file where a folder is needed, move it away or choose another folder"
+                        .formatted(folder));
+            }
             Files.createDirectories(
                     folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         }

@@ -40,6 +40,18 @@ final class Layers {
         return Optional.empty();
     }
 
+    /// {@return the VM that writes the layer when it runs; empty if none does}
+    Optional<String> writtenBy(Layer layer) throws IOException {
+        for (String name : home.vmNames()) {
+            for (BackingChain chain : Vm.open(home, name).record().chains()) {
+                if (isSame(chain.top(), layer)) {
+                    return Optional.of("vm " + name);
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
     /// {@return whether the top layer of the disk may be merged into the one below it}
     boolean isMergeable(VmConfig.Disk disk, BackingChain chain, String vmName) throws IOException {
         int base = chain.depth() - 2;
@@ -63,7 +75,16 @@ final class Layers {
         }
     }
 
-    private static boolean contains(List<BackingChain> chains, Layer layer) {
-        return chains.stream().anyMatch(chain -> chain.layers().contains(layer));
+    static boolean contains(List<BackingChain> chains, Layer layer) {
+        return chains.stream().flatMap(chain -> chain.layers().stream()).anyMatch(other -> isSame(other, layer));
+    }
+
+    /// One file may have several names, by links.
+    private static boolean isSame(Layer one, Layer other) {
+        try {
+            return one.path().equals(other.path()) || Files.isSameFile(Path.of(one.path()), Path.of(other.path()));
+        } catch (IOException _) {
+            return false; // One of them is gone, so it is not the other.
+        }
     }
 }

@@ -24,7 +24,11 @@ public final class MemorySize {
             case 'G' -> 30;
             default -> 40;
         };
-        return Math.multiplyExact(Long.parseLong(form.group(1)), 1L << shift);
+        long count = Long.parseLong(form.group(1));
+        if (count > Long.MAX_VALUE >> shift) {
+            throw new IllegalArgumentException("size is '%s', less than 8388608T is allowed".formatted(text));
+        }
+        return count << shift;
     }
 
     /// {@return the size for people, in the largest unit that leaves a number of 1 or more}

@@ -13,6 +13,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
@@ -132,6 +133,7 @@ final class VmCreation {
     private void addOwnDisk(Path file, Disk.Interface attachment) throws IOException {
         BackingChain chain = tools.images().backingChain(file.toAbsolutePath());
         refuseIfUsed(chain.top());
+        refuseIfWritten(chain);
         disks.add(new Disk(nextId(), tools.images().virtualSizeBytes(file), attachment, chain.depth() - 1));
         chains.add(chain);
     }
@@ -145,8 +147,29 @@ final class VmCreation {
         }
     }
 
+    /// What lies below an overlay must stay as it is, and the next start of that VM would change it. The VM's
+    /// own other disks count too.
+    private void refuseIfWritten(BackingChain chain) throws IOException {
+        for (Layer layer : chain.layers()) {
+            Optional<String> writer = new Layers(home).writtenBy(layer);
+            if (writer.isEmpty() && Layers.contains(ownLayers(), layer)) {
+                writer = Optional.of("another disk of vm " + request.name());
+            }
+            if (writer.isPresent()) {
+                throw new VmException("%s: %s writes it, give the VM a copy".formatted(layer.path(), writer.get()));
+            }
+        }
+    }
+
+    private List<BackingChain> ownLayers() {
+        return chains.stream()
+                .map(chain -> new BackingChain(List.of(chain.top())))
+                .toList();
+    }
+
     private void addGoldenDisk(Path golden, Disk.Interface attachment) throws IOException {
         BackingChain base = tools.images().backingChain(golden.toAbsolutePath());
+        refuseIfWritten(base);
         long sizeBytes = tools.images().virtualSizeBytes(golden);
         String id = nextId();
         Path file = Home.createPrivate(home.disks(request.name())).resolve(id + ".qcow2");

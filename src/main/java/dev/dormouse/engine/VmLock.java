@@ -50,12 +50,20 @@ final class VmLock implements AutoCloseable {
         }
         Optional<OfdLock> lock = OfdLock.tryExclusive(file, WHOLE);
         if (lock.isPresent()) {
+            announce(file, operation);
+        }
+        return lock.map(held -> new VmLock(held, file));
+    }
+
+    private static void announce(Path file, String operation) {
+        try {
             Files.writeString(
                     file,
                     "'%s' of process %d is running"
                             .formatted(operation, ProcessHandle.current().pid()));
+        } catch (IOException _) {
+            // The lock holds without our name in it; on a full disk a VM must still be stopped or removed.
         }
-        return lock.map(held -> new VmLock(held, file));
     }
 
     /// {@return whether somebody holds the lock now}

@@ -111,6 +111,53 @@ class RefusalTest {
                         disk + ": belongs to vm vm1 already, give the VM a disk of its own or use it as a golden base");
     }
 
+    @Test
+    void refusesADiskOfAnotherVmUnderAnotherName() throws Exception {
+        Path disk = fixture.smallDisk("shared");
+        Path symbolic = Files.createSymbolicLink(folder.resolve("symbolic"), disk);
+        Path hard = Files.createLink(folder.resolve("hard"), disk);
+        fixture.engine.create(VmRequest.named("vm1").withDisks(List.of(own(disk))));
+
+        for (Path name : List.of(symbolic, hard)) {
+            assertThatThrownBy(
+                            () -> fixture.engine.create(VmRequest.named("vm2").withDisks(List.of(own(name)))))
+                    .hasMessage(name.toRealPath() + ": belongs to vm vm1 already, give the VM a disk of its own"
+                            + " or use it as a golden base");
+        }
+    }
+
+    /// The next start of its writer would change what lies below the overlay.
+    @Test
+    void refusesAGoldenBaseThatAVmWrites() throws Exception {
+        Path disk = fixture.smallDisk("shared");
+        fixture.engine.create(VmRequest.named("vm1").withDisks(List.of(own(disk))));
+        var golden = new DiskRequest(null, disk.toString(), null);
+
+        assertThatThrownBy(() -> fixture.engine.create(VmRequest.named("vm2").withDisks(List.of(golden))))
+                .hasMessage(disk + ": vm vm1 writes it, give the VM a copy");
+        assertThat(fixture.home.vm("vm2")).doesNotExist();
+    }
+
+    @Test
+    void refusesOneDiskTwiceInAVm() throws Exception {
+        Path disk = fixture.smallDisk("twice");
+
+        assertThatThrownBy(() -> fixture.engine.create(VmRequest.named("vm1").withDisks(List.of(own(disk), own(disk)))))
+                .hasMessage(disk + ": another disk of vm vm1 writes it, give the VM a copy");
+    }
+
+    private static DiskRequest own(Path disk) {
+        return new DiskRequest(disk.toString(), null, null);
+    }
+
+    @Test
+    void refusesASizeThatNoNumberHolds() {
+        assertThatThrownBy(() -> MemorySize.parse("8388608T"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("size is '8388608T', less than 8388608T is allowed");
+        assertThat(MemorySize.parse("8388607T")).isEqualTo(8388607L << 40);
+    }
+
     /// One image that nobody can read must not keep the others from their work; what it needs is not known.
     @Test
     void anUnreadableImagePinsEveryLayerButStopsNobody() throws Exception {
