@@ -91,7 +91,7 @@ public final class Engine {
             throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = lockAfterRestore(vm, "suspend", listener)) {
-            new Settle(home, tools(), vm).run();
+            settleAndRecover(vm, listener);
             return new Suspend(home, tools(), vm, listener, cancellation).suspend();
         }
     }
@@ -101,7 +101,7 @@ public final class Engine {
             throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = lockAfterRestore(vm, "checkpoint", listener)) {
-            new Settle(home, tools(), vm).run();
+            settleAndRecover(vm, listener);
             return new Suspend(home, tools(), vm, listener, cancellation).checkpoint();
         }
     }
@@ -136,7 +136,7 @@ public final class Engine {
     public VmStatus stop(String name, boolean force, Duration timeout, OperationListener listener) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = lockAfterRestore(vm, "stop", listener)) {
-            new Settle(home, tools(), vm).run();
+            settleAndRecover(vm, listener);
             VmRecord record = vm.record();
             QemuProcess qemu = vm.qemu(record)
                     .filter(_ -> record.state() == VmState.RUNNING)
@@ -185,6 +185,15 @@ public final class Engine {
                                 saved ? "'dormouse rm --force' removes it with its memory" : "stop it first"));
             }
             new Removal(home, tools(), vm).run(record);
+        }
+    }
+
+    /// What needs all of the memory to be there carries on first with a restore that nobody serves.
+    private void settleAndRecover(Vm vm, OperationListener listener) throws IOException {
+        new Settle(home, tools(), vm).run();
+        if (Recovery.isNeeded(vm)) {
+            listener.step("recovering the restore");
+            new Recovery(home, tools(), vm, listener).run();
         }
     }
 

@@ -5,6 +5,7 @@ import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.PageClass;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 
 /// The pages of a checkpoint image. Groups are the image's extents; a duplicate belongs to the group of
 /// the page that it repeats. Keeps the extent that was read last, because its other pages come next.
@@ -22,25 +23,39 @@ final class ImagePageSource implements PageSource {
         this.frames = sortByExtent();
     }
 
-    /// Counting sort of all non-zero frames by extent; stable, so the frames of an extent ascend.
+    /// Counting sort of all non-zero frames by extent; stable, so the frames of an extent ascend. One pass over
+    /// the page table, which leaves out chunks of zeros: the guest waits for this.
     private int[] sortByExtent() throws IOException {
-        int frameCount = Math.toIntExact(image.frameCount());
-        for (int frame = 0; frame < frameCount; frame++) {
-            if (image.pageClass(frame) != PageClass.ZERO) {
-                groupStarts[image.extentIndex(frame) + 1]++;
-            }
+        var nonZero = new NonZeroFrames();
+        image.forEachNonZero((frame, _, extent, _) -> nonZero.add(Math.toIntExact(frame), Math.toIntExact(extent)));
+        for (int i = 0; i < nonZero.count; i++) {
+            groupStarts[nonZero.extents[i] + 1]++;
         }
         for (int i = 0; i < image.extentCount(); i++) {
             groupStarts[i + 1] += groupStarts[i];
         }
         int[] next = groupStarts.clone();
-        int[] sorted = new int[groupStarts[image.extentCount()]];
-        for (int frame = 0; frame < frameCount; frame++) {
-            if (image.pageClass(frame) != PageClass.ZERO) {
-                sorted[next[image.extentIndex(frame)]++] = frame;
-            }
+        int[] sorted = new int[nonZero.count];
+        for (int i = 0; i < nonZero.count; i++) {
+            sorted[next[nonZero.extents[i]]++] = nonZero.frames[i];
         }
         return sorted;
+    }
+
+    /// Frames and their extents in two growing arrays.
+    private static final class NonZeroFrames {
+        private int[] frames = new int[1 << 16];
+        private int[] extents = new int[1 << 16];
+        private int count;
+
+        void add(int frame, int extent) {
+            if (count == frames.length) {
+                frames = Arrays.copyOf(frames, 2 * count);
+                extents = Arrays.copyOf(extents, 2 * count);
+            }
+            frames[count] = frame;
+            extents[count++] = extent;
+        }
     }
 
     @Override
