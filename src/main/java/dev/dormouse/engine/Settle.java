@@ -55,6 +55,9 @@ final class Settle {
                         .formatted(name, name);
             case STOPPED -> "'dormouse start %s' boots it".formatted(name);
             case RUNNING -> "it runs";
+            case RESTORING ->
+                "it waits for its memory: 'dormouse stop --force %s' gives it up, the image is still there"
+                        .formatted(name);
             default -> "'dormouse show %s' says what it is doing".formatted(name);
         };
     }
