@@ -2,7 +2,7 @@
 # Builds target/dormouse.jar and its class archive; one build at a time in a checkout.
 #   scripts/build.sh --quick     only the program, and only if it is out of date (./dormouse)
 #   scripts/build.sh [ARG...]    with every check of the build; the arguments go to Maven (./dev)
-# What Maven prints goes to a log, shown when it fails.
+# What Maven prints goes to a log; when it fails, its warnings and errors are shown.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 use_jdk
@@ -11,9 +11,10 @@ target="$DORMOUSE_ROOT/target"
 run_maven() {
   # The time of the start: what is edited during the build makes the next one necessary.
   touch "$target/dormouse.stamp.new"
-  if ! "$DORMOUSE_ROOT/mvnw" --quiet --batch-mode --no-transfer-progress "$@" \
+  # Not --quiet: that leaves the compiler's warnings out of the log, and each of them fails the build.
+  if ! "$DORMOUSE_ROOT/mvnw" --batch-mode --no-transfer-progress -Dstyle.color=never "$@" \
     >"$target/build.log" 2>&1 </dev/null; then
-    cat "$target/build.log" >&2
+    grep --invert-match --extended-regexp '^\[INFO\]' "$target/build.log" >&2 || cat "$target/build.log" >&2
     fail "$target/build.log: the build failed: see above"
   fi
 }

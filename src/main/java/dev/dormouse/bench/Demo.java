@@ -13,6 +13,7 @@ import dev.dormouse.engine.VmStatus;
 import dev.dormouse.qmp.ProcessEntry;
 import dev.dormouse.qmp.QemuProcess;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,6 +22,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// The whole idea in one run, on a guest of the project's own: boot, fill memory and page cache, suspend,
@@ -30,6 +32,7 @@ public final class Demo implements AutoCloseable {
     private static final String VM = "demo";
     private static final Duration LONG = Duration.ofMinutes(3);
     private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final Duration OPERATION_PATIENCE = Duration.ofSeconds(2);
     private static final int WORKING_SET_MIB = 64;
     private static final int BASELINE_SECONDS = 3;
     private static final long SEED = 42;
@@ -38,7 +41,7 @@ public final class Demo implements AutoCloseable {
     private final Path folder;
     private final Engine engine;
     private final Consumer<String> step;
-    private volatile @Nullable QemuProcess stockQemu;
+    private volatile @Nullable Thread operation;
 
     /// @param folder an empty folder for home and files; the caller's to remove
     /// @param step told what happens, a line each
@@ -133,7 +136,7 @@ public final class Demo implements AutoCloseable {
 
     private Stock stock(double baseline) throws IOException, InterruptedException {
         Path file = folder.resolve("stock.save");
-        var stock = new StockQemu(engine, VM, file, qemu -> stockQemu = qemu);
+        var stock = new StockQemu(engine, VM, file);
         step.accept("stock QEMU: saving");
         double suspendMillis = stock.save(qemu());
         step.accept("stock QEMU: restoring eagerly");
@@ -165,9 +168,9 @@ public final class Demo implements AutoCloseable {
                 .orElseThrow(() -> new ProbeException("vm " + VM + ": its QEMU has just ended"));
     }
 
-    private static <T> FutureTask<T> inBackground(Callable<T> call) {
+    private <T> FutureTask<T> inBackground(Callable<T> call) {
         var task = new FutureTask<>(call);
-        Thread.ofPlatform().name("demo-operation").start(task);
+        operation = Thread.ofPlatform().daemon().name("demo-operation").start(task);
         return task;
     }
 
@@ -215,16 +218,52 @@ public final class Demo implements AutoCloseable {
                 stock.times().workRate());
     }
 
-    /// Ends whatever QEMU is left; safe at any moment, from any thread.
+    /// {@return the folder of its sockets, outside of the folder given; the caller's to remove}
+    public Path runtime() {
+        return engine.home().runtime();
+    }
+
+    /// Ends whatever QEMU is left; safe at any moment, from any thread. One that is only being started may
+    /// not be seen yet: to be called again when [#run] has ended.
     @Override
     public void close() throws IOException {
-        QemuProcess stock = stockQemu;
-        if (stock != null && stock.isAlive()) {
-            stock.kill();
+        Thread background = operation;
+        if (background != null) {
+            background.interrupt();
         }
-        if (Files.exists(engine.home().vm(VM).resolve("state.json"))
-                && engine.status(VM).pid() != null) {
-            qemu().kill();
+        killOwnQemus();
+        if (background != null && isOver(background)) {
+            killOwnQemus(); // It may have started one meanwhile.
+        }
+    }
+
+    private static boolean isOver(Thread background) {
+        try {
+            return background.join(OPERATION_PATIENCE);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            return true;
+        }
+    }
+
+    /// By their command lines, which name our sockets: one that was just started is recorded nowhere.
+    private void killOwnQemus() throws IOException {
+        try (Stream<Path> processes = Files.list(Path.of("/proc"))) {
+            for (Path process : (Iterable<Path>) processes::iterator) {
+                if (process.getFileName().toString().matches("[0-9]+") && isOurs(process)) {
+                    ProcessHandle.of(Long.parseLong(process.getFileName().toString()))
+                            .ifPresent(ProcessHandle::destroyForcibly);
+                }
+            }
+        }
+    }
+
+    private boolean isOurs(Path process) {
+        try {
+            String commandLine = Files.readString(process.resolve("cmdline"), StandardCharsets.ISO_8859_1);
+            return commandLine.contains("path=" + runtime() + "/");
+        } catch (IOException _) {
+            return false; // It has ended.
         }
     }
 }

@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Consumer;
 
 /// The stock way: QEMU's own full save into a file and its own eager restore, by the fastest means that
 /// the version has: mapped-ram with multifd from 9.0 on, else a plain stream, which is read from the file
@@ -22,11 +21,8 @@ final class StockQemu {
     private final Engine engine;
     private final String vm;
     private final Path file;
-    private final Consumer<QemuProcess> started;
 
-    /// @param started told of the QEMU that [#restore] starts, so that it is ended whatever happens
-    StockQemu(Engine engine, String vm, Path file, Consumer<QemuProcess> started) {
-        this.started = started;
+    StockQemu(Engine engine, String vm, Path file) {
         this.engine = engine;
         this.vm = vm;
         this.file = file;
@@ -67,7 +63,6 @@ final class StockQemu {
         var spec = new QemuProcess.Spec(
                 engine.commandLine(vm, true), engine.home().vm(vm).resolve("stock.log"));
         QemuProcess qemu = QemuProcess.start(spec.withInput(file));
-        started.accept(qemu);
         try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
             QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             var migrations = new Migrations(qmp);

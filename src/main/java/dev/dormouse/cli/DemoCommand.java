@@ -6,10 +6,13 @@ import dev.dormouse.bench.DemoOptions;
 import dev.dormouse.bench.DemoReport;
 import dev.dormouse.engine.MemorySize;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,6 +33,9 @@ import picocli.CommandLine.Spec;
             "  dormouse demo --json              ends with one line of JSON"
         })
 final class DemoCommand implements Callable<Integer> {
+    private static final int END_TRIES = 50;
+    private static final int END_TRY_MILLIS = 200;
+
     @Option(
             names = "--memory",
             paramLabel = "SIZE",
@@ -59,10 +65,16 @@ final class DemoCommand implements Callable<Integer> {
         Path folder = Files.createTempDirectory(cache(), "demo-");
         long start = System.nanoTime();
         try (var demo = new Demo(options, folder, text -> step(start, text))) {
-            Runtime.getRuntime().addShutdownHook(new Thread(() -> cleanUp(demo, folder)));
-            DemoReport report = demo.run();
-            System.out.println(json ? Json.write(report) : DemoTable.of(report));
-            return report.guestMemoryIntact() && report.guestFilesIntact() ? 0 : 1;
+            var ended = new CountDownLatch(1);
+            Thread worker = Thread.currentThread();
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> cleanUp(demo, folder, worker, ended)));
+            try {
+                DemoReport report = demo.run();
+                System.out.println(json ? Json.write(report) : DemoTable.of(report));
+                return report.guestMemoryIntact() && report.guestFilesIntact() ? 0 : 1;
+            } finally {
+                ended.countDown();
+            }
         }
     }
 
@@ -82,16 +94,29 @@ final class DemoCommand implements Callable<Integer> {
         return Files.createDirectories(folder);
     }
 
-    private static void cleanUp(Demo demo, Path folder) {
+    /// After Ctrl-C the demo is still at work, and may be about to start a QEMU: so it is ended first.
+    private static void cleanUp(Demo demo, Path folder, Thread worker, CountDownLatch ended) {
         try {
-            demo.close();
-            try (Stream<Path> files = Files.walk(folder)) {
-                for (Path file : (Iterable<Path>) files.sorted(Comparator.reverseOrder())::iterator) {
-                    Files.deleteIfExists(file);
-                }
+            for (int i = 0; i < END_TRIES && ended.getCount() > 0; i++) {
+                worker.interrupt();
+                demo.close();
+                boolean _ = ended.await(END_TRY_MILLIS, TimeUnit.MILLISECONDS);
             }
-        } catch (IOException e) {
+            demo.close();
+            delete(folder);
+            delete(demo.runtime());
+        } catch (IOException | UncheckedIOException e) {
             System.err.println("dormouse: " + folder + ": cannot be removed: " + e.getMessage());
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : (Iterable<Path>) files.sorted(Comparator.reverseOrder())::iterator) {
+                Files.deleteIfExists(file);
+            }
         }
     }
 }

@@ -34,10 +34,6 @@ final class Clone {
     }
 
     void create() throws IOException {
-        if (Files.exists(home.vm(name))) {
-            throw new VmException(
-                    "vm %s: exists already, choose another name or remove it with 'dormouse rm'".formatted(name));
-        }
         // From here until the new VM is recorded nobody may find that the image is not needed.
         try (ImagesLock _ = ImagesLock.acquire(home)) {
             create(metadata());
@@ -57,7 +53,7 @@ final class Clone {
     }
 
     private void create(ImageMetadata metadata) throws IOException {
-        Home.createPrivate(home.vm(name));
+        home.createVmFolder(name);
         try {
             VmConfig config = renamed(metadata);
             VmRecord empty =

@@ -131,13 +131,18 @@ public final class Engine {
 
     /// Ends a running VM: by the guest's own shutdown, or at once.
     ///
-    /// @param force end QEMU without asking the guest
+    /// @param force end QEMU without asking the guest; also one whose restore was cut off, which is
+    ///     suspended again then, or crashed if it has written its disks
     /// @param timeout how long the guest may take to shut down
     public VmStatus stop(String name, boolean force, Duration timeout, OperationListener listener) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = lockAfterRestore(vm, "stop", listener)) {
-            settleAndRecover(vm, listener);
+            recoverToStop(vm, force, listener);
             VmRecord record = vm.record();
+            if (record.state() == VmState.RESTORING) {
+                giveUpRestore(vm, record);
+                return status(name);
+            }
             QemuProcess qemu = vm.qemu(record)
                     .filter(_ -> record.state() == VmState.RUNNING)
                     .orElseThrow(() -> new VmException("vm %s: not running, there is nothing to stop".formatted(name)));
@@ -147,6 +152,30 @@ public final class Engine {
             new Merge(home, tools(), vm).offline();
         }
         return status(name);
+    }
+
+    private void recoverToStop(Vm vm, boolean force, OperationListener listener) throws IOException {
+        try {
+            settleAndRecover(vm, listener);
+        } catch (IOException e) {
+            if (!force) {
+                throw new VmException(
+                        "vm %s: its restore was cut off and cannot be carried on: %s; 'dormouse stop --force %s' gives it up"
+                                .formatted(vm.name(), e.getMessage(), vm.name()),
+                        e);
+            }
+            listener.step("giving the restore up: " + e.getMessage());
+        }
+    }
+
+    /// Of a restore whose page server died while the guest ran, and which cannot be recovered: all that is left
+    /// is to end it. Its image is still there; whether its disks were written decides what it is then.
+    private void giveUpRestore(Vm vm, VmRecord record) throws IOException {
+        Optional<QemuProcess> qemu = vm.qemu(record);
+        if (qemu.isPresent()) {
+            qemu.get().kill(); // It would wait for vCPUs that wait for pages.
+        }
+        new Settle(home, tools(), vm).run();
     }
 
     private void end(Vm vm, QemuProcess qemu, boolean force, Duration timeout) throws IOException {

@@ -28,6 +28,16 @@ final class ExtraArguments {
             Map.entry("-blockdev", "its file would not be frozen; " + USE_OPTION),
             Map.entry("-hda", "its file would not be frozen; " + USE_OPTION),
             Map.entry("-hdb", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-hdc", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-hdd", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-fda", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-fdb", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-sd", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-mtdblock", "its file would not be frozen; " + USE_OPTION),
+            Map.entry("-initrd", USE_OPTION),
+            Map.entry("-append", USE_OPTION),
+            Map.entry("-readconfig", "the file could change after the checkpoint"),
+            Map.entry("-preconfig", "the guest would never start"),
             Map.entry("-cdrom", "its file would not be frozen; " + USE_OPTION),
             Map.entry("-pflash", "its file would not be frozen; " + USE_OPTION));
 

@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -138,6 +139,27 @@ public record Home(Path root, Path runtime) {
             throw new VmException(
                     "VM name '%s': not allowed, use 1 to 40 letters, digits, '.', '_' or '-', a letter or digit first"
                             .formatted(name));
+        }
+    }
+
+    /// Creates the folder of a new VM; of two who create the same VM at the same time one fails.
+    ///
+    /// @throws VmException if there is such a VM, or what is left of one
+    void createVmFolder(String name) throws IOException {
+        Path folder = vm(name);
+        try {
+            Files.createDirectory(
+                    folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        } catch (FileAlreadyExistsException e) {
+            if (Files.exists(folder.resolve("state.json"))) {
+                throw new VmException(
+                        "vm %s: exists already, choose another name or remove it with 'dormouse rm'".formatted(name),
+                        e);
+            }
+            throw new VmException(
+                    "vm %s: %s is what a creation or removal left that was cut off, or is being created; remove the folder"
+                            .formatted(name, folder),
+                    e);
         }
     }
 

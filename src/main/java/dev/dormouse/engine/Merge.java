@@ -60,6 +60,9 @@ final class Merge {
         BackingChain shorter = chain.withoutTop();
         String topNode = QemuCommandLine.node(disk, top);
         String baseNode = QemuCommandLine.node(disk, top - 1);
+        // QEMU syncs both while its main loop, and so the guest, stands still: leave it little to write.
+        Suspend.sync(Path.of(chain.top().path()));
+        Suspend.sync(Path.of(shorter.top().path()));
         try {
             new BlockJobs(qmp).merge(jobId(disk), topNode, baseNode, TIMEOUT, () -> {
                 Suspend.sync(Path.of(shorter.top().path()));

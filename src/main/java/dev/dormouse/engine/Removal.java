@@ -25,6 +25,14 @@ final class Removal {
 
     /// @throws VmException if somebody else needs one of its layers
     void run(VmRecord record) throws IOException {
+        // Nobody may begin to need its image or its layers after it was found that nobody does.
+        try (ImagesLock _ = ImagesLock.acquire(home)) {
+            remove(record);
+        }
+        deleteFolder(home.runtime().resolve(vm.name()));
+    }
+
+    private void remove(VmRecord record) throws IOException {
         for (BackingChain chain : record.chains()) {
             for (Layer layer : chain.layers()) {
                 refuseIfPinned(layer, record.image());
@@ -39,7 +47,6 @@ final class Removal {
             new Completion(home, tools, vm).dropImage(image);
         }
         deleteFolder(vm.folder());
-        deleteFolder(home.runtime().resolve(vm.name()));
     }
 
     private void refuseIfPinned(Layer layer, @org.jspecify.annotations.Nullable String ownImage) throws IOException {

@@ -55,7 +55,10 @@ final class Settle {
                         .formatted(name, name);
             case STOPPED -> "'dormouse start %s' boots it".formatted(name);
             case RUNNING -> "it runs";
-            default -> "the guest waits for its pages, 'dormouse resume %s' carries on".formatted(name);
+            case RESTORING ->
+                "the guest waits for its pages: 'dormouse resume %s' carries on, 'dormouse stop --force %s' gives up what it did since"
+                        .formatted(name, name);
+            default -> "'dormouse show %s' says what it is doing".formatted(name);
         };
     }
 

@@ -64,11 +64,18 @@ final class Start {
     private VmRecord discard(VmRecord record) throws IOException {
         VmRecord stopped = vm.enter(VmState.STOPPED, record.withImage(null, List.of()));
         Overlays.deleteUnused(record.overlays(), record.chains());
-        String image = record.image();
-        if (image != null && new Images(home).users(image).isEmpty() && Clone.isOwn(home, image, vm.name())) {
-            new Completion(home, tools, vm).dropImage(image);
+        if (record.image() != null) {
+            dropUnlessNeeded(record.image());
         }
         return stopped;
+    }
+
+    private void dropUnlessNeeded(String image) throws IOException {
+        try (ImagesLock _ = ImagesLock.acquire(home)) {
+            if (new Images(home).users(image).isEmpty() && Clone.isOwn(home, image, vm.name())) {
+                new Completion(home, tools, vm).dropImage(image);
+            }
+        }
     }
 
     /// Of a crashed VM: keeps what was written since the image under another name and makes it suspended.

@@ -38,12 +38,8 @@ final class VmCreation {
 
     Vm create() throws IOException {
         Home.checkName(request.name());
-        if (Files.exists(home.vm(request.name()))) {
-            throw new VmException("vm %s: exists already, choose another name or remove it with 'dormouse rm'"
-                    .formatted(request.name()));
-        }
         ExtraArguments.check(request.name(), orEmpty(request.extraArguments()));
-        Home.createPrivate(home.vm(request.name()));
+        home.createVmFolder(request.name());
         try {
             for (DiskRequest disk : orEmpty(request.disks())) {
                 addDisk(disk);

@@ -32,7 +32,12 @@ final class GuestAreas {
     /// {@return the areas, once QEMU has registered all of them: block by block, so fewer may be there yet;
     /// empty until the lengths of areas and blocks are the same}
     static Optional<GuestAreas> find(long pid, List<RamBlock> blocks) throws IOException {
-        Map<Long, List<Area>> areasByLength = registered(Files.readAllLines(Path.of("/proc/" + pid + "/smaps")));
+        return match(Files.readAllLines(Path.of("/proc/" + pid + "/smaps")), blocks);
+    }
+
+    /// As [#find], of the lines of an `smaps`.
+    static Optional<GuestAreas> match(List<String> smaps, List<RamBlock> blocks) {
+        Map<Long, List<Area>> areasByLength = registered(smaps);
         var expected = new TreeMap<Long, Integer>();
         blocks.forEach(block -> expected.merge(block.lengthBytes(), 1, Integer::sum));
         var found = new TreeMap<Long, Integer>();

@@ -109,12 +109,24 @@ final class ImagePageSource implements PageSource {
             loadedExtent = index;
         }
         int slot = image.slot(frame);
-        int count = 0;
-        do {
-            image.verifyPage(frame + count, extent.page(slot + count));
+        image.verifyPage(frame, extent.page(slot));
+        int count = 1;
+        while (count < countMax
+                && follows(frame + count, index, slot + count)
+                && isIntact(frame + count, slot + count)) {
             count++;
-        } while (count < countMax && follows(frame + count, index, slot + count));
+        }
         return extent.pages(slot, count);
+    }
+
+    /// A damaged page must not cost the good ones before it; asked for itself, it says what is wrong.
+    private boolean isIntact(long frame, int slot) {
+        try {
+            image.verifyPage(frame, extent.page(slot));
+            return true;
+        } catch (IOException _) {
+            return false;
+        }
     }
 
     /// {@return whether the page of the frame lies in this slot of this extent}

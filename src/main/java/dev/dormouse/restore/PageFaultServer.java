@@ -4,8 +4,9 @@ import dev.dormouse.base.RamBlock;
 import dev.dormouse.restore.DemandQueue.Demand;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
+import java.util.LinkedHashSet;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Gives a restored guest its pages: those that it waits for at once, their neighbours behind them, and
@@ -29,8 +30,9 @@ final class PageFaultServer {
     private final RestoreListener listener;
     private final RestoreOptions options;
     private final FrameSet placed;
-    private final ArrayDeque<Integer> failedGroups = new ArrayDeque<>();
-    private final ArrayDeque<Long> failedDemands = new ArrayDeque<>();
+    private final LongSupplier clock;
+    private final LinkedHashSet<Integer> failedGroups = new LinkedHashSet<>();
+    private final LinkedHashSet<Long> failedDemands = new LinkedHashSet<>();
     private BackgroundWindow window;
     private boolean hurrying;
     private int nextGroup;
@@ -46,17 +48,19 @@ final class PageFaultServer {
     PageFaultServer(
             PageSource source, PagePlacer placer, DemandQueue demands, RestoreListener listener, RestoreOptions options)
             throws IOException {
-        this(source, placer, demands, listener, options, new FrameSet(source.frameCount()));
+        this(source, placer, demands, listener, options, new FrameSet(source.frameCount()), System::nanoTime);
     }
 
     /// @param present frames that are there already; taken over
+    /// @param clock in nanoseconds, from any start
     PageFaultServer(
             PageSource source,
             PagePlacer placer,
             DemandQueue demands,
             RestoreListener listener,
             RestoreOptions options,
-            FrameSet present)
+            FrameSet present,
+            LongSupplier clock)
             throws IOException {
         this.source = source;
         this.placer = placer;
@@ -65,7 +69,9 @@ final class PageFaultServer {
         this.options = options;
         this.placed = present;
         this.recovered = countNonZero(present);
-        this.window = new BackgroundWindow(options, System.nanoTime());
+        this.clock = clock;
+        this.window = new BackgroundWindow(options, clock.getAsLong());
+        this.reportNanos = clock.getAsLong();
     }
 
     /// Returns when every non-zero page was placed.
@@ -74,6 +80,9 @@ final class PageFaultServer {
     void run() throws IOException, InterruptedException {
         while (nonZeroPlaced() < source.nonZeroCount()) {
             turn();
+        }
+        if (stalled) { // What had failed was placed because the guest asked for it.
+            listener.unstalled();
         }
         listener.progress(progress());
     }
@@ -98,7 +107,7 @@ final class PageFaultServer {
 
     private void turn() throws IOException, InterruptedException {
         Demand demand = demands.poll();
-        long now = System.nanoTime();
+        long now = clock.getAsLong();
         if (demand == null) {
             if (demands.isClosed()) {
                 throw closedEarly();
@@ -114,7 +123,7 @@ final class PageFaultServer {
         }
         if (demand != null) {
             serve(demand.frame());
-            window.onDemand(System.nanoTime());
+            window.onDemand(clock.getAsLong());
         }
     }
 
@@ -189,7 +198,7 @@ final class PageFaultServer {
         return low;
     }
 
-    /// {@return false if nothing is left to place in the background}
+    /// {@return false if nothing could be placed: nothing is left, or it cannot be read}
     private boolean placeBackground(int pagesMax, long startNanos) throws IOException {
         int pages = 0;
         while (pages < pagesMax && nextGroup < source.groupCount()) {
@@ -202,13 +211,18 @@ final class PageFaultServer {
                 int done = prefetch(frames, nextInGroup, end);
                 pages += done;
                 nextInGroup += Math.max(1, done);
+                if (failedGroups.contains(nextGroup)) {
+                    nextGroup++; // The rest of it comes with the retry.
+                    nextInGroup = 0;
+                    break; // Where one read fails the next one may, and may take long to do so.
+                }
             }
         }
         if (pages == 0) {
             return false;
         }
         placer.flush();
-        window.onPlaced(pages, startNanos, System.nanoTime());
+        window.onPlaced(pages, startNanos, clock.getAsLong());
         return true;
     }
 
@@ -229,7 +243,7 @@ final class PageFaultServer {
         }
         ByteBuffer pages = tryRead(frame, wanted);
         if (pages == null) {
-            rememberFailed(source.group(frame));
+            failedGroups.add(source.group(frame));
             return 0;
         }
         int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
@@ -241,43 +255,48 @@ final class PageFaultServer {
         return count;
     }
 
-    private void rememberFailed(int group) {
-        if (!failedGroups.contains(group)) {
-            failedGroups.add(group);
-        }
-    }
-
-    /// {@return the page, or null if it cannot be served now: then the listener knows why}
+    /// {@return the page, or null if it cannot be served now}
+    ///
+    /// Only the first failure since the last retry is told, and only it sets the time of the next retry:
+    /// a background that fails again and again must not put off what the guest waits for.
     private @Nullable ByteBuffer tryRead(long frame, int countMax) {
         try {
             return source.read(frame, countMax);
         } catch (IOException e) {
-            stalled = true;
-            retryNanos = System.nanoTime() + RETRY_NANOS;
-            listener.stalled(e.getMessage() == null ? e.toString() : e.getMessage());
+            if (!stalled) {
+                stalled = true;
+                retryNanos = clock.getAsLong() + RETRY_NANOS;
+                listener.stalled(e.getMessage() == null ? e.toString() : e.getMessage());
+            }
             return null;
         }
     }
 
+    /// Tries again what failed: the demands, then one group, so that new demands do not wait for all of
+    /// them. When that went well the next turn goes on.
     private void retryFailed(long now) throws IOException {
         if (!stalled || now - retryNanos < 0) {
             return;
         }
         stalled = false;
         for (int left = failedDemands.size(); left > 0 && !stalled; left--) {
-            serve(failedDemands.remove());
+            serve(failedDemands.removeFirst());
         }
-        for (int left = failedGroups.size(); left > 0 && !stalled; left--) {
-            PageSource.FrameList frames = source.frames(failedGroups.remove());
-            for (int i = 0; i < frames.size(); ) {
-                i += Math.max(1, prefetch(frames, i, frames.size()));
-            }
+        if (!stalled && !failedGroups.isEmpty()) {
+            retryGroup(source.frames(failedGroups.removeFirst()));
         }
-        stalled |= !failedDemands.isEmpty() || !failedGroups.isEmpty();
-        if (!stalled) {
-            placer.flush();
+        boolean allPlaced = failedDemands.isEmpty() && failedGroups.isEmpty();
+        if (allPlaced) {
             listener.unstalled();
         }
+        stalled = !allPlaced;
+    }
+
+    private void retryGroup(PageSource.FrameList frames) throws IOException {
+        for (int i = 0; i < frames.size() && !stalled; ) {
+            i += Math.max(1, prefetch(frames, i, frames.size()));
+        }
+        placer.flush();
     }
 
     private void report(long now) {

@@ -112,8 +112,8 @@ public final class RestoreRecovery implements AutoCloseable {
         }
         returnPath.start();
         out.beginPart(image.ramSectionId(), false);
-        var server =
-                new PageFaultServer(source, placer, demands, listener, RestoreOptions.DEFAULT.unthrottled(), present);
+        var server = new PageFaultServer(
+                source, placer, demands, listener, RestoreOptions.DEFAULT.unthrottled(), present, System::nanoTime);
         server.run();
         out.endPart();
         out.beginPart(image.ramSectionId(), true);

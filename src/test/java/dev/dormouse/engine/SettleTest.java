@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.base.Command;
 import dev.dormouse.disk.BackingChain;
@@ -16,6 +17,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -217,6 +221,41 @@ class SettleTest {
             qmp.execute("query-status");
         }
         return record;
+    }
+
+    @Test
+    void aRestoreWithoutAPageServerCanBeGivenUp() throws Exception {
+        beginRestore(Phase.RUNNING);
+        QemuProcess qemu = fixture.process("vm1");
+
+        assertThatThrownBy(() -> fixture.engine.stop("vm1", false, LONG, OperationListener.NONE))
+                .hasMessageMatching("vm vm1: its restore was cut off and cannot be carried on: process \\d+: the areas"
+                        + " registered with userfaultfd are not its RAM blocks;"
+                        + " 'dormouse stop --force vm1' gives it up");
+        VmStatus status = fixture.engine.stop("vm1", true, LONG, OperationListener.NONE);
+
+        assertThat(status.state()).isEqualTo("suspended");
+        assertThat(qemu.isAlive()).isFalse();
+        fixture.resume("vm1");
+        assertThat(fixture.state("vm1")).isEqualTo("running");
+    }
+
+    /// Between the look at who needs the image and its removal somebody could begin to need it.
+    @Test
+    void removesASuspendedVmOnlyWhileNobodyElseDecidesAboutImages() throws Exception {
+        fixture.suspend("vm1");
+        var removal = new FutureTask<@Nullable Void>(() -> {
+            fixture.engine.remove("vm1", true);
+            return null;
+        });
+        try (ImagesLock _ = ImagesLock.acquire(fixture.home)) {
+            Thread thread = Thread.ofPlatform().start(removal);
+
+            assertThat(thread.join(Duration.ofSeconds(1))).isFalse();
+            assertThat(fixture.home.imageIds()).hasSize(1);
+        }
+        removal.get(LONG.toSeconds(), TimeUnit.SECONDS);
+        assertThat(fixture.home.imageIds()).isEmpty();
     }
 
     private static RestoreRecord restoreRecord(VmRecord record, Phase phase) {

@@ -1,0 +1,100 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.base.RamBlock;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.HashSet;
+import java.util.Set;
+
+/// A [PageSource] without an image: frame `n` is zero where the test says so, else its first bytes are
+/// `n`. Groups are runs of frames. Frames can be made unreadable.
+final class MemorySource implements PageSource {
+    static final int GROUP_FRAMES = 32;
+    private final int frameCount;
+    private final Set<Long> zeroes = new HashSet<>();
+    private final Set<Long> damaged = new HashSet<>();
+    long reads;
+
+    MemorySource(int frameCount) {
+        this.frameCount = frameCount;
+    }
+
+    MemorySource withZeroes(long first, long end) {
+        for (long frame = first; frame < end; frame++) {
+            zeroes.add(frame);
+        }
+        return this;
+    }
+
+    void damage(long frame) {
+        damaged.add(frame);
+    }
+
+    void mend() {
+        damaged.clear();
+    }
+
+    @Override
+    public long frameCount() {
+        return frameCount;
+    }
+
+    @Override
+    public long nonZeroCount() {
+        return (long) frameCount - zeroes.size();
+    }
+
+    @Override
+    public boolean isZero(long frame) {
+        return zeroes.contains(frame);
+    }
+
+    @Override
+    public int group(long frame) {
+        return (int) frame / GROUP_FRAMES;
+    }
+
+    @Override
+    public int groupCount() {
+        return (frameCount + GROUP_FRAMES - 1) / GROUP_FRAMES;
+    }
+
+    @Override
+    public FrameList frames(int group) {
+        long first = (long) group * GROUP_FRAMES;
+        long[] frames = java.util.stream.LongStream.range(first, Math.min(first + GROUP_FRAMES, frameCount))
+                .filter(frame -> !isZero(frame))
+                .toArray();
+        return new FrameList() {
+            @Override
+            public int size() {
+                return frames.length;
+            }
+
+            @Override
+            public long get(int index) {
+                return frames[index];
+            }
+        };
+    }
+
+    @Override
+    public ByteBuffer read(long frame, int countMax) throws IOException {
+        reads++;
+        int count = 0;
+        while (count < countMax && frame + count < frameCount && group(frame + count) == group(frame)) {
+            if (isZero(frame + count) || damaged.contains(frame + count)) {
+                break;
+            }
+            count++;
+        }
+        if (count == 0) {
+            throw new IOException("frame " + frame + " is damaged");
+        }
+        ByteBuffer pages = ByteBuffer.allocate(count * RamBlock.TARGET_PAGE_BYTES);
+        for (int i = 0; i < count; i++) {
+            pages.putLong(i * RamBlock.TARGET_PAGE_BYTES, frame + i);
+        }
+        return pages;
+    }
+}

@@ -1,0 +1,183 @@
+package dev.dormouse.restore;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.dormouse.restore.DemandQueue.Demand;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// The page-fault server on pages in memory and a clock that goes on by 50 ms whenever it is read.
+@Timeout(20)
+class PageFaultServerTest {
+    private static final int FRAMES = 4 * MemorySource.GROUP_FRAMES;
+    private static final RestoreOptions OPTIONS = new RestoreOptions(2, 8, 0, 1, 0, 8, RestoreOptions.Placement.STREAM);
+
+    private final MemorySource source = new MemorySource(FRAMES).withZeroes(64, 96);
+    private final RecordingPlacer placer = new RecordingPlacer(FRAMES);
+    private final DemandQueue demands = new DemandQueue();
+    private final List<String> told = new ArrayList<>();
+    private long now;
+
+    private final RestoreListener listener = new RestoreListener() {
+        @Override
+        public void stalled(String reason) {
+            told.add("stalled: " + reason);
+        }
+
+        @Override
+        public void unstalled() {
+            told.add("unstalled");
+        }
+    };
+
+    private PageFaultServer server() {
+        try {
+            var nothing = new FrameSet(source.frameCount());
+            return new PageFaultServer(source, placer, demands, listener, OPTIONS, nothing, () -> now += 50_000_000);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private void demand(long frame) {
+        try {
+            demands.put(new Demand(frame, 0));
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static Long[] nonZeroFrames() {
+        return LongStream.range(0, FRAMES)
+                .filter(frame -> frame < 64 || frame >= 96)
+                .boxed()
+                .toArray(Long[]::new);
+    }
+
+    @Test
+    void placesEveryNonZeroPageOnceAndNoZeroPage() throws Exception {
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+        assertThat(placer.isAllFlushed()).isTrue();
+        assertThat(server.progress()).isEqualTo(new RestoreListener.Progress(96, 96, 0, 0, 96));
+    }
+
+    @Test
+    void placesADemandedPageAndItsNeighboursBeforeTheBackground() throws Exception {
+        demand(110);
+
+        server().run();
+
+        assertThat(placer.order).startsWith(110L, 106L, 107L, 108L, 109L, 111L, 112L, 113L, 0L);
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+    }
+
+    @Test
+    void takesADemandThatComesDuringTheBackgroundNext() throws Exception {
+        placer.then(frame -> {
+            if (frame == 1) {
+                demand(120);
+            }
+        });
+
+        server().run();
+
+        assertThat(placer.order).startsWith(0L, 1L, 120L);
+    }
+
+    @Test
+    void placesTheZeroRunAroundADemandedZeroPage() throws Exception {
+        demand(70);
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(placer.order).startsWith(70L, 64L, 65L).contains(79L).doesNotContain(80L);
+        assertThat(server.progress()).isEqualTo(new RestoreListener.Progress(96, 96, 0, 1, 96));
+    }
+
+    @Test
+    void answersAPageOnceHoweverOftenItIsDemanded() throws Exception {
+        for (int i = 0; i < 500; i++) {
+            demand(5 + i % 2); // 6 is a neighbour of 5.
+            demand(70);
+        }
+
+        server().run();
+
+        assertThat(placer.order).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void stallsOnADamagedPageAndPlacesItWhenItIsMended() throws Exception {
+        source.damage(100);
+        demand(100);
+        placer.then(_ -> {
+            if (placer.order.size() == 68) { // All but what shares the group with it and lies behind it.
+                source.mend();
+            }
+        });
+
+        server().run();
+
+        assertThat(told).containsExactly("stalled: frame 100 is damaged", "unstalled");
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+    }
+
+    @Test
+    void servesOtherDemandsWhileAPageOfTheirGroupIsDamaged() throws Exception {
+        source.damage(100);
+        demand(100);
+        demand(101);
+        placer.then(frame -> {
+            if (frame == 101) {
+                source.mend();
+            }
+        });
+
+        server().run();
+
+        assertThat(placer.order).startsWith(101L);
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+    }
+
+    /// A file server that is gone must not cost a read of each page, and a report of each, in one turn.
+    @Test
+    void looksForDemandsAfterEachReadThatFailed() throws Exception {
+        LongStream.range(0, 96).forEach(source::damage);
+        var reads = new ArrayList<Long>();
+        placer.then(frame -> {
+            if (frame == 96) {
+                reads.add(source.reads);
+                source.mend();
+            }
+        });
+
+        server().run();
+
+        assertThat(reads).containsExactly(3L); // One in each of the two groups, then frame 96.
+        assertThat(told).containsExactly("stalled: frame 0 is damaged", "unstalled");
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+    }
+
+    @Test
+    void saysHowFarItGotWhenQemuHangsUp() {
+        placer.then(frame -> {
+            if (frame == 1) {
+                demands.close(null);
+            }
+        });
+
+        assertThatThrownBy(() -> server().run())
+                .isInstanceOf(RestoreException.class)
+                .hasMessage("return path: closed by QEMU after 2 of 96 pages, see the log of QEMU");
+    }
+}
