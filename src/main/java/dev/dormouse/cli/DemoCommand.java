@@ -6,6 +6,7 @@ import dev.dormouse.bench.DemoOptions;
 import dev.dormouse.bench.DemoReport;
 import dev.dormouse.engine.MemorySize;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,7 +58,7 @@ final class DemoCommand implements Callable<Integer> {
     private boolean json;
 
     @Override
-    public Integer call() throws IOException, InterruptedException {
+    public Integer call() throws IOException {
         DemoOptions options = DemoOptions.DEFAULT
                 .withMemory(memory, MemorySize.parse(memory))
                 .withMemoryBackend(memoryBackend)
@@ -72,6 +73,8 @@ final class DemoCommand implements Callable<Integer> {
                 DemoReport report = demo.run();
                 System.out.println(json ? Json.write(report) : DemoTable.of(report));
                 return report.guestMemoryIntact() && report.guestFilesIntact() ? 0 : 1;
+            } catch (InterruptedException _) {
+                throw new InterruptedIOException("demo: interrupted, its QEMU and its files are removed");
             } finally {
                 ended.countDown();
             }

@@ -128,7 +128,8 @@ class PageFaultServerTest {
 
         server().run();
 
-        assertThat(told).containsExactly("stalled: frame 100 is damaged", "unstalled");
+        assertThat(told).startsWith("stalled: frame 100 is damaged").endsWith("unstalled");
+        assertThat(told).filteredOn("unstalled"::equals).hasSize(1);
         assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
     }
 
