@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param migrationSocket where QEMU listened for the first connection
 /// @param ramSectionId id under which the RAM section was announced, needed for a recovery
 /// @param ramBlocks names of the RAM blocks in the order announced
-/// @param placement per block how its pages are placed: `stream`
+/// @param placement per block how its pages are placed, `direct` or `stream`; known from the phase running on
 @Json
 public record RestoreRecord(
         String image,
@@ -63,6 +63,22 @@ public record RestoreRecord(
                 ramSectionId,
                 ramBlocks,
                 placement,
+                overlays);
+    }
+
+    RestoreRecord withPlacement(List<String> ways) {
+        return new RestoreRecord(
+                image,
+                phase,
+                keepImage,
+                eager,
+                qemu,
+                server,
+                qmpSocket,
+                migrationSocket,
+                ramSectionId,
+                ramBlocks,
+                ways,
                 overlays);
     }
 

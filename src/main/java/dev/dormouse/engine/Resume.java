@@ -238,8 +238,9 @@ final class Resume {
             throws IOException {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
         lazy.handshake();
-        vm.save(restore.with(Phase.RUNNING));
-        lazy.run();
+        RestoreRecord running = restore.with(Phase.RUNNING);
+        vm.save(running);
+        lazy.run(ways -> vm.save(running.withPlacement(ways)));
         return lazy.progress();
     }
 

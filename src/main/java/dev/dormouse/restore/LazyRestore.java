@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Collections;
+import java.util.List;
 import java.util.OptionalInt;
 
 /// A lazy restore as the source of a postcopy migration (`docs/protocol.md`): handshake, device state,
@@ -65,11 +66,13 @@ public final class LazyRestore {
 
     /// Sends the device state with RUN and serves pages until every non-zero one is placed, then ends the
     /// migration. Pages are asked for before RUN too, by the devices that are being loaded.
-    public void run() throws IOException {
+    ///
+    /// @param record told the way of each RAM block before the first page goes
+    public void run(PlacementRecord record) throws IOException {
         try {
             out.launch(layout.blocks(), new DevicePackage(image.deviceState(), OptionalInt.empty()));
             out.beginPart(image.ramSectionId(), false);
-            serve(new StreamPlacer(out, layout));
+            serve(new StreamPlacer(out, layout), record);
             end();
             returnPath.awaitShut(SHUT_TIMEOUT);
         } catch (InterruptedException e) {
@@ -83,9 +86,16 @@ public final class LazyRestore {
         return progress;
     }
 
-    private void serve(StreamPlacer stream) throws IOException, InterruptedException {
+    /// Makes the ways of a restore durable, for whoever has to carry on with it.
+    @FunctionalInterface
+    public interface PlacementRecord {
+        /// @param ways per RAM block `direct` or `stream`
+        void write(List<String> ways) throws IOException;
+    }
+
+    private void serve(StreamPlacer stream, PlacementRecord record) throws IOException, InterruptedException {
         if (options.placement() == Placement.STREAM) {
-            serve(stream, "asked for");
+            serve(stream, record, "asked for");
             return;
         }
         DirectPlacer direct;
@@ -95,17 +105,21 @@ public final class LazyRestore {
             if (options.placement() == Placement.DIRECT) {
                 throw e;
             }
-            serve(stream, String.valueOf(e.getMessage()));
+            serve(stream, record, String.valueOf(e.getMessage()));
             return;
         }
         try (direct) {
+            record.write(direct.ways());
             listener.placement(direct.ways(), "");
             serve(direct);
         }
     }
 
-    private void serve(StreamPlacer stream, String reason) throws IOException, InterruptedException {
-        listener.placement(Collections.nCopies(layout.blocks().size(), "stream"), reason);
+    private void serve(StreamPlacer stream, PlacementRecord record, String reason)
+            throws IOException, InterruptedException {
+        List<String> ways = Collections.nCopies(layout.blocks().size(), "stream");
+        record.write(ways);
+        listener.placement(ways, reason);
         serve((PagePlacer) stream);
     }
 
