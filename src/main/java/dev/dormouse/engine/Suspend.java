@@ -107,7 +107,7 @@ final class Suspend {
             wasRunning = "running".equals(qmp.execute("query-status").get("status"));
             vm.enter(kind, during);
             return capture(qmp, before, during, kind);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) { // A bug of ours, too, must not leave the guest paused.
             goOn(qmp, before, during, wasRunning, e);
             cancellation.check("vm " + vm.name()); // Whatever the capture broke off with was our doing then.
             throw e;
@@ -236,7 +236,7 @@ final class Suspend {
 
     /// The image did not come to be: the VM runs on. It does so before that is recorded, because the
     /// record may fail where the image did; a wrong record is put right by the next operation.
-    private void goOn(QmpClient qmp, VmRecord before, VmRecord during, boolean wasRunning, Exception cause)
+    private void goOn(QmpClient qmp, VmRecord before, VmRecord during, boolean wasRunning, Throwable cause)
             throws IOException {
         try {
             if (new Migrations(qmp).isUnderWay()) {

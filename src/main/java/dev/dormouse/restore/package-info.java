@@ -1,7 +1,7 @@
 /// Brings a checkpoint image back into an incoming QEMU: the handshake of a postcopy migration played as
 /// its source, and the page-fault server that answers the guest's demands first and fills in the rest.
 ///
-/// Imports `base`, `storage`, `wire`, `image`, `disk`.
+/// Imports `base`, `storage`, `wire`, `image`.
 ///
 /// Threads: one owner thread per restore sends (the handshake, then [PageFaultServer]); one reader thread
 /// takes the return path ([ReturnPath]). They share the [DemandQueue] and nothing else.
