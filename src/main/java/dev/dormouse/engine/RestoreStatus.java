@@ -8,22 +8,67 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /// Shows other processes how a restore is getting on, and lets them ask for haste: two small files in the
-/// runtime folder, neither of which anything depends on.
+/// runtime folder, neither of which anything depends on. Passes everything on to the operation's listener.
+///
+/// All of that happens on a thread of its own: the owner thread of the restore, which calls the methods of
+/// [RestoreListener], may never wait for a file system while the guest waits for a page. A rename alone
+/// takes hundreds of milliseconds when the disk is busy.
 final class RestoreStatus implements RestoreListener {
+    private static final long REFRESH_MILLIS = 100;
+    private static final long CLOSE_SECONDS = 10;
+    private static final Progress NONE = new Progress(0, 0, 0, 0, 0);
+
     private final OperationListener next;
     private final Path file;
     private final Path hurryFile;
+    private final ScheduledExecutorService relay = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("restore-status").factory());
     private volatile @Nullable String stalledReason;
-    private Progress last = new Progress(0, 0, 0, 0, 0);
+    private volatile Progress last = NONE;
+    private volatile boolean hurry;
+    private Progress shown = NONE; // Of the relay's thread.
 
     RestoreStatus(VmSockets sockets, OperationListener next) throws IOException {
         this.next = next;
         this.file = sockets.runtime().resolve("restore-status");
         this.hurryFile = hurryFile(sockets);
         Files.deleteIfExists(hurryFile);
+        var _ = relay.scheduleWithFixedDelay(this::refresh, 0, REFRESH_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /// Has something written behind the restore's back, in order, before [#drain] returns.
+    void later(Runnable write) {
+        relay.execute(write);
+    }
+
+    /// Waits until everything that was handed over has happened.
+    void drain() throws IOException {
+        try {
+            relay.submit(() -> {}).get(CLOSE_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new VmException("interrupted while the state of a restore was written", e);
+        } catch (ExecutionException | TimeoutException e) {
+            throw new VmException(file + ": the state of the restore cannot be written, is the disk stuck?", e);
+        }
+    }
+
+    private void refresh() {
+        hurry = next.hurry() || Files.exists(hurryFile);
+        Progress now = last;
+        if (!now.equals(shown)) {
+            shown = now;
+            write();
+            next.progress(now);
+        }
     }
 
     /// @param stalledReason null unless a page cannot be served
@@ -46,6 +91,13 @@ final class RestoreStatus implements RestoreListener {
     }
 
     void close() throws IOException {
+        relay.execute(this::refresh); // The last progress.
+        relay.shutdown();
+        try {
+            var _ = relay.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
         Files.deleteIfExists(file);
         Files.deleteIfExists(hurryFile);
     }
@@ -53,38 +105,40 @@ final class RestoreStatus implements RestoreListener {
     @Override
     public void progress(Progress progress) {
         last = progress;
-        write();
-        next.progress(progress);
     }
 
     @Override
     public void placement(List<String> ways, String reason) {
-        next.placement(ways, reason);
+        later(() -> next.placement(ways, reason));
     }
 
     @Override
     public void stalled(String reason) {
         stalledReason = reason;
-        write();
-        next.stalled(reason);
+        later(() -> {
+            write();
+            next.stalled(reason);
+        });
     }
 
     @Override
     public void unstalled() {
         stalledReason = null;
-        write();
-        next.unstalled();
+        later(() -> {
+            write();
+            next.unstalled();
+        });
     }
 
     @Override
     public boolean hurry() {
-        return next.hurry() || Files.exists(hurryFile);
+        return hurry;
     }
 
     private void write() {
         try {
             Path aside = file.resolveSibling("restore-status.new");
-            Files.writeString(aside, Json.write(new Report(last.placedPages(), last.nonZeroPages(), stalledReason)));
+            Files.writeString(aside, Json.write(new Report(shown.placedPages(), shown.nonZeroPages(), stalledReason)));
             Files.move(aside, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException _) {
             // Only a display; the restore goes on without it.

@@ -127,7 +127,7 @@ final class Resume {
         }
     }
 
-    private ResumeResult restore(String id, ImageReader image, VmRecord suspended, RestoreListener status)
+    private ResumeResult restore(String id, ImageReader image, VmRecord suspended, RestoreStatus status)
             throws IOException {
         if (suspended.overlays().stream().anyMatch(overlay -> !Files.exists(Path.of(overlay.path())))) {
             throw new DiskException("vm %s: an overlay of %s is missing, 'dormouse restore %s --as NEW' makes new ones"
@@ -192,7 +192,7 @@ final class Resume {
             PreparedImage prepared,
             RestoreRecord restore,
             VmRecord record,
-            RestoreListener status)
+            RestoreStatus status)
             throws IOException {
         long readyMillis = Suspend.millisSince(startNanos);
         qmp.addListener(event -> {
@@ -234,14 +234,26 @@ final class Resume {
     }
 
     private RestoreListener.Progress lazy(
-            SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreListener status)
+            SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreStatus status)
             throws IOException {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
         lazy.handshake();
         RestoreRecord running = restore.with(Phase.RUNNING);
         vm.save(running);
-        lazy.run(ways -> vm.save(running.withPlacement(ways)));
+        try {
+            lazy.run(ways -> status.later(() -> savePlacement(running, ways)));
+        } finally {
+            status.drain(); // What is recorded next must not be overtaken.
+        }
         return lazy.progress();
+    }
+
+    private void savePlacement(RestoreRecord running, List<String> ways) {
+        try {
+            vm.save(running.withPlacement(ways));
+        } catch (IOException _) {
+            // A recovery finds out by itself; the guest must not lose its page server for this.
+        }
     }
 
     private static long qemuPid(RestoreRecord restore) {

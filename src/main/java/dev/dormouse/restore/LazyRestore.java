@@ -86,11 +86,11 @@ public final class LazyRestore {
         return progress;
     }
 
-    /// Makes the ways of a restore durable, for whoever has to carry on with it.
+    /// Makes the ways of a restore durable, for whoever has to carry on with it; must not wait for a disk.
     @FunctionalInterface
     public interface PlacementRecord {
         /// @param ways per RAM block `direct` or `stream`
-        void write(List<String> ways) throws IOException;
+        void write(List<String> ways);
     }
 
     private void serve(StreamPlacer stream, PlacementRecord record) throws IOException, InterruptedException {

@@ -28,7 +28,7 @@ public record RestoreOptions(
     }
 
     /// What measured best on a machine with two cores; see `docs/adr`.
-    public static final RestoreOptions DEFAULT = new RestoreOptions(16, 256, 2_000_000, 0.5, 0, 32, Placement.AUTO);
+    public static final RestoreOptions DEFAULT = new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 32, Placement.AUTO);
 
     /// The same, with the background limited to this rate.
     public RestoreOptions withRateBytesPerSecond(long rate) {
