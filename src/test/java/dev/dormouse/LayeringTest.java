@@ -37,10 +37,13 @@ class LayeringTest {
             Map.entry("image", Set.of("storage")),
             Map.entry("wire", Set.of()),
             Map.entry("qmp", Set.of()),
-            Map.entry("checkpoint", Set.of("wire", "image", "disk", "storage")),
+            Map.entry("index", Set.of("disk", "storage")),
+            Map.entry("checkpoint", Set.of("wire", "image", "index", "disk", "storage")),
             Map.entry("restore", Set.of("wire", "image", "disk", "storage")),
-            Map.entry("engine", Set.of("checkpoint", "restore", "qmp", "image", "disk", "storage")),
-            Map.entry("bench", Set.of("engine", "checkpoint", "restore", "qmp", "image", "disk", "storage", "wire")),
+            Map.entry("engine", Set.of("checkpoint", "restore", "qmp", "image", "index", "disk", "storage")),
+            Map.entry(
+                    "bench",
+                    Set.of("engine", "checkpoint", "restore", "qmp", "image", "index", "disk", "storage", "wire")),
             Map.entry("cli", Set.of("engine", "bench", "image", "restore", "disk")));
 
     private static final JavaClasses CLASSES = new ClassFileImporter()

@@ -69,12 +69,7 @@ final class VmLock implements AutoCloseable {
     /// {@return whether somebody holds the lock now}
     static boolean isHeld(Vm vm) throws IOException {
         Path file = file(vm);
-        if (!Files.exists(file)) {
-            return false;
-        }
-        Optional<OfdLock> lock = OfdLock.tryShared(file, WHOLE);
-        lock.ifPresent(OfdLock::close);
-        return lock.isEmpty();
+        return Files.exists(file) && OfdLock.isHeld(file, WHOLE);
     }
 
     /// Takes our name out first, lest the next holder be taken for us until it has written its own.

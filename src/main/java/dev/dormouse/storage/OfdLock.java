@@ -77,6 +77,18 @@ public final class OfdLock implements AutoCloseable {
         return lock;
     }
 
+    /// {@return whether somebody holds any of the ranges in any way}. Only looks: unlike an attempt to take
+    /// the lock it never gets in the way of one who takes it at the same moment.
+    public static boolean isHeld(Path file, Range... ranges) throws StorageException {
+        int descriptor = Libc.open(file, Libc.O_RDONLY);
+        if (descriptor < 0) {
+            throw new StorageException(file, "cannot be opened to look at its locks: " + Libc.message(-descriptor));
+        }
+        try (var looking = new OfdLock(descriptor)) {
+            return looking.isHeldElsewhere(file, ranges);
+        }
+    }
+
     /// Whether another holder has locked any of the ranges in any way.
     private boolean isHeldElsewhere(Path file, Range... ranges) throws StorageException {
         for (Range range : ranges) {

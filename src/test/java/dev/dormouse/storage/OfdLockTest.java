@@ -49,6 +49,16 @@ class OfdLockTest {
     }
 
     @Test
+    void looksAtALockWithoutTakingIt() throws IOException {
+        assertThat(OfdLock.isHeld(file, Range.ofByte(7))).isFalse();
+        try (OfdLock _ = OfdLock.tryExclusive(file, Range.ofByte(7)).orElseThrow()) {
+            assertThat(OfdLock.isHeld(file, Range.ofByte(7))).isTrue();
+            assertThat(OfdLock.isHeld(file, Range.ofByte(8))).isFalse();
+        }
+        assertThat(OfdLock.isHeld(file, Range.ofByte(7))).isFalse();
+    }
+
+    @Test
     void survivesThatAnotherDescriptorOfTheFileIsClosed() throws IOException {
         try (OfdLock lock = OfdLock.tryShared(file, Range.ofByte(7)).orElseThrow()) {
             Files.readAllBytes(file);
