@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Builds the guest that tests, demo and benchmarks run: kernel, initramfs with the probe, disk.
 #
+# Usage: build.sh [BINARY_MIB TEXT_MIB]    files on its disk, beside 160 MiB for the work loop: 90 MiB of random
+# bytes and 150 MiB of text unless given
+#
 # Prints the directory that holds vmlinuz, initrd.gz, disk.raw and manifest.json; progress goes to stderr. The directory
 # is named after the sources in this folder. Once built it is used as it is, without network; the kernel is the one that
 # was current then (manifest.json names it). Remove the directory to build with today's.
@@ -11,6 +14,8 @@ export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${DORMOUSE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/dormouse}
 epoch=1767225600 # 2026-01-01, the time of everything in the guest: equal sources make equal files
+binary_mib=${1:-90}
+text_mib=${2:-150}
 kernel_package=linux-image-cloud-amd64
 modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio_console
   virtio_balloon)
@@ -123,7 +128,7 @@ initramfs() {
 disk() {
   local log="$work/debugfs.log" failure
   mkdir "$work/seed"
-  "$work/seedtree" "$work/seed"
+  "$work/seedtree" "$work/seed" "$binary_mib" "$text_mib"
   truncate --size=1G "$out/disk.raw"
   # Everything is initialised now: the kernel would do it in the background of the measured guest.
   mkfs.ext4 -q -F -b 4096 -N 8192 -J size=16 -L dormouse -U 646f726d-6f75-4573-8000-000000000001 \
@@ -173,7 +178,7 @@ build() {
 }
 
 export E2FSPROGS_FAKE_TIME=$epoch SOURCE_DATE_EPOCH=$epoch PATH=$PATH:/usr/sbin:/sbin
-hash=$(cd "$here" && sha256sum "${sources[@]}" | sha256sum | cut --characters=1-16)
+hash=$(cd "$here" && { sha256sum "${sources[@]}" && echo "$binary_mib $text_mib"; } | sha256sum | cut --characters=1-16)
 target=$cache/guest-$hash
 if [ ! -e "$target/manifest.json" ]; then
   mkdir --parents "$cache"

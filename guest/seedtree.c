@@ -1,7 +1,8 @@
 /* Generates the file tree of the guest's disk, always the same one: text made of seeded words (compressible), seeded
  * random bytes (incompressible), the manifest that lists them, and the debugfs script that puts them on the disk.
  *
- * usage: seedtree DIRECTORY    writes DIRECTORY/{manifest,script} and the files under DIRECTORY/tree
+ * usage: seedtree DIRECTORY BINARY_MIB TEXT_MIB    writes DIRECTORY/{manifest,script} and the files under
+ * DIRECTORY/tree: data/work.bin, BINARY_MIB more of random bytes, TEXT_MIB of text
  *
  * A script in a fixed order is used instead of `mkfs.ext4 -d` because that takes the order of the files and their
  * change times from the file system of the building machine, so no two disks would be equal. */
@@ -13,9 +14,7 @@
 
 #include "pattern.h"
 
-#define TEXT_BYTES (150 * MEBIBYTE)
 #define TEXT_FOLDERS 32
-#define BINARY_BYTES (90 * MEBIBYTE)
 /* The page-cache half of the largest working set: 320 MiB at most. */
 #define WORK_BYTES (160 * MEBIBYTE)
 #define FILE_BYTES_MAX WORK_BYTES
@@ -27,7 +26,7 @@ struct word {
 };
 
 static struct word vocabulary[VOCABULARY];
-static uint64_t random_state;
+static uint64_t random_state, binary_bytes, text_bytes;
 static unsigned char *buffer;
 static FILE *manifest, *script;
 
@@ -126,7 +125,7 @@ static void generate(void)
     enter("/data");
     write_binary(WORK_BYTES);
     save("/data", "work.bin", WORK_BYTES);
-    for (int i = 0; total < BINARY_BYTES; i++) {
+    for (int i = 0; total < binary_bytes; i++) {
         uint64_t length = random_size(16, 23);
         write_binary(length);
         snprintf(name, sizeof(name), "b%04d.bin", i);
@@ -139,7 +138,7 @@ static void generate(void)
         char path[64];
         snprintf(path, sizeof(path), "/text/d%02d", folder);
         enter(path);
-        for (int i = 0; total < TEXT_BYTES * (folder + 1) / TEXT_FOLDERS; i++) {
+        for (int i = 0; total < text_bytes * (folder + 1) / TEXT_FOLDERS; i++) {
             uint64_t length = random_size(10, 20);
             write_text(length);
             snprintf(name, sizeof(name), "t%04d.txt", i);
@@ -151,10 +150,12 @@ static void generate(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: seedtree DIRECTORY\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: seedtree DIRECTORY BINARY_MIB TEXT_MIB\n");
         return 2;
     }
+    binary_bytes = strtoull(argv[2], NULL, 10) * MEBIBYTE;
+    text_bytes = strtoull(argv[3], NULL, 10) * MEBIBYTE;
     random_state = mix64(0x646f726d6f757365ULL);
     buffer = malloc(FILE_BYTES_MAX + PAGE_BYTES);
     umask(022);

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
@@ -20,7 +22,15 @@ public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
     /// `dormouse.guest`, else what `guest/build.sh` under `dormouse.root` (or the working directory) prints.
     public static GuestImage locate() throws IOException, InterruptedException {
         String built = System.getProperty("dormouse.guest");
-        return open(built != null && !built.isEmpty() ? Path.of(built) : build());
+        return open(built != null && !built.isEmpty() ? Path.of(built) : build(List.of()));
+    }
+
+    /// The guest with other files on its disk, built first if it has not been.
+    ///
+    /// @param binaryMebibytes random bytes, beside the 160 MiB of the work loop
+    /// @param textMebibytes text, which compresses well
+    public static GuestImage locate(int binaryMebibytes, int textMebibytes) throws IOException, InterruptedException {
+        return open(build(List.of(Integer.toString(binaryMebibytes), Integer.toString(textMebibytes))));
     }
 
     /// @throws ProbeException if the directory does not hold a whole guest
@@ -60,12 +70,14 @@ public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
         }
     }
 
-    private static Path build() throws IOException, InterruptedException {
+    private static Path build(List<String> arguments) throws IOException, InterruptedException {
         Path root = Path.of(System.getProperty("dormouse.root", ""));
         Path script = root.resolve("guest/build.sh").toAbsolutePath();
         Path output = Files.createTempFile("dormouse-guest", ".out");
         try {
-            Process process = new ProcessBuilder("bash", script.toString())
+            var argv = new ArrayList<>(List.of("bash", script.toString()));
+            argv.addAll(arguments);
+            Process process = new ProcessBuilder(argv)
                     .redirectInput(
                             ProcessBuilder.Redirect.from(Path.of("/dev/null").toFile()))
                     .redirectOutput(output.toFile())
