@@ -232,16 +232,20 @@ final class VmCreation {
     private List<VmConfig.Network> networks() throws UsageException {
         var result = new ArrayList<VmConfig.Network>();
         for (NetworkRequest network : orEmpty(request.networks())) {
-            boolean user = network.mode().equals("user");
-            if (!List.of("user", "tap", "bridge").contains(network.mode()) || user != (network.target() == null)) {
+            // A file may lack the mode.
+            String mode = Objects.requireNonNullElse(network.mode(), "without a mode");
+            boolean user = mode.equals("user");
+            if (!List.of("user", "tap", "bridge").contains(mode) || user != (network.target() == null)) {
                 throw new UsageException("vm %s: network '%s', allowed are user, tap=NAME and bridge=NAME"
-                        .formatted(request.name(), network.mode()));
+                        .formatted(request.name(), mode));
+            }
+            List<String> forwards = orEmpty(network.forwards());
+            if (!user && !forwards.isEmpty()) {
+                throw new UsageException("vm %s: network '%s' has forwards, only the network user may have them"
+                        .formatted(request.name(), mode));
             }
             result.add(new VmConfig.Network(
-                    network.mode(),
-                    network.target(),
-                    orEmpty(network.forwards()),
-                    network.mac() == null ? randomMac() : network.mac()));
+                    mode, network.target(), forwards, network.mac() == null ? randomMac() : network.mac()));
         }
         return result;
     }

@@ -158,6 +158,16 @@ class CommandsQemuTest extends CommandsFixture {
     }
 
     @Test
+    void refusesNetworksOfAFileThatCannotBe() throws Exception {
+        Path yaml = folder.resolve("vm.yaml");
+        Files.writeString(yaml, "{name: x, accel: tcg, networks: [{target: tap7}]}");
+        fails(2, "vm x: network 'without a mode', allowed are user", "vm", "create", "--file", yaml.toString());
+        Files.writeString(yaml, "{name: x, accel: tcg, networks: [{mode: tap, target: t, forwards: ['tcp::1-:1']}]}");
+        fails(2, "vm x: network 'tap' has forwards, only", "vm", "create", "--file", yaml.toString());
+        assertThat(ok("list", "--json")).isEqualTo("[]\n");
+    }
+
+    @Test
     void takesOptionsBeforeTheFile() throws Exception {
         Path yaml = Files.writeString(folder.resolve("vm.yaml"), "{name: x, memory: 1G, cpus: 2}");
 

@@ -43,7 +43,7 @@ class TerminalQemuTest extends CommandsFixture {
         ok("start", "x");
         ok("suspend", "x");
 
-        String screen = onTerminal(0, "resume", "--wait", "--background-rate=100K", "x");
+        String screen = onTerminal(0, "resume", "--wait", "--background-rate=20K", "x");
 
         assertThat(screen)
                 .containsPattern("\r\033\\[Krestoring \\[#* *] +\\d+%  [0-9.]+ [KM]iB of [0-9.]+ [KM]iB, "
