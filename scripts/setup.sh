@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing of Debian's packages: with apt-get when root, else it prints the command
-# and exits with 1. Usage: scripts/setup.sh [run|guest|build|all]...   (default: all)
+# and exits with 1. Usage: scripts/setup.sh [run|guest|build|test|all]...   (default: all)
 #   run    what running a VM needs        guest  what building the demo's guest needs
-#   build  what building Dormouse needs   all    these three
+#   build  what building Dormouse needs   test   what only its tests need
+#   all    these four
 # Called before every command that needs it, so it asks no package database: only files and PATH.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -47,6 +48,12 @@ need_for_build() {
   [[ "$EUID" -ne 0 || -d "$DORMOUSE_CACHE_DIR/maven" ]] || need maven have mvn
 }
 
+need_for_test() {
+  need ovmf test -e /usr/share/OVMF/OVMF_CODE_4M.fd
+  need iproute2 have ip
+  need bsdutils have script
+}
+
 install_missing() {
   local log command
   command="apt-get install --yes --no-install-recommends ${missing[*]}"
@@ -69,9 +76,9 @@ install_missing() {
 
 for part in "${@:-all}"; do
   case "$part" in
-    run | guest | build) "need_for_$part" ;;
-    all) need_for_run && need_for_guest && need_for_build ;;
-    *) fail "setup: '$part' is not one of run, guest, build, all" ;;
+    run | guest | build | test) "need_for_$part" ;;
+    all) need_for_run && need_for_guest && need_for_build && need_for_test ;;
+    *) fail "setup: '$part' is not one of run, guest, build, test, all" ;;
   esac
 done
 [[ "${#missing[@]}" -eq 0 ]] || install_missing

@@ -3,9 +3,11 @@ package dev.dormouse.bench;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.VmStatus;
 import dev.dormouse.qmp.Migrations;
+import dev.dormouse.qmp.QemuException;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.qmp.QmpEvent;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +20,9 @@ import java.util.Set;
 /// itself: through a pipe, as most scripts do it, takes several times as long.
 final class StockQemu {
     private static final Duration TIMEOUT = Duration.ofMinutes(1);
+    /// Its sockets close a moment before it is gone.
+    private static final Duration EXIT_GRACE = Duration.ofSeconds(2);
+
     private final Engine engine;
     private final String vm;
     private final Path file;
@@ -55,6 +60,8 @@ final class StockQemu {
     }
 
     /// Starts a QEMU that restores the file; returns when QEMU has been told to.
+    ///
+    /// @throws QemuException if QEMU could not load the file; its process is gone then
     QemuProcess restore() throws IOException {
         VmStatus status = engine.status(vm);
         for (String socket : new String[] {"qmp", "oob", "rate", "control"}) {
@@ -63,17 +70,32 @@ final class StockQemu {
         var spec = new QemuProcess.Spec(
                 engine.commandLine(vm, true), engine.home().vm(vm).resolve("stock.log"));
         QemuProcess qemu = QemuProcess.start(spec.withInput(file));
+        try {
+            load(qemu, status);
+            return qemu;
+        } catch (IOException e) {
+            if (qemu.awaitExit(EXIT_GRACE)) {
+                throw qemu.died(e);
+            }
+            qemu.kill();
+            throw e;
+        }
+    }
+
+    private void load(QemuProcess qemu, VmStatus status) throws IOException {
         try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
             QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             var migrations = new Migrations(qmp);
             prepare(migrations, version);
             long mark = qmp.eventMark();
             migrations.startIncoming(version.atLeast(9, 0) ? "file:" + file : "fd:0");
-            migrations.awaitStatusEvent(mark, Set.of("completed", "failed"), TIMEOUT);
+            QmpEvent end = migrations.awaitStatusEvent(mark, Set.of("completed", "failed"), TIMEOUT);
+            if ("failed".equals(end.data().get("status"))) {
+                migrations.awaitCompleted(TIMEOUT); // Throws with QEMU's reason.
+            }
             // The save was of a paused VM, so it comes back paused.
             qmp.execute("cont");
         }
-        return qemu;
     }
 
     private static void prepare(Migrations migrations, QemuVersion version) throws IOException {

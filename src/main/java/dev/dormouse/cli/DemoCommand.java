@@ -60,7 +60,7 @@ final class DemoCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         DemoOptions options = DemoOptions.DEFAULT
-                .withMemory(memory, MemorySize.parse(memory))
+                .withMemory(memory, MemorySize.parse("--memory", memory))
                 .withMemoryBackend(memoryBackend)
                 .withQemu(((Main) spec.root().userObject()).qemu());
         Path folder = Files.createTempDirectory(cache(), "demo-");

@@ -2,10 +2,12 @@ package dev.dormouse.cli;
 
 import dev.dormouse.base.DormouseException;
 import dev.dormouse.base.Json;
+import dev.dormouse.engine.ErrorText;
+import dev.dormouse.engine.UsageException;
 import dev.dormouse.image.CorruptImageException;
 import dev.dormouse.image.UnsupportedImageException;
+import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.FileSystemException;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine;
@@ -76,30 +78,17 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
                 default -> {}
             }
         }
-        return failure instanceof IllegalArgumentException ? USAGE : FAILED;
+        return failure instanceof IllegalArgumentException || failure instanceof UsageException ? USAGE : FAILED;
     }
 
     /// {@return one line for people}
     static String message(Throwable e) {
         String text = switch (e) {
             case DormouseException _, IllegalArgumentException _ -> String.valueOf(e.getMessage());
-            case FileSystemException file -> fileMessage(file);
-            case java.io.IOException _ -> e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+            case IOException io -> ErrorText.of(io);
             default -> "internal error: %s; DORMOUSE_DEBUG=1 shows where, please report it".formatted(e);
         };
         return text.strip().replaceAll("\\s*\\R\\s*", " ");
-    }
-
-    private static String fileMessage(FileSystemException e) {
-        String what = e.getReason() != null
-                ? e.getReason()
-                : switch (e) {
-                    case java.nio.file.NoSuchFileException _ -> "not found";
-                    case java.nio.file.AccessDeniedException _ -> "permission denied";
-                    case java.nio.file.FileAlreadyExistsException _ -> "exists already";
-                    default -> e.getClass().getSimpleName();
-                };
-        return e.getFile() + ": " + what;
     }
 
     private void print(PrintWriter err, String message, Exception e) {

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 
 @Command(
@@ -26,11 +27,10 @@ final class ImageListCommand extends FactsCommand {
         for (String id : images.ids()) {
             facts.add(add(table, images, id));
         }
-        return print(
-                facts,
-                facts.isEmpty()
-                        ? "no images; 'dormouse suspend' and 'dormouse checkpoint' make them"
-                        : table.toString());
+        if (facts.isEmpty()) {
+            return print(facts, "no images; 'dormouse suspend' and 'dormouse checkpoint' make them");
+        }
+        return print(facts, table + errors(facts));
     }
 
     /// A damaged image must not hide the others.
@@ -53,8 +53,16 @@ final class ImageListCommand extends FactsCommand {
             table.row(id, metadata.vm(), metadata.created(), memory, size, String.join(", ", users));
         } catch (IOException e) {
             facts.put("error", Failures.message(e));
-            table.row(id, "(unreadable)", Failures.message(e), null, size, String.join(", ", users));
+            table.row(id, "(unreadable)", null, null, size, String.join(", ", users));
         }
         return facts;
+    }
+
+    /// {@return why images cannot be read, a line each below the table}
+    private static String errors(List<Map<String, Object>> facts) {
+        return facts.stream()
+                .filter(image -> image.containsKey("error"))
+                .map(image -> "\n" + image.get("error"))
+                .collect(Collectors.joining());
     }
 }

@@ -5,7 +5,11 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// One line on a terminal that shows how far something is: bytes, rate, time left. Nothing is shown in
 /// the first second, so what is fast stays silent, and nothing at all where there is no terminal. Any
@@ -19,6 +23,7 @@ final class ProgressBar implements AutoCloseable {
 
     private final PrintWriter terminal;
     private final boolean enabled;
+    private final @Nullable ScheduledExecutorService clock;
     private final LongSupplier nanos;
     private final long startNanos;
     private String phase = "";
@@ -26,10 +31,17 @@ final class ProgressBar implements AutoCloseable {
     private long phaseStartBytes;
     private long drawnNanos;
     private boolean drawn;
+    private @Nullable String pendingStep;
 
     ProgressBar(PrintWriter terminal, boolean enabled, LongSupplier nanos) {
+        this(terminal, enabled, nanos, null);
+    }
+
+    private ProgressBar(
+            PrintWriter terminal, boolean enabled, LongSupplier nanos, @Nullable ScheduledExecutorService clock) {
         this.terminal = terminal;
         this.enabled = enabled;
+        this.clock = clock;
         this.nanos = nanos;
         this.startNanos = nanos.getAsLong();
         this.drawnNanos = startNanos - REDRAW_NANOS;
@@ -37,7 +49,14 @@ final class ProgressBar implements AutoCloseable {
 
     /// {@return a bar that shows itself only if standard error is a terminal}
     static ProgressBar onTerminal(PrintWriter err) {
-        return new ProgressBar(err, isTerminal(Path.of("/proc/self/fd/2")), System::nanoTime);
+        if (!isTerminal(Path.of("/proc/self/fd/2"))) {
+            return new ProgressBar(err, false, System::nanoTime);
+        }
+        var clock = Executors.newSingleThreadScheduledExecutor(
+                Thread.ofPlatform().daemon().name("progress-bar").factory());
+        var bar = new ProgressBar(err, true, System::nanoTime, clock);
+        var _ = clock.schedule(bar::showPending, SILENT_NANOS, TimeUnit.NANOSECONDS);
+        return bar;
     }
 
     /// What [System#console] answers is about standard input and output; this asks for one descriptor.
@@ -53,6 +72,7 @@ final class ProgressBar implements AutoCloseable {
     /// Shows how much is done of a phase.
     synchronized void update(String newPhase, long doneBytes, long totalBytes) {
         long now = nanos.getAsLong();
+        pendingStep = null;
         if (!newPhase.equals(phase)) {
             phase = newPhase;
             phaseStartNanos = now;
@@ -68,15 +88,26 @@ final class ProgressBar implements AutoCloseable {
     /// Shows a step whose end cannot be foreseen.
     synchronized void step(String what) {
         phase = what;
+        pendingStep = what;
+        showPending();
+    }
+
+    /// Shows the step that began in the silent first second and still goes on.
+    synchronized void showPending() {
         long now = nanos.getAsLong();
-        if (enabled && now - startNanos >= SILENT_NANOS) {
-            draw(now, what + " ...");
+        if (enabled && pendingStep != null && now - startNanos >= SILENT_NANOS) {
+            draw(now, pendingStep + " ...");
+            pendingStep = null;
         }
     }
 
     /// Wipes the line. What is written after that starts at its beginning.
     @Override
     public synchronized void close() {
+        pendingStep = null;
+        if (clock != null) {
+            clock.shutdownNow();
+        }
         if (drawn) {
             terminal.print(CLEAR);
             terminal.flush();

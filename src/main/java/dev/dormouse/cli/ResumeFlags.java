@@ -38,7 +38,7 @@ final class ResumeFlags {
     ResumeOptions options() {
         RestoreOptions restore = RestoreOptions.DEFAULT.withPlacement(placement);
         if (backgroundRate != null) {
-            restore = restore.withRateBytesPerSecond(MemorySize.parse(backgroundRate));
+            restore = restore.withRateBytesPerSecond(MemorySize.parse("--background-rate", backgroundRate));
         }
         return new ResumeOptions(eager, keepImage, discardChanges, restore);
     }

@@ -31,9 +31,11 @@ final class StopCommand extends FactsCommand {
             throw new IllegalArgumentException(
                     "--timeout is %d, 1 to 86400 seconds are allowed".formatted(timeoutSeconds));
         }
+        var cancellation = main().interruption().arm();
         return print(show(bar -> {
-            bar.step("waiting for the guest to shut down");
-            return engine().stop(name, force, Duration.ofSeconds(timeoutSeconds), new ProgressListener(bar));
+            bar.step(force ? "ending QEMU" : "waiting for the guest to shut down");
+            return engine().stop(
+                            name, force, Duration.ofSeconds(timeoutSeconds), new ProgressListener(bar), cancellation);
         }));
     }
 }

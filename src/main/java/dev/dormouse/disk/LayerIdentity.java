@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
@@ -44,17 +45,27 @@ public record LayerIdentity(
     /// moves the modification time, unless he hides it with intent.
     public void check() throws IOException {
         LayerIdentity now = of(layer);
-        refuseUnlessEqual("size", sizeBytes, now.sizeBytes);
-        refuseUnlessEqual("inode", inode, now.inode);
-        refuseUnlessEqual("modification time", modifiedNanos, now.modifiedNanos);
+        if (sizeBytes != now.sizeBytes) {
+            throw changed("its size was %d bytes and is %d".formatted(sizeBytes, now.sizeBytes));
+        }
+        if (inode != now.inode) {
+            throw changed("its inode was %d and is %d, it is another file".formatted(inode, now.inode));
+        }
+        if (modifiedNanos != now.modifiedNanos) {
+            throw changed(
+                    "it was modified last at %s and now at %s".formatted(time(modifiedNanos), time(now.modifiedNanos)));
+        }
     }
 
-    private void refuseUnlessEqual(String what, long frozen, long found) throws DiskException {
-        if (frozen != found) {
-            throw new DiskException(
-                    "%s: disk layer changed since the checkpoint, its %s was %d and is %d; put the unchanged file back"
-                            .formatted(layer.path(), what, frozen, found));
-        }
+    private DiskException changed(String how) {
+        return new DiskException(
+                "%s: disk layer changed since the checkpoint, %s; move the file that it was back to its place"
+                        .formatted(layer.path(), how));
+    }
+
+    /// {@return for example `2026-01-31T12:00:00.123456789Z`}
+    private static Instant time(long nanos) {
+        return Instant.ofEpochSecond(0, nanos);
     }
 
     private static long nanos(Object time) {

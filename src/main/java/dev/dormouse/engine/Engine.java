@@ -1,21 +1,15 @@
 package dev.dormouse.engine;
 
-import dev.dormouse.qmp.QemuProcess;
-import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// All that can be done with VMs and images under one home. Each call runs in the caller's thread to its
 /// end and holds the lock of the VM, so any number of threads and processes may call.
 public final class Engine {
-    private static final Duration EXIT_TIMEOUT = Duration.ofSeconds(30);
-    private static final Duration RESTORE_PATIENCE = Duration.ofMinutes(10);
-    private static final Duration END_PATIENCE = Duration.ofSeconds(2);
     private final Home home;
     private final @Nullable QemuTools tools;
 
@@ -90,7 +84,7 @@ public final class Engine {
     public SuspendResult suspend(String name, OperationListener listener, Cancellation cancellation)
             throws IOException {
         Vm vm = Vm.open(home, name);
-        try (VmLock _ = lockAfterRestore(vm, "suspend", listener)) {
+        try (VmLock _ = RestoreWait.lock(vm, "suspend", listener, cancellation)) {
             settleAndRecover(vm, listener);
             return new Suspend(home, tools(), vm, listener, cancellation).suspend();
         }
@@ -100,7 +94,7 @@ public final class Engine {
     public SuspendResult checkpoint(String name, OperationListener listener, Cancellation cancellation)
             throws IOException {
         Vm vm = Vm.open(home, name);
-        try (VmLock _ = lockAfterRestore(vm, "checkpoint", listener)) {
+        try (VmLock _ = RestoreWait.lock(vm, "checkpoint", listener, cancellation)) {
             settleAndRecover(vm, listener);
             return new Suspend(home, tools(), vm, listener, cancellation).checkpoint();
         }
@@ -129,72 +123,23 @@ public final class Engine {
         return status(name);
     }
 
+    /// As [#stop(String, boolean, Duration, OperationListener, Cancellation)], by nobody cancelled.
+    public VmStatus stop(String name, boolean force, Duration timeout, OperationListener listener) throws IOException {
+        return stop(name, force, timeout, listener, new Cancellation());
+    }
+
     /// Ends a running VM: by the guest's own shutdown, or at once.
     ///
-    /// @param force end QEMU without asking the guest; also one whose restore was cut off, which is
-    ///     suspended again then, or crashed if it has written its disks
+    /// @param force end QEMU without asking the guest; also one whose restore was cut off or lacks a page
+    ///     that cannot be read, which is suspended again then, or crashed if it has written its disks
     /// @param timeout how long the guest may take to shut down
-    public VmStatus stop(String name, boolean force, Duration timeout, OperationListener listener) throws IOException {
+    /// @param cancellation heeded while it waits for the guest, which may still shut down then, or for a restore
+    public VmStatus stop(
+            String name, boolean force, Duration timeout, OperationListener listener, Cancellation cancellation)
+            throws IOException {
         Vm vm = Vm.open(home, name);
-        try (VmLock _ = lockAfterRestore(vm, "stop", listener)) {
-            recoverToStop(vm, force, listener);
-            VmRecord record = vm.record();
-            if (record.state() == VmState.RESTORING) {
-                giveUpRestore(vm, record);
-                return status(name);
-            }
-            QemuProcess qemu = vm.qemu(record)
-                    .filter(_ -> record.state() == VmState.RUNNING)
-                    .orElseThrow(() -> new VmException("vm %s: not running, there is nothing to stop".formatted(name)));
-            end(vm, qemu, force, timeout);
-            vm.enter(VmState.STOPPED, record.withQemu(null));
-            listener.step("merging the disks");
-            new Merge(home, tools(), vm).offline();
-        }
+        new Stop(home, tools(), vm, listener, cancellation).run(force, timeout);
         return status(name);
-    }
-
-    private void recoverToStop(Vm vm, boolean force, OperationListener listener) throws IOException {
-        try {
-            settleAndRecover(vm, listener);
-        } catch (IOException e) {
-            if (!force) {
-                throw new VmException(
-                        "vm %s: its restore was cut off and cannot be carried on: %s; 'dormouse stop --force %s' gives it up"
-                                .formatted(vm.name(), e.getMessage(), vm.name()),
-                        e);
-            }
-            listener.step("giving the restore up: " + e.getMessage());
-        }
-    }
-
-    /// Of a restore whose page server died while the guest ran, and which cannot be recovered: all that is left
-    /// is to end it. Its image is still there; whether its disks were written decides what it is then.
-    private void giveUpRestore(Vm vm, VmRecord record) throws IOException {
-        Optional<QemuProcess> qemu = vm.qemu(record);
-        if (qemu.isPresent()) {
-            qemu.get().kill(); // It would wait for vCPUs that wait for pages.
-        }
-        new Settle(home, tools(), vm).run();
-    }
-
-    private void end(Vm vm, QemuProcess qemu, boolean force, Duration timeout) throws IOException {
-        try (QmpClient qmp = new QemuStarter(tools(), vm).connect(qemu)) {
-            qmp.execute(force ? "quit" : "system_powerdown");
-        } catch (IOException e) {
-            if (qemu.isAlive() && !force) {
-                throw e;
-            }
-        }
-        if (qemu.awaitExit(force ? EXIT_TIMEOUT : timeout)) {
-            return;
-        }
-        if (!force) {
-            throw new VmException(
-                    "vm %s: the guest did not shut down within %d s, 'dormouse stop --force %s' ends it at once"
-                            .formatted(vm.name(), timeout.toSeconds(), vm.name()));
-        }
-        qemu.terminate(EXIT_TIMEOUT);
     }
 
     /// Removes a VM that has no QEMU: its overlays and its suspended memory go, disks it was given stay.
@@ -224,20 +169,5 @@ public final class Engine {
             listener.step("recovering the restore");
             new Recovery(home, tools(), vm, listener).run();
         }
-    }
-
-    /// A capture needs all of the memory to be there, so it asks for haste and waits.
-    private VmLock lockAfterRestore(Vm vm, String operation, OperationListener listener) throws IOException {
-        Optional<VmLock> lock = VmLock.tryAcquire(vm, operation);
-        if (lock.isPresent()) {
-            return lock.get();
-        }
-        if (vm.record().state() != VmState.RESTORING && vm.restoreRecord().isEmpty()) {
-            // A restore may have taken its record away and be about to let the lock go.
-            return VmLock.acquire(vm, operation, END_PATIENCE);
-        }
-        listener.step("waiting until the VM is restored");
-        RestoreStatus.askForHaste(vm.sockets());
-        return VmLock.acquire(vm, operation, RESTORE_PATIENCE);
     }
 }

@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Refuses what a user might add to QEMU's command line that would break a suspend or a restore.
 final class ExtraArguments {
@@ -43,8 +44,8 @@ final class ExtraArguments {
 
     private ExtraArguments() {}
 
-    /// @throws VmException that names the first argument that is not allowed, and why
-    static void check(String vmName, List<String> arguments) throws VmException {
+    /// @throws UsageException that names the first argument that is not allowed, and why
+    static void check(String vmName, List<String> arguments) throws UsageException {
         for (int i = 0; i < arguments.size(); i++) {
             String argument =
                     arguments.get(i).startsWith("--") ? arguments.get(i).substring(1) : arguments.get(i);
@@ -53,13 +54,16 @@ final class ExtraArguments {
                 reason = refusedValue(arguments.get(i - 1), argument);
             }
             if (reason != null) {
-                throw new VmException(
+                throw new UsageException(
                         "vm %s: extra argument '%s' is not allowed: %s".formatted(vmName, argument, reason));
             }
         }
     }
 
-    private static @org.jspecify.annotations.Nullable String refusedValue(String option, String value) {
+    private static @Nullable String refusedValue(String option, String value) {
+        if (value.contains("hugetlb")) {
+            return "huge pages are not supported yet";
+        }
         boolean isObject = option.endsWith("-object");
         if (isObject && value.contains("memory-backend-file")) {
             return "memory in a regular file is destroyed by a postcopy restore; use --memory-backend";
@@ -69,9 +73,6 @@ final class ExtraArguments {
         }
         if (option.endsWith("-overcommit") && value.contains("mem-lock=on")) {
             return "locked memory is faulted in at once, which undoes a lazy restore";
-        }
-        if (value.contains("hugetlb")) {
-            return "huge pages are not supported yet";
         }
         if (option.endsWith("-device") && (value.startsWith("vfio") || value.startsWith("vhost-vdpa"))) {
             return "a device of the host cannot be migrated, so the VM could never be suspended";

@@ -134,9 +134,9 @@ public record Home(Path root, Path runtime) {
         return ids;
     }
 
-    static void checkName(String name) throws VmException {
+    static void checkName(String name) throws UsageException {
         if (!NAME.matcher(name).matches()) {
-            throw new VmException(
+            throw new UsageException(
                     "VM name '%s': not allowed, use 1 to 40 letters, digits, '.', '_' or '-', a letter or digit first"
                             .formatted(name));
         }

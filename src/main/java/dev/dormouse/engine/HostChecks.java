@@ -89,7 +89,10 @@ public final class HostChecks {
             qemu = QemuBinary.locate(configured);
             version = qemu.version();
         } catch (IOException e) {
-            fail("QEMU", message(e), "install QEMU 7.2 or newer (Debian: qemu-system-x86), or name one with --qemu");
+            fail(
+                    "QEMU",
+                    ErrorText.of(e),
+                    "install QEMU 7.2 or newer (Debian: qemu-system-x86), or name one with --qemu");
             return;
         }
         qemuVersion(qemu, version);
@@ -113,7 +116,7 @@ public final class HostChecks {
         try {
             ok("qemu-img", qemu.imageTool().toString());
         } catch (IOException e) {
-            fail("qemu-img", message(e), "install it (Debian: qemu-utils)");
+            fail("qemu-img", ErrorText.of(e), "install it (Debian: qemu-utils)");
         }
     }
 
@@ -127,7 +130,7 @@ public final class HostChecks {
             String[] parts = missing.get().split("; ", 2);
             fail("userfaultfd", parts[0], parts.length > 1 ? parts[1] : "use 'dormouse resume --eager'");
         } catch (IOException e) {
-            fail("userfaultfd", message(e), "use 'dormouse resume --eager'");
+            fail("userfaultfd", ErrorText.of(e), "use 'dormouse resume --eager'");
         }
     }
 
@@ -140,7 +143,7 @@ public final class HostChecks {
                 warn("KVM", accelerator.reason(), kvmRemedy());
             }
         } catch (IOException e) {
-            warn("KVM", message(e), kvmRemedy());
+            warn("KVM", ErrorText.of(e), kvmRemedy());
         }
     }
 
@@ -157,7 +160,7 @@ public final class HostChecks {
             home = Home.fromEnvironment(environment);
             space(home);
         } catch (IOException e) {
-            fail("home", message(e), "set DORMOUSE_HOME to a folder that you may write");
+            fail("home", ErrorText.of(e), "set DORMOUSE_HOME to a folder that you may write");
             return;
         }
         int bytes = home.runtime().toString().getBytes(StandardCharsets.UTF_8).length + SOCKET_NAME_BYTES;
@@ -197,7 +200,7 @@ public final class HostChecks {
                 warn("/dev/shm", "is " + store.type(), "mount a tmpfs there, for VMs with shared memory");
             }
         } catch (IOException e) {
-            warn("/dev/shm", message(e), "mount a tmpfs there, for VMs with shared memory");
+            warn("/dev/shm", ErrorText.of(e), "mount a tmpfs there, for VMs with shared memory");
         }
     }
 
@@ -209,11 +212,5 @@ public final class HostChecks {
         } else {
             fail("setsid", "not found on PATH", "install it (Debian: util-linux)");
         }
-    }
-
-    private static String message(IOException e) {
-        return e instanceof java.nio.file.FileSystemException
-                ? e.getMessage() + ": " + e.getClass().getSimpleName()
-                : String.valueOf(e.getMessage());
     }
 }

@@ -11,12 +11,13 @@ public final class MemorySize {
 
     /// {@return the size in bytes}
     ///
+    /// @param what names the size for whoever gave it, for example `--memory`
     /// @throws IllegalArgumentException if the text has another form
-    public static long parse(String text) {
+    public static long parse(String what, String text) {
         Matcher form = FORM.matcher(text.strip());
         if (!form.matches()) {
             throw new IllegalArgumentException(
-                    "size is '%s', a number with K, M, G or T is allowed, as in 4G".formatted(text));
+                    "%s is '%s', a number with K, M, G or T is allowed, as in 4G".formatted(what, text));
         }
         int shift = switch (Character.toUpperCase(form.group(2).charAt(0))) {
             case 'K' -> 10;
@@ -26,7 +27,7 @@ public final class MemorySize {
         };
         long count = Long.parseLong(form.group(1));
         if (count > Long.MAX_VALUE >> shift) {
-            throw new IllegalArgumentException("size is '%s', less than 8388608T is allowed".formatted(text));
+            throw new IllegalArgumentException("%s is '%s', less than 8388608T is allowed".formatted(what, text));
         }
         return count << shift;
     }

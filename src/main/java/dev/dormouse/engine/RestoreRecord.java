@@ -51,66 +51,36 @@ public record RestoreRecord(
     }
 
     RestoreRecord with(Phase newPhase) {
+        return copy(newPhase, qemu, server, placement);
+    }
+
+    RestoreRecord withPlacement(List<String> ways) {
+        return copy(phase, qemu, server, ways);
+    }
+
+    RestoreRecord withServer(ProcessRef newServer) {
+        return copy(phase, qemu, newServer, placement);
+    }
+
+    RestoreRecord withQemu(ProcessRef newQemu) {
+        return copy(phase, newQemu, server, placement);
+    }
+
+    /// {@return the same restore with what changes while it goes on}
+    private RestoreRecord copy(
+            Phase newPhase, @Nullable ProcessRef newQemu, ProcessRef newServer, List<String> newPlacement) {
         return new RestoreRecord(
                 image,
                 newPhase,
                 keepImage,
                 eager,
-                qemu,
-                server,
-                qmpSocket,
-                migrationSocket,
-                ramSectionId,
-                ramBlocks,
-                placement,
-                overlays);
-    }
-
-    RestoreRecord withPlacement(List<String> ways) {
-        return new RestoreRecord(
-                image,
-                phase,
-                keepImage,
-                eager,
-                qemu,
-                server,
-                qmpSocket,
-                migrationSocket,
-                ramSectionId,
-                ramBlocks,
-                ways,
-                overlays);
-    }
-
-    RestoreRecord withServer(ProcessRef newServer) {
-        return new RestoreRecord(
-                image,
-                phase,
-                keepImage,
-                eager,
-                qemu,
+                newQemu,
                 newServer,
                 qmpSocket,
                 migrationSocket,
                 ramSectionId,
                 ramBlocks,
-                placement,
-                overlays);
-    }
-
-    RestoreRecord withQemu(ProcessRef newQemu) {
-        return new RestoreRecord(
-                image,
-                phase,
-                keepImage,
-                eager,
-                newQemu,
-                server,
-                qmpSocket,
-                migrationSocket,
-                ramSectionId,
-                ramBlocks,
-                placement,
+                newPlacement,
                 overlays);
     }
 }

@@ -41,6 +41,7 @@ final class RestoreStatus implements RestoreListener {
         this.file = sockets.runtime().resolve("restore-status");
         this.hurryFile = hurryFile(sockets);
         Files.deleteIfExists(hurryFile);
+        Files.deleteIfExists(file); // Of a page server that was killed: its stall is not ours.
         var _ = relay.scheduleWithFixedDelay(this::refresh, 0, REFRESH_MILLIS, TimeUnit.MILLISECONDS);
     }
 

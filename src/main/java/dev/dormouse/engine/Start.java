@@ -24,6 +24,14 @@ final class Start {
 
     void run(boolean discardState) throws IOException {
         VmRecord record = bootable(vm.record(), discardState);
+        try {
+            boot(record);
+        } catch (IOException e) {
+            throw new VmException("vm %s: start failed: %s".formatted(vm.name(), ErrorText.of(e)), e);
+        }
+    }
+
+    private void boot(VmRecord record) throws IOException {
         QemuStarter starter = new QemuStarter(tools, vm);
         QemuProcess qemu = starter.start(vm.config(), record.chains(), false);
         vm.enter(VmState.RUNNING, record.withQemu(new ProcessRef(qemu.pid(), qemu.startTimeTicks())));

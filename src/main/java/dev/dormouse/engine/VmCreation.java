@@ -6,6 +6,7 @@ import dev.dormouse.engine.VmConfig.Disk;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.engine.VmRequest.NetworkRequest;
 import dev.dormouse.qmp.QemuBinary;
+import dev.dormouse.qmp.QemuException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,7 +62,7 @@ final class VmCreation {
                 request.name(),
                 memoryBytes(),
                 cpus(),
-                qemu.machineType(Objects.requireNonNullElse(request.machine(), "q35")),
+                machineType(qemu),
                 accelerator,
                 cpuModel(qemu),
                 request.memoryBackendChoice(),
@@ -78,21 +79,36 @@ final class VmCreation {
                 qemu.version().numbers());
     }
 
-    private long memoryBytes() throws VmException {
-        long bytes = MemorySize.parse(Objects.requireNonNullElse(request.memory(), DEFAULT_MEMORY));
+    private long memoryBytes() throws UsageException {
+        long bytes = MemorySize.parse("memory", Objects.requireNonNullElse(request.memory(), DEFAULT_MEMORY));
         if (bytes < MEMORY_BYTES_MIN || bytes % (1 << 20) != 0) {
-            throw new VmException("vm %s: memory is %s, 16M or more in whole MiB is allowed"
+            throw new UsageException("vm %s: memory is %s, 16M or more in whole MiB is allowed"
                     .formatted(request.name(), request.memory()));
         }
         return bytes;
     }
 
-    private int cpus() throws VmException {
+    private int cpus() throws UsageException {
         int cpus = Objects.requireNonNullElse(request.cpus(), 1);
         if (cpus < 1 || cpus > 255) {
-            throw new VmException("vm %s: CPU count is %d, 1 to 255 are allowed".formatted(request.name(), cpus));
+            throw new UsageException("vm %s: CPU count is %d, 1 to 255 are allowed".formatted(request.name(), cpus));
         }
         return cpus;
+    }
+
+    private String machineType(QemuBinary qemu) throws IOException {
+        String name = Objects.requireNonNullElse(request.machine(), "q35");
+        try {
+            return qemu.machineType(name);
+        } catch (QemuException e) {
+            if (qemu.machineTypes().isEmpty()) {
+                throw e; // It did not even list those that it knows.
+            }
+            throw new UsageException(
+                    "vm %s: QEMU knows no machine type '%s', '%s -machine help' lists those that it knows"
+                            .formatted(request.name(), name, qemu.path()),
+                    e);
+        }
     }
 
     /// `max` and `host` mean something else on each QEMU and each host, so a restore could not be sure of
@@ -101,12 +117,12 @@ final class VmCreation {
         String model = Objects.requireNonNullElse(request.cpu(), "qemu64-v1");
         String name = model.split(",", 2)[0];
         if (List.of("max", "host").contains(name)) {
-            throw new VmException(
+            throw new UsageException(
                     "vm %s: CPU model '%s' differs from host to host, name a model, as in --cpu Nehalem-v1"
                             .formatted(request.name(), name));
         }
         if (!qemu.cpuModels().contains(name)) {
-            throw new VmException("vm %s: QEMU knows no CPU model '%s', '%s -cpu help' lists those that it knows"
+            throw new UsageException("vm %s: QEMU knows no CPU model '%s', '%s -cpu help' lists those that it knows"
                     .formatted(request.name(), name, qemu.path()));
         }
         return model;
@@ -116,7 +132,7 @@ final class VmCreation {
         Disk.Interface attachment =
                 Choice.of("disk attachment", Disk.Interface.class, disk.attachment(), Disk.Interface.VIRTIO);
         if ((disk.path() == null) == (disk.golden() == null)) {
-            throw new VmException(
+            throw new UsageException(
                     "vm %s: a disk has either a path of its own or a golden base".formatted(request.name()));
         }
         if (disk.golden() == null) {
@@ -181,7 +197,7 @@ final class VmCreation {
     private VmConfig.@Nullable UefiFirmware uefi() throws IOException {
         if (request.uefiCode() == null || request.uefiVariables() == null) {
             if (request.uefiCode() != null || request.uefiVariables() != null) {
-                throw new VmException(
+                throw new UsageException(
                         "vm %s: UEFI needs both the firmware and a variable store".formatted(request.name()));
             }
             return null;
@@ -194,7 +210,8 @@ final class VmCreation {
     private VmConfig.@Nullable Kernel kernel() throws IOException {
         if (request.kernel() == null) {
             if (request.initrd() != null || request.append() != null) {
-                throw new VmException("vm %s: an initrd or kernel arguments need a kernel".formatted(request.name()));
+                throw new UsageException(
+                        "vm %s: an initrd or kernel arguments need a kernel".formatted(request.name()));
             }
             return null;
         }
@@ -212,19 +229,23 @@ final class VmCreation {
         return path.toString();
     }
 
-    private List<VmConfig.Network> networks() throws VmException {
+    private List<VmConfig.Network> networks() throws UsageException {
         var result = new ArrayList<VmConfig.Network>();
         for (NetworkRequest network : orEmpty(request.networks())) {
-            boolean user = network.mode().equals("user");
-            if (!List.of("user", "tap", "bridge").contains(network.mode()) || user != (network.target() == null)) {
-                throw new VmException("vm %s: network '%s', allowed are user, tap=NAME and bridge=NAME"
-                        .formatted(request.name(), network.mode()));
+            // A file may lack the mode.
+            String mode = Objects.requireNonNullElse(network.mode(), "without a mode");
+            boolean user = mode.equals("user");
+            if (!List.of("user", "tap", "bridge").contains(mode) || user != (network.target() == null)) {
+                throw new UsageException("vm %s: network '%s', allowed are user, tap=NAME and bridge=NAME"
+                        .formatted(request.name(), mode));
+            }
+            List<String> forwards = orEmpty(network.forwards());
+            if (!user && !forwards.isEmpty()) {
+                throw new UsageException("vm %s: network '%s' has forwards, only the network user may have them"
+                        .formatted(request.name(), mode));
             }
             result.add(new VmConfig.Network(
-                    network.mode(),
-                    network.target(),
-                    orEmpty(network.forwards()),
-                    network.mac() == null ? randomMac() : network.mac()));
+                    mode, network.target(), forwards, network.mac() == null ? randomMac() : network.mac()));
         }
         return result;
     }

@@ -3,7 +3,7 @@ package dev.dormouse.engine;
 import dev.dormouse.base.DormouseException;
 
 /// What was asked of a VM or an image cannot be done in the state it is in, or it does not exist.
-public final class VmException extends DormouseException {
+public sealed class VmException extends DormouseException permits UsageException {
     private static final long serialVersionUID = 1L;
 
     public VmException(String message) {

@@ -30,13 +30,25 @@ final class VmLock implements AutoCloseable {
 
     /// As [#acquire(Vm, String)], but waits for the holder, at most for the time given.
     static VmLock acquire(Vm vm, String operation, Duration patience) throws IOException {
+        return acquire(vm, operation, patience, () -> true);
+    }
+
+    /// What somebody who waits for a lock does again and again meanwhile.
+    @FunctionalInterface
+    interface Turn {
+        /// {@return whether to wait on}
+        boolean run() throws IOException;
+    }
+
+    /// As [#acquire(Vm, String, Duration)], and runs the turn meanwhile, until it does not want to wait on.
+    static VmLock acquire(Vm vm, String operation, Duration patience, Turn turn) throws IOException {
         long end = System.nanoTime() + patience.toNanos();
         while (true) {
             Optional<VmLock> lock = tryAcquire(vm, operation);
             if (lock.isPresent()) {
                 return lock.get();
             }
-            if (System.nanoTime() - end >= 0) {
+            if (System.nanoTime() - end >= 0 || !turn.run()) {
                 throw new VmException("vm %s: busy, %s; wait for it to end".formatted(vm.name(), holder(vm)));
             }
             sleep();

@@ -3,6 +3,7 @@ package dev.dormouse.engine;
 import dev.dormouse.qmp.Accelerator;
 import io.avaje.jsonb.Json;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// What a user asks for when a VM is created, before it is resolved into a [VmConfig]. Null means "the
@@ -75,157 +76,117 @@ public record VmRequest(
     }
 
     public VmRequest withMemory(String value) {
-        return new VmRequest(
-                name,
-                value,
-                cpus,
-                machine,
-                accel,
-                cpu,
-                memoryBackend,
-                disks,
-                kernel,
-                initrd,
-                append,
-                networks,
-                vnc,
-                uefiCode,
-                uefiVariables,
-                guestAgent,
-                vmgenid,
-                extraArguments);
+        return with(copy -> copy.memory = value);
     }
 
     public VmRequest withCpus(int value) {
-        return new VmRequest(
-                name,
-                memory,
-                value,
-                machine,
-                accel,
-                cpu,
-                memoryBackend,
-                disks,
-                kernel,
-                initrd,
-                append,
-                networks,
-                vnc,
-                uefiCode,
-                uefiVariables,
-                guestAgent,
-                vmgenid,
-                extraArguments);
+        return with(copy -> copy.cpus = value);
     }
 
     public VmRequest withMachine(String value) {
-        return new VmRequest(
-                name,
-                memory,
-                cpus,
-                value,
-                accel,
-                cpu,
-                memoryBackend,
-                disks,
-                kernel,
-                initrd,
-                append,
-                networks,
-                vnc,
-                uefiCode,
-                uefiVariables,
-                guestAgent,
-                vmgenid,
-                extraArguments);
+        return with(copy -> copy.machine = value);
     }
 
     public VmRequest withMemoryBackend(String value) {
-        return new VmRequest(
-                name,
-                memory,
-                cpus,
-                machine,
-                accel,
-                cpu,
-                value,
-                disks,
-                kernel,
-                initrd,
-                append,
-                networks,
-                vnc,
-                uefiCode,
-                uefiVariables,
-                guestAgent,
-                vmgenid,
-                extraArguments);
+        return with(copy -> copy.memoryBackend = value);
     }
 
     public VmRequest withDisks(List<DiskRequest> value) {
-        return new VmRequest(
-                name,
-                memory,
-                cpus,
-                machine,
-                accel,
-                cpu,
-                memoryBackend,
-                value,
-                kernel,
-                initrd,
-                append,
-                networks,
-                vnc,
-                uefiCode,
-                uefiVariables,
-                guestAgent,
-                vmgenid,
-                extraArguments);
+        return with(copy -> copy.disks = value);
     }
 
     public VmRequest withKernel(String image, String initrdImage, String arguments) {
-        return new VmRequest(
-                name,
-                memory,
-                cpus,
-                machine,
-                accel,
-                cpu,
-                memoryBackend,
-                disks,
-                image,
-                initrdImage,
-                arguments,
-                networks,
-                vnc,
-                uefiCode,
-                uefiVariables,
-                guestAgent,
-                vmgenid,
-                extraArguments);
+        return with(copy -> {
+            copy.kernel = image;
+            copy.initrd = initrdImage;
+            copy.append = arguments;
+        });
+    }
+
+    public VmRequest withNetworks(List<NetworkRequest> value) {
+        return with(copy -> copy.networks = value);
+    }
+
+    public VmRequest withUefi(String code, String variables) {
+        return with(copy -> {
+            copy.uefiCode = code;
+            copy.uefiVariables = variables;
+        });
     }
 
     public VmRequest withExtraArguments(List<String> value) {
-        return new VmRequest(
-                name,
-                memory,
-                cpus,
-                machine,
-                accel,
-                cpu,
-                memoryBackend,
-                disks,
-                kernel,
-                initrd,
-                append,
-                networks,
-                vnc,
-                uefiCode,
-                uefiVariables,
-                guestAgent,
-                vmgenid,
-                value);
+        return with(copy -> copy.extraArguments = value);
+    }
+
+    private VmRequest with(Consumer<Copy> change) {
+        var copy = new Copy(this);
+        change.accept(copy);
+        return copy.request();
+    }
+
+    /// The same fields, open to changes: the one place that lists them all.
+    private static final class Copy {
+        private final String name;
+        private @Nullable String memory;
+        private @Nullable Integer cpus;
+        private @Nullable String machine;
+        private @Nullable String accel;
+        private @Nullable String cpu;
+        private @Nullable String memoryBackend;
+        private @Nullable List<DiskRequest> disks;
+        private @Nullable String kernel;
+        private @Nullable String initrd;
+        private @Nullable String append;
+        private @Nullable List<NetworkRequest> networks;
+        private @Nullable String vnc;
+        private @Nullable String uefiCode;
+        private @Nullable String uefiVariables;
+        private @Nullable Boolean guestAgent;
+        private @Nullable Boolean vmgenid;
+        private @Nullable List<String> extraArguments;
+
+        Copy(VmRequest request) {
+            name = request.name;
+            memory = request.memory;
+            cpus = request.cpus;
+            machine = request.machine;
+            accel = request.accel;
+            cpu = request.cpu;
+            memoryBackend = request.memoryBackend;
+            disks = request.disks;
+            kernel = request.kernel;
+            initrd = request.initrd;
+            append = request.append;
+            networks = request.networks;
+            vnc = request.vnc;
+            uefiCode = request.uefiCode;
+            uefiVariables = request.uefiVariables;
+            guestAgent = request.guestAgent;
+            vmgenid = request.vmgenid;
+            extraArguments = request.extraArguments;
+        }
+
+        VmRequest request() {
+            return new VmRequest(
+                    name,
+                    memory,
+                    cpus,
+                    machine,
+                    accel,
+                    cpu,
+                    memoryBackend,
+                    disks,
+                    kernel,
+                    initrd,
+                    append,
+                    networks,
+                    vnc,
+                    uefiCode,
+                    uefiVariables,
+                    guestAgent,
+                    vmgenid,
+                    extraArguments);
+        }
     }
 
     Accelerator.Choice acceleratorChoice() {

@@ -3,58 +3,19 @@ package dev.dormouse.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.base.Json;
-import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /// Runs the real commands on a VM without an operating system: its firmware is guest enough.
 @Tag("qemu")
 @Timeout(180)
-class CommandsQemuTest {
-    @TempDir
-    private Path folder;
-
-    @AfterEach
-    void stopEverything() {
-        for (Map<String, Object> vm : Json.parseObjects(ok("list", "--json"))) {
-            CliRun.of(folder, "stop", "--force", String.valueOf(vm.get("name")));
-        }
-    }
-
-    private String ok(String... args) {
-        CliRun run = CliRun.of(folder, args);
-        assertThat(run.exitCode()).as("%s: %s", List.of(args), run).isZero();
-        assertThat(run.err()).isEmpty();
-        return run.out();
-    }
-
-    private Map<String, Object> facts(String... args) {
-        return Json.parseObject(ok(args));
-    }
-
-    private void fails(int exitCode, String message, String... args) {
-        CliRun run = CliRun.of(folder, args);
-        assertThat(run.err()).startsWith("dormouse: " + message).hasLineCount(1);
-        assertThat(run.exitCode()).isEqualTo(exitCode);
-        assertThat(run.out()).isEmpty();
-    }
-
-    private void create(String name, String... more) {
-        String[] args = new String[6 + more.length];
-        System.arraycopy(new String[] {"vm", "create", name, "--memory=64M", "--accel=tcg", "--json"}, 0, args, 0, 6);
-        System.arraycopy(more, 0, args, 6, more.length);
-        assertThat(facts(args)).containsEntry("state", "stopped").containsEntry("memoryBytes", 64L << 20);
-    }
-
+class CommandsQemuTest extends CommandsFixture {
     @Test
     void leadsAVmThroughItsLife() {
         create("x");
@@ -140,6 +101,28 @@ class CommandsQemuTest {
     }
 
     @Test
+    void saysWithItsExitCodeThatAnImageNeedsANewerBuild() throws Exception {
+        create("x");
+        ok("start", "x");
+        Map<String, Object> suspended = facts("suspend", "--json", "x");
+        Path file = Path.of(String.valueOf(suspended.get("file")));
+        String image = String.valueOf(suspended.get("image"));
+        byte[] bytes = Files.readAllBytes(file);
+        byte version = bytes[8];
+        bytes[8] = 99;
+        Files.write(file, bytes);
+
+        fails(4, file + ": image format 99; this build reads ", "image", "inspect", image);
+        fails(4, file + ": image format 99; this build reads ", "image", "verify", image);
+        fails(4, file + ": image format 99; this build reads ", "resume", "x");
+        fails(4, file + ": image format 99; this build reads ", "restore", image, "--as", "y");
+
+        bytes[8] = version;
+        Files.write(file, bytes);
+        ok("resume", "--wait", "x");
+    }
+
+    @Test
     void refusesWhatTheStateDoesNotAllow() {
         create("x");
         fails(1, "vm x: exists already", "vm", "create", "x");
@@ -161,11 +144,26 @@ class CommandsQemuTest {
     void refusesBadRequests() {
         fails(2, "no name given", "vm", "create");
         fails(2, "accelerator is 'hvf', allowed are auto, kvm, tcg", "vm", "create", "x", "--accel", "hvf");
-        fails(2, "size is 'lots'", "vm", "create", "x", "--memory", "lots", "--accel=tcg");
-        fails(1, "vm x: CPU model 'host' differs", "vm", "create", "x", "--cpu", "host", "--accel=tcg");
-        fails(1, "vm x: extra argument '-S' is not allowed", "vm", "create", "x", "--qemu-arg=-S");
-        fails(1, "VM name '../x': not allowed", "vm", "create", "../x");
+        fails(2, "memory is 'lots'", "vm", "create", "x", "--memory", "lots", "--accel=tcg");
+        fails(2, "vm x: memory is 1M, 16M or more", "vm", "create", "x", "--memory=1M", "--accel=tcg");
+        fails(2, "vm x: CPU count is 256, 1 to 255 are allowed", "vm", "create", "x", "--cpus=256", "--accel=tcg");
+        fails(2, "vm x: QEMU knows no machine type 'toaster'", "vm", "create", "x", "--machine=toaster");
+        fails(2, "vm x: an initrd or kernel arguments need", "vm", "create", "x", "--append=quiet", "--accel=tcg");
+        fails(2, "VM name '../x': not allowed", "show", "../x");
+        fails(2, "vm x: CPU model 'host' differs", "vm", "create", "x", "--cpu", "host", "--accel=tcg");
+        fails(2, "vm x: extra argument '-S' is not allowed", "vm", "create", "x", "--qemu-arg=-S");
+        fails(2, "VM name '../x': not allowed", "vm", "create", "../x");
         fails(1, "/none/qemu: the configured QEMU is not", "--qemu", "/none/qemu", "vm", "create", "x");
+        assertThat(ok("list", "--json")).isEqualTo("[]\n");
+    }
+
+    @Test
+    void refusesNetworksOfAFileThatCannotBe() throws Exception {
+        Path yaml = folder.resolve("vm.yaml");
+        Files.writeString(yaml, "{name: x, accel: tcg, networks: [{target: tap7}]}");
+        fails(2, "vm x: network 'without a mode', allowed are user", "vm", "create", "--file", yaml.toString());
+        Files.writeString(yaml, "{name: x, accel: tcg, networks: [{mode: tap, target: t, forwards: ['tcp::1-:1']}]}");
+        fails(2, "vm x: network 'tap' has forwards, only", "vm", "create", "--file", yaml.toString());
         assertThat(ok("list", "--json")).isEqualTo("[]\n");
     }
 
@@ -189,7 +187,7 @@ class CommandsQemuTest {
 
         assertThat(suspend.waitFor(60, TimeUnit.SECONDS)).isTrue();
         assertThat(suspend.exitValue()).isIn(143, 0);
-        assertThat(Files.readString(folder.resolve("process.log")))
+        assertThat(processErrors())
                 .isIn("dormouse: vm x: cancelled, the VM runs on\n", "")
                 .as("printed by the process");
         if ("suspended".equals(facts("show", "--json", "x").get("state"))) { // It was past the point of no return.
@@ -197,6 +195,25 @@ class CommandsQemuTest {
         }
         assertThat(facts("show", "--json", "x")).containsEntry("state", "running");
         assertThat(folder.resolve("home/images")).isEmptyDirectory();
+    }
+
+    @Test
+    void losesNothingWhenAStopIsInterrupted() throws Exception {
+        create("x");
+        ok("start", "x");
+        Process stop = process("stop", "x"); // Its firmware does not react, so it would wait for a minute.
+        Path lock = folder.resolve("home/vms/x/lock");
+        await("the stop has the lock", () -> Files.readString(lock).startsWith("'stop' of process"));
+
+        new ProcessBuilder("kill", "-INT", Long.toString(stop.pid())).start().waitFor();
+
+        assertThat(stop.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(stop.exitValue()).isEqualTo(130);
+        assertThat(processErrors())
+                .isEqualTo("dormouse: vm x: cancelled, the guest was asked to shut down and may still do so; "
+                        + "'dormouse show x' says whether it runs\n");
+        assertThat(facts("show", "--json", "x")).containsEntry("state", "running");
+        ok("suspend", "x");
     }
 
     @Test
@@ -241,37 +258,9 @@ class CommandsQemuTest {
 
         assertThat(other.waitFor(60, TimeUnit.SECONDS)).isTrue();
         assertThat(List.of(other.exitValue(), run.exitCode())).containsExactlyInAnyOrder(0, 1);
-        String refused = run.err() + Files.readString(folder.resolve("process.log"));
+        String refused = run.err() + processErrors();
         assertThat(refused).containsAnyOf("vm x: busy, 'resume' of process", "vm x: not suspended");
         assertThat(facts("show", "--json", "x")).containsEntry("state", "running");
-    }
-
-    /// Runs a command in a process of its own, its errors in `process.log`.
-    private Process process(String... args) throws Exception {
-        var argv = new ArrayList<String>();
-        argv.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        argv.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path")));
-        argv.add(Main.class.getName());
-        argv.addAll(List.of(args));
-        var builder = new ProcessBuilder(argv)
-                .redirectInput(new File("/dev/null"))
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .redirectError(folder.resolve("process.log").toFile());
-        builder.environment().putAll(CliRun.environment(folder));
-        return builder.start();
-    }
-
-    private void awaitState(String name, String... states) throws Exception {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-        Object state = null;
-        while (System.nanoTime() < end) {
-            state = facts("show", "--json", name).get("state");
-            if (List.of(states).contains(state)) {
-                return;
-            }
-            Thread.sleep(5);
-        }
-        throw new AssertionError("state is " + state + ", expected one of " + List.of(states));
     }
 
     @Test

@@ -2,8 +2,12 @@ package dev.dormouse.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.engine.UsageException;
+import dev.dormouse.engine.VmException;
 import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import org.junit.jupiter.api.Test;
@@ -13,6 +17,9 @@ class FailuresTest {
     void namesTheFileAndTheFault() {
         assertThat(Failures.message(new NoSuchFileException("/x"))).isEqualTo("/x: not found");
         assertThat(Failures.message(new AccessDeniedException("/x"))).isEqualTo("/x: permission denied");
+        assertThat(Failures.message(new DirectoryNotEmptyException("/x"))).isEqualTo("/x: the folder is not empty");
+        assertThat(Failures.message(new FileSystemException("/x"))).isEqualTo("/x: cannot be read or written");
+        assertThat(Failures.message(new ClosedChannelException())).isEqualTo("input or output failed");
         assertThat(Failures.message(new FileSystemException("/x", null, "No space left on device")))
                 .isEqualTo("/x: No space left on device");
     }
@@ -40,5 +47,8 @@ class FailuresTest {
     @Test
     void blamesTheCallerForArguments() {
         assertThat(Failures.exitCode(new IllegalArgumentException("x"))).isEqualTo(2);
+        assertThat(Failures.exitCode(new UsageException("x"))).isEqualTo(2);
+        assertThat(Failures.exitCode(new VmException("x", new UsageException("y"))))
+                .isEqualTo(1);
     }
 }

@@ -103,7 +103,12 @@ class MainTest {
         CliRun run = CliRun.of(folder, "image", "list");
 
         assertThat(run.exitCode()).isZero();
-        assertThat(run.out()).contains("broken", "(unreadable)");
+        assertThat(run.out().lines())
+                .satisfiesExactly(
+                        heading -> assertThat(heading).startsWith("ID "),
+                        row -> assertThat(row).matches("broken +\\(unreadable\\) +- +- +97\\.7 KiB"),
+                        error -> assertThat(error)
+                                .startsWith(folder.resolve("home/images/broken.dormouse") + ": damaged at"));
     }
 
     @Test
@@ -112,7 +117,9 @@ class MainTest {
 
         assertThat(run)
                 .isEqualTo(new CliRun(
-                        2, "", "dormouse: size is 'fast', a number with K, M, G or T is allowed, as in 4G\n"));
+                        2,
+                        "",
+                        "dormouse: --background-rate is 'fast', a number with K, M, G or T is allowed, as in 4G\n"));
     }
 
     @Test

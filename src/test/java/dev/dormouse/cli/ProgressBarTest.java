@@ -59,6 +59,22 @@ class ProgressBarTest {
         assertThat(screen.toString()).contains("50%", "50.0 MiB/s, 1 s left").endsWith("\r\033[K");
     }
 
+    /// Who waits for a minute must not wait before an empty line.
+    @Test
+    void showsAfterASecondTheStepThatStillGoesOn() {
+        try (ProgressBar bar = bar(true)) {
+            bar.step("starting");
+            bar.step("waiting");
+            bar.showPending();
+            assertThat(screen.toString()).isEmpty();
+            millis.set(1000);
+            bar.showPending();
+            bar.showPending();
+        }
+
+        assertThat(screen.toString()).isEqualTo("\r\033[Kwaiting ...\r\033[K");
+    }
+
     @Test
     void showsNothingWithoutATerminal() {
         try (ProgressBar bar = bar(false)) {

@@ -77,6 +77,7 @@ final class ChildEngine implements AutoCloseable {
     @Override
     public void close() throws IOException {
         process.destroyForcibly();
+        process.onExit().orTimeout(BOUND.toSeconds(), TimeUnit.SECONDS).join();
         Files.deleteIfExists(output);
     }
 

@@ -6,6 +6,7 @@ import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.testkit.Leftovers;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -163,15 +164,29 @@ final class EngineFixture implements AutoCloseable {
         }
     }
 
+    /// Ends what is left, whatever the records say: a test that failed may have left anything.
     @Override
     public void close() throws IOException {
-        for (String name : home.vmNames()) {
-            Vm vm = Vm.open(home, name);
-            var qemu = vm.qemu(vm.record());
-            if (qemu.isPresent()) {
-                qemu.get().kill();
+        try {
+            for (String name : home.vmNames()) {
+                Vm vm = Vm.open(home, name);
+                var qemu = vm.qemu(vm.record());
+                if (qemu.isPresent()) {
+                    qemu.get().kill();
+                }
             }
+        } finally {
+            endLeftovers();
+            Removal.deleteFolder(home.runtime());
         }
-        Removal.deleteFolder(home.runtime());
+    }
+
+    private void endLeftovers() throws IOException {
+        try {
+            Leftovers.end(folder, Duration.ZERO);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while left-over processes were ended", e);
+        }
     }
 }

@@ -2,11 +2,13 @@ package dev.dormouse.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.testkit.Leftovers;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -85,8 +87,9 @@ class OrdinaryUserTest {
     }
 
     @AfterEach
-    void clean() throws IOException {
+    void clean() throws Exception {
         if (folder != null) {
+            Leftovers.end(folder, Duration.ZERO);
             Removal.deleteFolder(folder);
             String runtime = HexFormat.of().toHexDigits(home.hashCode());
             Removal.deleteFolder(Path.of("/tmp/dormouse-nobody", runtime));

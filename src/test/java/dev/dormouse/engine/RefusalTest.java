@@ -87,6 +87,11 @@ class RefusalTest {
                         + " | memory in a regular file is destroyed by a postcopy restore; use --memory-backend",
                 "-overcommit mem-lock=on | mem-lock=on"
                         + " | locked memory is faulted in at once, which undoes a lazy restore",
+                "-object memory-backend-memfd,id=m,size=1G,share=on,hugetlb=on"
+                        + " | memory-backend-memfd,id=m,size=1G,share=on,hugetlb=on | huge pages are not supported yet",
+                "-global memory-backend-memfd.hugetlb=on | memory-backend-memfd.hugetlb=on"
+                        + " | huge pages are not supported yet",
+                "-mem-path /dev/hugepages | -mem-path | memory in files cannot be restored lazily",
                 "-device vfio-pci,host=01:00.0 | vfio-pci,host=01:00.0"
                         + " | a device of the host cannot be migrated, so the VM could never be suspended",
             })
@@ -94,6 +99,7 @@ class RefusalTest {
         VmRequest request = VmRequest.named("vm1").withExtraArguments(List.of(arguments.split(" ")));
 
         assertThatThrownBy(() -> fixture.engine.create(request))
+                .isInstanceOf(UsageException.class)
                 .hasMessage("vm vm1: extra argument '%s' is not allowed: %s".formatted(named, reason));
 
         assertThat(fixture.engine.list()).isEmpty();
@@ -152,10 +158,10 @@ class RefusalTest {
 
     @Test
     void refusesASizeThatNoNumberHolds() {
-        assertThatThrownBy(() -> MemorySize.parse("8388608T"))
+        assertThatThrownBy(() -> MemorySize.parse("size", "8388608T"))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("size is '8388608T', less than 8388608T is allowed");
-        assertThat(MemorySize.parse("8388607T")).isEqualTo(8388607L << 40);
+        assertThat(MemorySize.parse("size", "8388607T")).isEqualTo(8388607L << 40);
     }
 
     /// One image that nobody can read must not keep the others from their work; what it needs is not known.

@@ -94,8 +94,8 @@ class SuspendedVmTest {
         long size = Files.size(layer);
         Files.write(layer, new byte[1], StandardOpenOption.APPEND);
         assertResumeRefused()
-                .hasMessage(layer + ": disk layer changed since the checkpoint, its size was " + size + " and is "
-                        + (size + 1) + "; put the unchanged file back");
+                .hasMessage(layer + ": disk layer changed since the checkpoint, its size was " + size + " bytes and is "
+                        + (size + 1) + "; move the file that it was back to its place");
         try (var file = new RandomAccessFile(layer.toFile(), "rw")) {
             file.setLength(size);
         }
@@ -107,8 +107,9 @@ class SuspendedVmTest {
         FileTime modified = Files.getLastModifiedTime(layer);
         Files.setLastModifiedTime(layer, FileTime.fromMillis(0));
         assertResumeRefused()
-                .hasMessageMatching(layer + ": disk layer changed since the checkpoint, its modification time was \\d+"
-                        + " and is 0; put the unchanged file back");
+                .hasMessageMatching(
+                        layer + ": disk layer changed since the checkpoint, it was modified last at"
+                                + " 20[-0-9]+T[0-9:.]+Z and now at 1970-01-01T00:00:00Z; move the file that it was back to its place");
         Files.setLastModifiedTime(layer, modified);
     }
 
@@ -120,7 +121,7 @@ class SuspendedVmTest {
         Files.setLastModifiedTime(layer, Files.getLastModifiedTime(original));
         assertResumeRefused()
                 .hasMessageMatching(layer + ": disk layer changed since the checkpoint, its inode was \\d+"
-                        + " and is \\d+; put the unchanged file back");
+                        + " and is \\d+, it is another file; move the file that it was back to its place");
         Files.delete(layer);
         Files.move(original, layer);
     }

@@ -24,7 +24,7 @@ final class LiveQemu implements AutoCloseable {
                 QemuProcess.start(new QemuProcess.Spec(argv(socket, List.of(options)), directory.resolve("qemu.log")));
         try {
             return new LiveQemu(process, QmpClient.connect(socket, BOUND, process));
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
             process.kill();
             throw e;
         }
@@ -46,7 +46,8 @@ final class LiveQemu implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        qmp.close();
-        process.kill();
+        try (qmp) {
+            process.kill();
+        }
     }
 }

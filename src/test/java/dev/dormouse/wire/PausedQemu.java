@@ -52,7 +52,7 @@ final class PausedQemu implements AutoCloseable {
             replies = new BufferedReader(Channels.newReader(qmp, StandardCharsets.UTF_8));
             replies.readLine();
             command("qmp_capabilities", Map.of());
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) { // A failed assertion is an Error.
             close();
             throw new IOException(Files.readString(folder.resolve("log")), e);
         }
