@@ -1,4 +1,4 @@
-/// Turns what a paused QEMU hands out into a checkpoint image.
+/// Turns what QEMU hands out, and the memory that it shares, into a checkpoint image.
 ///
 /// Imports `base`, `storage`, `wire`, `image`, `disk`.
 ///

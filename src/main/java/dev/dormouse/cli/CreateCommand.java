@@ -56,7 +56,10 @@ final class CreateCommand extends FactsCommand {
     @Option(names = "--cpu", paramLabel = "MODEL", description = "A named CPU model (default: qemu64-v1).")
     private @Nullable String cpu;
 
-    @Option(names = "--memory-backend", paramLabel = "NAME", description = "anonymous or memfd (default: anonymous).")
+    @Option(
+            names = "--memory-backend",
+            paramLabel = "NAME",
+            description = "anonymous, shared or memfd (default: anonymous).")
     private @Nullable String memoryBackend;
 
     @Option(names = "--kernel", paramLabel = "PATH", description = "A kernel that QEMU loads itself.")

@@ -58,20 +58,19 @@ public record Home(Path root, Path runtime) {
         for (Path folder : List.of(runtimeRoot, result.runtime, home, result.vms(), result.images())) {
             createPrivate(folder);
         }
-        refuseUnlessOurs(runtimeRoot);
+        refuseUnlessOurs(runtimeRoot, "remove it or set XDG_RUNTIME_DIR");
         return result;
     }
 
-    /// Under `/tmp` anybody could have made the folder first, and would then own our sockets.
-    private static void refuseUnlessOurs(Path folder) throws IOException {
+    /// Where everybody may write, anybody could have made the folder first, and would then own what is in it.
+    static void refuseUnlessOurs(Path folder, String remedy) throws IOException {
         int owner = (int) Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS);
         boolean isPrivate = Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)
                 && PosixFilePermissions.toString(Files.getPosixFilePermissions(folder))
                         .endsWith("------");
         if (owner != effectiveUser() || !isPrivate) {
             throw new VmException(
-                    "%s: must be a folder of this user that nobody else can enter, remove it or set XDG_RUNTIME_DIR"
-                            .formatted(folder));
+                    "%s: must be a folder of this user that nobody else can enter, %s".formatted(folder, remedy));
         }
     }
 

@@ -15,6 +15,9 @@ final class QemuCommandLine {
     /// In an extra argument stands for the folder of the VM's sockets, so that a clone has its own.
     private static final String RUNTIME_PLACEHOLDER = "{runtime}";
 
+    /// Of the back end of the guest's memory, where one is named, and then also of its RAM block.
+    static final String MEMORY_ID = "ram0";
+
     private final Path binary;
     private final VmConfig config;
     private final List<BackingChain> chains;
@@ -62,8 +65,8 @@ final class QemuCommandLine {
     private void machine() {
         add(binary.toString(), "-name", "guest=" + config.name(), "-nodefaults", "-no-user-config");
         String machine = config.machine() + ",accel=" + config.accelerator();
-        if (config.memoryBackend() == VmConfig.MemoryBackend.MEMFD) {
-            machine += ",memory-backend=ram0";
+        if (config.memoryBackend() != VmConfig.MemoryBackend.ANONYMOUS) {
+            machine += ",memory-backend=" + MEMORY_ID;
         }
         if (config.uefi() != null) {
             machine += ",pflash0=uefi-code,pflash1=" + topNode(config.uefi().variablesDisk());
@@ -86,8 +89,12 @@ final class QemuCommandLine {
 
     private void memory() {
         add("-m", "size=" + config.memoryBytes() / 1024 + "k");
-        if (config.memoryBackend() == VmConfig.MemoryBackend.MEMFD) {
-            add("-object", "memory-backend-memfd,id=ram0,share=on,size=" + config.memoryBytes());
+        String shared = "id=" + MEMORY_ID + ",share=on,size=" + config.memoryBytes();
+        switch (config.memoryBackend()) {
+            case ANONYMOUS -> {}
+            case MEMFD -> add("-object", "memory-backend-memfd," + shared);
+            // Of a folder QEMU makes a file in it, which has a name for a moment only.
+            case SHARED -> add("-object", "memory-backend-file," + shared + ",mem-path=" + SharedMemoryFolder.path());
         }
     }
 

@@ -21,6 +21,9 @@ final class QemuStarter {
     }
 
     QemuProcess start(VmConfig config, List<BackingChain> chains, boolean incoming) throws IOException {
+        if (config.memoryBackend() == VmConfig.MemoryBackend.SHARED) {
+            SharedMemoryFolder.prepare(config);
+        }
         VmSockets sockets = vm.sockets();
         for (Path socket : List.of(
                 sockets.qmp(), sockets.qmpOutOfBand(), sockets.migration(), sockets.guestAgent(), sockets.pidFile())) {

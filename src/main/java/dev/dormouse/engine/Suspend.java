@@ -2,12 +2,10 @@ package dev.dormouse.engine;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.base.RamBlock;
-import dev.dormouse.checkpoint.StreamCapture;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.image.ImageWriter;
-import dev.dormouse.image.WriterOptions;
 import dev.dormouse.image.WriterStatistics;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
@@ -70,7 +68,7 @@ final class Suspend {
             refuseBlocked(qmp);
             String id = newImageId();
             VmRecord during = before.withImage(id, createOverlays(before)).withGeneration(before.generation() + 1);
-            Captured captured = captureOrGoOn(qmp, before, during, kind);
+            Captured captured = captureOrGoOn(qmp, qemu, before, during, kind);
             if (kind == VmState.SUSPENDING) {
                 letGo(qmp, qemu, during);
             } else {
@@ -84,7 +82,7 @@ final class Suspend {
     }
 
     /// What was captured, and how long the guest stood still for it.
-    private record Captured(WriterStatistics statistics, long captureMillis, long pausedMillis) {
+    private record Captured(WriterStatistics statistics, boolean direct, long captureMillis, long pausedMillis) {
         SuspendResult result(String vm, String id, Path file, long totalMillis) throws IOException {
             long nonZeroPages = statistics.totalPages() - statistics.zeroPages();
             return new SuspendResult(
@@ -95,18 +93,20 @@ final class Suspend {
                     statistics.totalPages() * RamBlock.TARGET_PAGE_BYTES,
                     nonZeroPages * RamBlock.TARGET_PAGE_BYTES,
                     statistics.storedPages() * RamBlock.TARGET_PAGE_BYTES,
+                    direct,
                     captureMillis,
                     pausedMillis,
                     totalMillis);
         }
     }
 
-    private Captured captureOrGoOn(QmpClient qmp, VmRecord before, VmRecord during, VmState kind) throws IOException {
+    private Captured captureOrGoOn(QmpClient qmp, QemuProcess qemu, VmRecord before, VmRecord during, VmState kind)
+            throws IOException {
         boolean wasRunning = false;
         try {
             wasRunning = "running".equals(qmp.execute("query-status").get("status"));
             vm.enter(kind, during);
-            return capture(qmp, before, during, kind);
+            return capture(qmp, qemu, before, during, kind);
         } catch (IOException | RuntimeException | Error e) { // A bug of ours, too, must not leave the guest paused.
             goOn(qmp, before, during, wasRunning, e);
             cancellation.check("vm " + vm.name()); // Whatever the capture broke off with was our doing then.
@@ -114,43 +114,32 @@ final class Suspend {
         }
     }
 
-    private Captured capture(QmpClient qmp, VmRecord before, VmRecord during, VmState kind) throws IOException {
-        long pausedNanos = System.nanoTime();
-        qmp.execute("stop", Map.of(), COMMAND_TIMEOUT);
+    /// A checkpoint does most of its work while the guest runs, so that the guest stands still for a moment
+    /// only. A suspend does not: the guest is to stop anyway, and would only hold the work up.
+    private Captured capture(QmpClient qmp, QemuProcess qemu, VmRecord before, VmRecord during, VmState kind)
+            throws IOException {
+        long startNanos = System.nanoTime();
         String id = imageId(during);
-        try (ImageWriter writer = readMemory(qmp, id)) {
-            new Migrations(qmp).awaitCompleted(COMMAND_TIMEOUT);
-            long captureMillis = millisSince(pausedNanos);
+        QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
+        try (GuestCapture capture = GuestCapture.of(vm, qmp, qemu, version, home.image(id), listener, cancellation)) {
+            if (kind == VmState.CHECKPOINTING && capture.isDirect()) {
+                capture.readRunning();
+            }
+            long pausedNanos = System.nanoTime();
+            qmp.execute("stop", Map.of(), COMMAND_TIMEOUT);
+            ImageWriter writer = capture.readStopped();
+            long captureMillis = millisSince(startNanos);
             syncOverlays(during.overlays());
             List<FrozenDisk> disks = syncAndIdentify(before.chains());
             if (kind == VmState.CHECKPOINTING) {
                 snapshotDisks(qmp, before, during);
             }
-            QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             writer.setMetadata(Json.write(
                     new ImageMetadata(id, vm.name(), Vm.now(), version.numbers(), config, disks, captureMillis)));
             cancellation.check("vm " + vm.name());
             listener.step("publishing the image");
             writer.publish();
-            return new Captured(writer.statistics(), captureMillis, millisSince(pausedNanos));
-        }
-    }
-
-    private ImageWriter readMemory(QmpClient qmp, String id) throws IOException {
-        Path socket = vm.sockets().capture();
-        var migrations = new Migrations(qmp);
-        migrations.resetCapabilities();
-        migrations.setParameters(Map.of("max-bandwidth", 0));
-        try (CaptureChannel channel = CaptureChannel.listen(socket, "vm " + vm.name(), cancellation)) {
-            migrations.startOutgoing("unix:" + socket);
-            return new StreamCapture(
-                            channel,
-                            "vm " + vm.name(),
-                            blocks -> ImageWriter.create(
-                                    Storage.fileSystem(), home.image(id), blocks, WriterOptions.defaults()),
-                            (frames, count) -> listener.captured(
-                                    frames * RamBlock.TARGET_PAGE_BYTES, count * RamBlock.TARGET_PAGE_BYTES))
-                    .run();
+            return new Captured(writer.statistics(), capture.isDirect(), captureMillis, millisSince(pausedNanos));
         }
     }
 
@@ -242,6 +231,7 @@ final class Suspend {
             if (new Migrations(qmp).isUnderWay()) {
                 new Migrations(qmp).cancel(COMMAND_TIMEOUT);
             }
+            new Migrations(qmp).resetCapabilities();
             List<BackingChain> chains = Overlays.backOut(qmp, config, before.chains(), during);
             dropUnwanted(imageId(during));
             if (wasRunning) {

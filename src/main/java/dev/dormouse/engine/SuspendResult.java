@@ -8,7 +8,9 @@ import io.avaje.jsonb.Json;
 /// @param file its path
 /// @param nonZeroBytes memory that is not zero
 /// @param storedBytes memory whose content is in the image, before compression; duplicates count once
-/// @param captureMillis from the guest's stop until its memory was in our hands
+/// @param direct whether shared memory was read directly, and not QEMU's stream
+/// @param captureMillis until the guest's memory was in our hands; of a checkpoint of shared memory most of it
+///     passes while the guest runs
 /// @param pausedMillis from the guest's stop until the image was published
 /// @param totalMillis from the call until QEMU had ended, or the guest ran again
 @Json
@@ -20,6 +22,7 @@ public record SuspendResult(
         long memoryBytes,
         long nonZeroBytes,
         long storedBytes,
+        boolean direct,
         long captureMillis,
         long pausedMillis,
         long totalMillis) {}

@@ -39,8 +39,10 @@ public record VmConfig(
     public enum MemoryBackend {
         /// Private anonymous memory, QEMU's default; captured by stream.
         ANONYMOUS,
-        /// A shared memfd.
-        MEMFD
+        /// A shared memfd: captured directly by QEMU before 8.0, by stream from then on.
+        MEMFD,
+        /// A shared file without a name in `/dev/shm`: captured directly.
+        SHARED
     }
 
     /// A disk of the VM. Its layers are in [VmRecord], because they change.

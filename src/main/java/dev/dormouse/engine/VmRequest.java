@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param machine `q35` unless given, or another machine type of the QEMU in use
 /// @param accel `auto`, `kvm` or `tcg`
 /// @param cpu a named CPU model
-/// @param memoryBackend `anonymous` or `memfd`
+/// @param memoryBackend `anonymous`, `shared` or `memfd`
 /// @param disks none is allowed
 /// @param kernel, initrd, append for a kernel that QEMU loads itself
 /// @param networks none is allowed

@@ -12,6 +12,9 @@ import java.util.ArrayDeque;
 /// were filled, so that the same pages make the same file whatever the number of threads. One thread;
 /// it is held back when all jobs are in flight.
 final class ExtentStream implements AutoCloseable {
+    /// Large enough to keep a disk busy with sequential writes, small enough to begin early.
+    private static final long WRITEBACK_BYTES = 8 << 20;
+
     private final AtomicFile file;
     private final ExtentCompressor compressor;
     private final ArrayDeque<ExtentJob> free = new ArrayDeque<>();
@@ -21,6 +24,7 @@ final class ExtentStream implements AutoCloseable {
     private int nextExtent;
     private int writtenExtents;
     private long end = ImageFormat.Header.SIZE_BYTES;
+    private long writebackEnd;
 
     ExtentStream(AtomicFile file, WriterOptions options) {
         this.file = file;
@@ -50,6 +54,11 @@ final class ExtentStream implements AutoCloseable {
         if (current.pageCount() > 0) {
             submit();
         }
+        drain();
+    }
+
+    /// Writes the extents that are full.
+    void drain() throws IOException {
         while (!inFlight.isEmpty()) {
             free.add(writeOldest());
         }
@@ -110,6 +119,10 @@ final class ExtentStream implements AutoCloseable {
         job.writeEntry(table, at, end);
         writtenExtents++;
         end += lengthBytes;
+        if (end - writebackEnd >= WRITEBACK_BYTES) {
+            file.startWriteback(writebackEnd, end - writebackEnd);
+            writebackEnd = end;
+        }
         return job;
     }
 

@@ -2,16 +2,14 @@ package dev.dormouse.image;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.storage.AtomicFile;
-import dev.dormouse.storage.Hash128;
 import dev.dormouse.storage.Storage;
-import dev.dormouse.storage.Xxh3;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Writes one image, streaming: pages go to the file as they arrive, the tables follow, the header comes
@@ -32,16 +30,14 @@ import java.util.List;
 /// first alone is an error when the page is served, not a wrong page. For pages that nobody chose with
 /// intent, 128 bits are far beyond the error rate of the memory they came from.
 public final class ImageWriter implements AutoCloseable {
-    private static final MemorySegment ZERO_PAGE = Arena.global().allocate(ImageFormat.PAGE_BYTES, 64);
-
     private final AtomicFile file;
     private final WriterOptions options;
-    private final FrameNumbering frames;
+    private FrameNumbering frames;
     private final PageTableBuilder pageTable;
     private final ExtentStream extents;
     private final PageHashTable pagesByHash;
-    private final Hash128 hash = new Hash128();
     private final long seed = new SecureRandom().nextLong();
+    private final PageHasher hasher = new PageHasher(seed);
     private final long[] pagesByClass = new long[5];
     private long supersededPages;
     private boolean anyPageArrivedAgain;
@@ -87,24 +83,66 @@ public final class ImageWriter implements AutoCloseable {
 
     /// As [#addPage(int, long, ByteBuffer)], for memory that is no buffer.
     public void addPage(int blockIndex, long frameInBlock, MemorySegment page) throws IOException {
+        checkPage(page);
+        if (PageHasher.isZero(page)) {
+            addZero(blockIndex, frameInBlock);
+        } else {
+            addPage(blockIndex, frameInBlock, page, hasher.hash(page));
+        }
+    }
+
+    /// As [#addPage(int, long, MemorySegment)], for a page that is not zero and was hashed in another thread.
+    ///
+    /// @param hash of exactly these bytes, by a hasher of this writer
+    public void addPage(int blockIndex, long frameInBlock, MemorySegment page, PageHash hash) throws IOException {
         long frame = openFrame(blockIndex, frameInBlock);
+        checkPage(page);
+        long added = extents.nextLocator();
+        long known = options.duplicateEntriesMax() == 0 ? 0 : pagesByHash.findOrAdd(hash.low(), hash.high(), added);
+        if (known != 0) {
+            put(frame, PageLocator.withClass(known, PageClass.DUPLICATE), hash.checksum());
+            return;
+        }
+        put(frame, added, hash.checksum());
+        try {
+            extents.add(page);
+        } catch (IOException | RuntimeException e) {
+            giveUp(e);
+            throw e;
+        }
+    }
+
+    /// {@return a hasher for one thread, good for pages of this image only}
+    public PageHasher newHasher() {
+        return new PageHasher(seed);
+    }
+
+    private static void checkPage(MemorySegment page) {
         if (page.byteSize() != ImageFormat.PAGE_BYTES) {
             throw new IllegalArgumentException("page has " + page.byteSize() + " bytes, not " + ImageFormat.PAGE_BYTES);
         }
-        if (page.mismatch(ZERO_PAGE) < 0) {
-            put(frame, PageLocator.ZERO, 0);
-            return;
-        }
-        long checksum = Xxh3.hash64(page);
-        long added = extents.nextLocator();
-        long known = findOrAdd(page, added);
-        if (known != 0) {
-            put(frame, PageLocator.withClass(known, PageClass.DUPLICATE), checksum);
-            return;
-        }
-        put(frame, added, checksum);
+    }
+
+    /// Adds blocks behind those there are, zero at first: for a capture that begins before it knows them all.
+    ///
+    /// @throws IllegalArgumentException if all blocks together cannot be described in an image
+    public void appendBlocks(List<RamBlock> more) {
+        checkOpen();
+        var all = new ArrayList<>(frames.blocks());
+        all.addAll(more);
+        checkBlocks(all);
+        var appended = new FrameNumbering(all);
+        pagesByClass[PageClass.ZERO.code()] += appended.frameCount() - frames.frameCount();
+        pageTable.extend(appended.frameCount());
+        frames = appended;
+    }
+
+    /// Writes the extents that are full and forces them to the disk, so that [#publish] has less to do.
+    public void force() throws IOException {
+        checkOpen();
         try {
-            extents.add(page);
+            extents.drain();
+            file.force();
         } catch (IOException | RuntimeException e) {
             giveUp(e);
             throw e;
@@ -212,14 +250,6 @@ public final class ImageWriter implements AutoCloseable {
         sections.writeDeviceState(deviceState);
         sections.writeSection(SectionType.METADATA, ByteBuffer.wrap(metadata.getBytes(StandardCharsets.UTF_8)));
         return sections.finish(options.extentPages());
-    }
-
-    private long findOrAdd(MemorySegment page, long added) {
-        if (options.duplicateEntriesMax() == 0) {
-            return 0;
-        }
-        Xxh3.hash128(page, seed, hash);
-        return pagesByHash.findOrAdd(hash.low(), hash.high(), added);
     }
 
     private void put(long frame, long locator, long checksum) {

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// The page table while it is written. Frames are zero pages until something else is put; a chunk takes
@@ -12,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 final class PageTableBuilder implements AutoCloseable {
     private static final ValueLayout.OfLong WORD = JAVA_LONG_UNALIGNED.withOrder(ImageFormat.ORDER);
 
-    private final long frameCount;
-    private final @Nullable MemorySegment[] chunks;
+    private long frameCount;
+    private @Nullable MemorySegment[] chunks;
     private final Arena arena = Arena.ofShared();
 
     PageTableBuilder(long frameCount) {
@@ -23,6 +24,27 @@ final class PageTableBuilder implements AutoCloseable {
 
     long frameCount() {
         return frameCount;
+    }
+
+    /// Adds zero pages at the end.
+    void extend(long newFrameCount) {
+        int last = chunks.length - 1;
+        MemorySegment partial = chunks[last];
+        int entriesBefore = entries(last);
+        frameCount = newFrameCount;
+        chunks = Arrays.copyOf(chunks, Math.toIntExact(ImageFormat.chunkCount(newFrameCount)));
+        if (partial != null && entries(last) > entriesBefore) {
+            chunks[last] = grown(partial, entriesBefore, last);
+        }
+    }
+
+    /// The checksums lie behind the locators, so both move when a chunk gets more entries.
+    private MemorySegment grown(MemorySegment partial, int entriesBefore, int index) {
+        MemorySegment chunk = newChunk(index);
+        long words = (long) entriesBefore * WORD.byteSize();
+        MemorySegment.copy(partial, 0, chunk, 0, words);
+        MemorySegment.copy(partial, words, chunk, entries(index) * WORD.byteSize(), words);
+        return chunk;
     }
 
     int chunkCount() {

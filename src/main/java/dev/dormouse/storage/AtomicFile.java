@@ -72,6 +72,20 @@ public final class AtomicFile implements AutoCloseable {
         }
     }
 
+    /// Has the system begin to write what is in the file at this place to the disk.
+    public void startWriteback(long offset, long lengthBytes) {
+        storage.startWriteback(temporary, offset, lengthBytes);
+    }
+
+    /// Forces what was written so far to the disk, so that the publication has less to do.
+    public void force() throws IOException {
+        try {
+            channel.force(false);
+        } catch (IOException e) {
+            throw failure(target, "cannot be forced to the disk", e);
+        }
+    }
+
     /// Forces the bytes to the disk, gives the file its name, forces the directory. When it throws, the
     /// target is the old file or the complete new one.
     public void publish() throws IOException {

@@ -50,4 +50,13 @@ final class FileSystemStorage implements Storage {
     public void deleteIfExists(Path file) throws IOException {
         Files.deleteIfExists(file);
     }
+
+    @Override
+    public void startWriteback(Path file, long offset, long lengthBytes) {
+        int descriptor = Libc.open(file, Libc.O_WRONLY);
+        if (descriptor >= 0) {
+            int _ = Libc.syncFileRange(descriptor, offset, lengthBytes, Libc.SYNC_FILE_RANGE_WRITE);
+            Libc.close(descriptor);
+        }
+    }
 }

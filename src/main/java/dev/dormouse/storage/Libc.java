@@ -18,11 +18,17 @@ import java.nio.file.Path;
 /// Stateless; any thread.
 public final class Libc {
     static final int O_RDONLY = 0;
+    static final int O_WRONLY = 1;
     static final int O_RDWR = 2;
     static final int O_CLOEXEC = 0x80000;
     static final int F_OFD_GETLK = 36;
     static final int F_OFD_SETLK = 37;
+    static final int SEEK_END = 2;
+    static final int SEEK_DATA = 3;
+    static final int SEEK_HOLE = 4;
+    static final int SYNC_FILE_RANGE_WRITE = 2;
     static final int EINTR = 4;
+    static final int ENXIO = 6;
     private static final long SYS_PIDFD_OPEN = 434;
     private static final long SYS_PIDFD_GETFD = 438;
     public static final int EAGAIN = 11;
@@ -46,6 +52,8 @@ public final class Libc {
             bind("pread", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle LSEEK =
             bind("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle SYNC_FILE_RANGE =
+            bind("sync_file_range", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle IOCTL = bind(
             "ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
     private static final MethodHandle SYSCALL = bind(
@@ -128,9 +136,23 @@ public final class Libc {
     }
 
     static long seekEnd(int descriptor) {
+        return seek(descriptor, 0, SEEK_END);
+    }
+
+    static long seek(int descriptor, long offset, int whence) {
         try {
             MemorySegment captured = CAPTURED.get();
-            long result = (long) LSEEK.invokeExact(captured, descriptor, 0L, 2);
+            long result = (long) LSEEK.invokeExact(captured, descriptor, offset, whence);
+            return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    static int syncFileRange(int descriptor, long offset, long lengthBytes, int flags) {
+        try {
+            MemorySegment captured = CAPTURED.get();
+            int result = (int) SYNC_FILE_RANGE.invokeExact(captured, descriptor, offset, lengthBytes, flags);
             return result >= 0 ? result : -errno(captured);
         } catch (Throwable e) {
             throw unexpected(e);

@@ -27,6 +27,10 @@ public interface Storage {
 
     void deleteIfExists(Path file) throws IOException;
 
+    /// Has the system begin to write a part of the file to the disk, so that forcing the file later takes
+    /// less time. A hint: what it fails to do, that forcing does.
+    default void startWriteback(Path file, long offset, long lengthBytes) {}
+
     /// Replaces the content of a file durably: after a crash it holds the old content or the new.
     default void writeAtomically(Path target, byte[] content) throws IOException {
         try (AtomicFile file = AtomicFile.create(this, target)) {

@@ -13,7 +13,6 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /// What a user relies on: the guest's own proof that nothing of its memory and its files was lost. The
 /// kinds of VM are chosen so that every pair of disk, machine, CPU count, memory and QEMU that has a way
@@ -33,7 +32,9 @@ class SuspendResumeTest {
         "golden, q35, 2, memfd,     7.2",
         "golden, pc,  1, anonymous, 10.0",
         "raw,    pc,  2, memfd,     10.0",
-        "qcow2,  q35, 2, anonymous, 10.0"
+        "qcow2,  q35, 2, anonymous, 10.0",
+        "qcow2,  q35, 1, shared,    7.2",
+        "golden, q35, 2, shared,    10.0"
     })
     void theGuestFindsItsMemoryAndFilesIntact(String disk, String machine, int cpus, String memory, String version)
             throws Exception {
@@ -47,6 +48,7 @@ class SuspendResumeTest {
 
             SuspendResult suspended = fixture.suspend("vm1");
             assertThat(fixture.state("vm1")).isEqualTo("suspended");
+            assertThat(suspended.direct()).isEqualTo(isDirect(memory, version));
             assertThat(suspended.nonZeroBytes()).isBetween(PATTERN_BYTES, suspended.memoryBytes());
             ResumeResult resumed = fixture.resume("vm1");
 
@@ -61,6 +63,10 @@ class SuspendResumeTest {
         }
     }
 
+    private static boolean isDirect(String memory, String version) {
+        return memory.equals("shared") || (memory.equals("memfd") && version.equals("7.2"));
+    }
+
     private static VmRequest request(EngineFixture fixture, String disk) throws IOException {
         return switch (disk) {
             case "raw" -> fixture.request("vm1");
@@ -72,11 +78,11 @@ class SuspendResumeTest {
         };
     }
 
-    @ParameterizedTest(name = "QEMU {0}")
-    @ValueSource(strings = {"7.2", "10.0"})
-    void threeGenerationsInARowKeepAllOfTheEarlierOnes(String version) throws Exception {
+    @ParameterizedTest(name = "{1} memory, QEMU {0}")
+    @CsvSource({"7.2, anonymous", "10.0, anonymous", "7.2, shared", "10.0, shared"})
+    void threeGenerationsInARowKeepAllOfTheEarlierOnes(String version, String memory) throws Exception {
         try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
-            fixture.boot(fixture.request("vm1"));
+            fixture.boot(fixture.request("vm1").withMemoryBackend(memory));
             for (int generation = 1; generation <= 3; generation++) {
                 try (GuestProbe probe = fixture.probe("vm1")) {
                     probe.fill("r" + generation, generation, 24, 50, LONG);
