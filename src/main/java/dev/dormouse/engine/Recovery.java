@@ -6,8 +6,10 @@ import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.qmp.QmpException;
 import dev.dormouse.restore.PreparedImage;
+import dev.dormouse.restore.RestoreException;
 import dev.dormouse.restore.RestoreListener;
 import dev.dormouse.restore.RestoreRecovery;
+import dev.dormouse.restore.RestoreReport;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -51,6 +53,7 @@ final class Recovery {
                         "vm %s: its restore record is missing, the restore cannot be carried on".formatted(vm.name())));
         Path file = home.image(restore.image());
         var status = new RestoreStatus(vm.sockets(), listener);
+        Exception failure = null;
         try (ImageReader image = ImageReader.open(file);
                 FrozenLayers frozen = FrozenLayers.freeze(Images.metadata(image, file))) {
             vm.save(restore.withServer(Processes.self()));
@@ -58,8 +61,11 @@ final class Recovery {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new VmException("vm %s: interrupted while it was recovered, try again".formatted(vm.name()), e);
+        } catch (IOException | RuntimeException e) {
+            failure = e;
+            throw e;
         } finally {
-            status.close();
+            status.close(failure);
         }
     }
 
@@ -71,10 +77,10 @@ final class Recovery {
             FrozenLayers frozen,
             RestoreListener status)
             throws IOException, InterruptedException {
-        RestoreListener.Progress progress;
+        var views = new FrozenViews(Images.metadata(image, image.path()), tools);
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-                var recovery =
-                        new RestoreRecovery("vm " + vm.name(), qemu.pid(), PreparedImage.of(image), status, channel)) {
+                PreparedImage prepared = PreparedImage.of(image, views);
+                RestoreRecovery recovery = attach(qemu, prepared, status, channel)) {
             recovery.placeMissing();
             listener.running(); // Nobody waits for a page any more.
             long runningMillis = Suspend.millisSince(startNanos);
@@ -84,20 +90,35 @@ final class Recovery {
                 Files.deleteIfExists(socket);
                 recover(qmp, socket);
                 channel.connect(UnixDomainSocketAddress.of(socket));
-                progress = recovery.finish(channel);
+                RestoreReport report = recovery.finish(channel);
                 new Migrations(qmp).awaitIncomingClean(CLEAN_TIMEOUT);
                 long completeMillis = Suspend.millisSince(startNanos);
                 new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
+                new LastRestore(vm).write(report);
                 return new ResumeResult(
                         readyMillis,
                         runningMillis,
                         completeMillis,
                         Suspend.millisSince(startNanos),
-                        progress.demandedPages(),
-                        progress.demandedZeroPages(),
-                        progress.placedPages() - progress.demandedPages(),
-                        image.frameCount() - progress.nonZeroPages());
+                        report.demandedPages(),
+                        report.demandedZeroPages(),
+                        report.nonZeroPages() - report.demandedPages(),
+                        image.frameCount() - report.nonZeroPages(),
+                        report);
             }
+        }
+    }
+
+    private RestoreRecovery attach(
+            QemuProcess qemu, PreparedImage prepared, RestoreListener status, SocketChannel channel)
+            throws IOException, InterruptedException {
+        try {
+            return new RestoreRecovery("vm " + vm.name(), qemu.pid(), prepared, status, channel);
+        } catch (RestoreException e) {
+            throw new VmException(
+                    "vm %s: its restore cannot be carried on from here: %s; the guest waits, run 'dormouse resume %s' as root"
+                            .formatted(vm.name(), e.getMessage(), vm.name()),
+                    e);
         }
     }
 

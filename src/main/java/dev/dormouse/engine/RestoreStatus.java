@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -72,7 +73,7 @@ final class RestoreStatus implements RestoreListener {
         }
     }
 
-    /// @param stalledReason null unless a page cannot be served
+    /// @param stalledReason null unless a page cannot be served, or the restore has failed
     @io.avaje.jsonb.Json
     record Report(
             long placedPages, long nonZeroPages, @Nullable String stalledReason) {}
@@ -91,7 +92,10 @@ final class RestoreStatus implements RestoreListener {
         Files.write(hurryFile(sockets), new byte[0]);
     }
 
-    void close() throws IOException {
+    /// Ends it. What a failed restore leaves is the reason, for whoever asks why the guest waits.
+    ///
+    /// @param failure why the restore ended before its time, null if it did not
+    void close(@Nullable Exception failure) throws IOException {
         relay.execute(this::refresh); // The last progress.
         relay.shutdown();
         try {
@@ -99,8 +103,14 @@ final class RestoreStatus implements RestoreListener {
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
-        Files.deleteIfExists(file);
         Files.deleteIfExists(hurryFile);
+        if (failure == null) {
+            Files.deleteIfExists(file);
+        } else {
+            stalledReason = Objects.requireNonNullElse(failure.getMessage(), failure.toString());
+            shown = last;
+            write();
+        }
     }
 
     @Override

@@ -12,6 +12,7 @@ import dev.dormouse.restore.EagerRestore;
 import dev.dormouse.restore.LazyRestore;
 import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.restore.RestoreListener;
+import dev.dormouse.restore.RestoreReport;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
@@ -63,17 +64,21 @@ final class Resume {
         }
         String id = record.image();
         var status = new RestoreStatus(vm.sockets(), listener);
+        Exception failure = null;
         try (ImageReader image = openImage(id)) {
             ImageMetadata metadata = Images.metadata(image, home.image(id));
             checkConfiguration(metadata);
             checkPermission();
             frozen = FrozenLayers.freeze(metadata);
             return restore(id, image, record, status);
+        } catch (IOException | RuntimeException e) {
+            failure = e;
+            throw e;
         } finally {
             if (frozen != null) {
                 frozen.close();
             }
-            status.close();
+            status.close(failure);
         }
     }
 
@@ -144,14 +149,18 @@ final class Resume {
             vm.save(restore.withQemu(reference));
             record = record.withQemu(reference);
             vm.save(record);
-            PreparedImage prepared = PreparedImage.of(image); // While QEMU starts.
-            try (QmpClient qmp = connect(starter, qemu, image)) {
+            try (PreparedImage prepared = prepare(image); // While QEMU starts.
+                    QmpClient qmp = connect(starter, qemu, image)) {
                 checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
                 return feed(qmp, image, prepared, restore.withQemu(reference), record, status);
             }
         } catch (IOException | RuntimeException e) {
             throw explained(e, qemu);
         }
+    }
+
+    private PreparedImage prepare(ImageReader image) throws IOException {
+        return PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
     }
 
     /// A QEMU that does not know the machine type ends at once; that it is too old says more.
@@ -205,10 +214,10 @@ final class Resume {
         migrations.setCapabilities(
                 options.eager() ? Map.of("events", true) : Map.of("events", true, "postcopy-ram", true));
         migrations.startIncoming("unix:" + restore.migrationSocket());
-        RestoreListener.Progress progress;
+        RestoreReport report;
         try (SocketChannel channel = connect(restore.migrationSocket())) {
             vm.save(restore.with(Phase.HANDSHAKE));
-            progress = options.eager() ? eager(channel, prepared, status) : lazy(channel, prepared, restore, status);
+            report = options.eager() ? eager(channel, prepared, status) : lazy(channel, prepared, restore, status);
             migrations.awaitIncomingClean(CLEAN_TIMEOUT);
         }
         if (options.eager()) {
@@ -217,24 +226,25 @@ final class Resume {
         }
         long completeMillis = Suspend.millisSince(startNanos);
         new Completion(home, tools, vm).complete(qmp, restore, record, Objects.requireNonNull(frozen));
-        long skipped = frameCount(image) - progress.nonZeroPages() - progress.demandedZeroPages();
+        new LastRestore(vm).write(report);
+        long skipped = frameCount(image) - report.nonZeroPages() - report.demandedZeroPages();
         return new ResumeResult(
                 readyMillis,
                 (runningNanos.get() - startNanos) / 1_000_000,
                 completeMillis,
                 Suspend.millisSince(startNanos),
-                progress.demandedPages(),
-                progress.demandedZeroPages(),
-                progress.prefetchedPages(),
-                skipped);
+                report.demandedPages(),
+                report.demandedZeroPages(),
+                report.prefetchedPages(),
+                skipped,
+                report);
     }
 
     private static long frameCount(ImageReader image) {
         return image.ramBlocks().stream().mapToLong(RamBlock::frameCount).sum();
     }
 
-    private RestoreListener.Progress lazy(
-            SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreStatus status)
+    private RestoreReport lazy(SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreStatus status)
             throws IOException {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
         lazy.handshake();
@@ -245,7 +255,7 @@ final class Resume {
         } finally {
             status.drain(); // What is recorded next must not be overtaken.
         }
-        return lazy.progress();
+        return lazy.report();
     }
 
     private void savePlacement(RestoreRecord running, List<String> ways) {
@@ -263,11 +273,11 @@ final class Resume {
         return restore.qemu().pid();
     }
 
-    private static RestoreListener.Progress eager(SocketChannel channel, PreparedImage image, RestoreListener status)
+    private static RestoreReport eager(SocketChannel channel, PreparedImage image, RestoreListener status)
             throws IOException {
         var eager = new EagerRestore(channel, image, status);
         eager.run();
-        return eager.progress();
+        return eager.report();
     }
 
     private void checkVersion(QemuVersion running, ImageReader image) throws IOException {

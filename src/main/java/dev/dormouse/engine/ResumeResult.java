@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.restore.RestoreReport;
 import io.avaje.jsonb.Json;
 
 /// What a resume came to. Times count from the call of [Engine#resume].
@@ -12,6 +13,7 @@ import io.avaje.jsonb.Json;
 /// @param zeroPagesOnDemand zero pages that it waited for
 /// @param pagesPrefetched non-zero pages that were placed unasked
 /// @param pagesSkipped zero pages that were never placed
+/// @param report what the restore did for its guest
 @Json
 public record ResumeResult(
         long qemuReadyMillis,
@@ -21,4 +23,5 @@ public record ResumeResult(
         long pagesOnDemand,
         long zeroPagesOnDemand,
         long pagesPrefetched,
-        long pagesSkipped) {}
+        long pagesSkipped,
+        RestoreReport report) {}

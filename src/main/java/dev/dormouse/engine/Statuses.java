@@ -37,7 +37,8 @@ final class Statuses {
                 record.state() == VmState.RESTORING ? record.chainsWithOverlays() : record.chains(),
                 config.vnc(),
                 vm.sockets().qmp().toString(),
-                record.since());
+                record.since(),
+                new LastRestore(vm).read().orElse(null));
     }
 
     private static String word(Vm vm, VmRecord record, boolean alive, Optional<RestoreStatus.Report> report)

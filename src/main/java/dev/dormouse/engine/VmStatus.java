@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.disk.BackingChain;
+import dev.dormouse.restore.RestoreReport;
 import io.avaje.jsonb.Json;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -12,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param stalledReason why a page cannot be served
 /// @param pid of QEMU
 /// @param image id of the image that holds the memory
+/// @param lastRestore what the last restore came to, if there was one
 /// @param restored, toRestore non-zero pages placed so far, and in all, of a restore under way
 @Json
 public record VmStatus(
@@ -33,4 +35,5 @@ public record VmStatus(
         List<BackingChain> disks,
         @Nullable String vnc,
         String qmpSocket,
-        String since) {}
+        String since,
+        @Nullable RestoreReport lastRestore) {}

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// which QEMU tolerates because it asks again for nothing.
 final class DemandQueue {
     private static final int DEMANDS_MAX = 4096;
+    private static final long FULL_WAIT_MILLIS = 100;
 
     /// @param frame the page that somebody in QEMU waits for
     /// @param arrivalNanos when the request was read, by `System.nanoTime`
@@ -17,9 +18,23 @@ final class DemandQueue {
     private final ArrayBlockingQueue<Demand> demands = new ArrayBlockingQueue<>(DEMANDS_MAX);
     private volatile @Nullable Exception failure;
     private volatile boolean closed;
+    private volatile boolean discarding;
 
+    /// Waits while the queue is full and the server at work.
     void put(Demand demand) throws InterruptedException {
-        demands.put(demand);
+        while (!discarding && !demands.offer(demand, FULL_WAIT_MILLIS, TimeUnit.MILLISECONDS)) {
+            // The server is far behind, or has ended since.
+        }
+    }
+
+    /// The server has ended, well or not: whoever puts a demand from now on does not wait for it.
+    void discard() {
+        discarding = true;
+        demands.clear();
+    }
+
+    boolean isEmpty() {
+        return demands.isEmpty();
     }
 
     /// The return path ended, in order if `reason` is null.

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Places pages straight into QEMU's memory, without its threads and without a queue; blocks whose area is
@@ -16,14 +17,21 @@ import org.jspecify.annotations.Nullable;
 /// does not tolerate a page that is there already.
 final class DirectPlacer implements PagePlacer, AutoCloseable {
     private static final long RETRY_NANOS = 300_000;
+    private final long pid;
     private final RamLayout layout;
     private final Userfaultfd userfaultfd;
     private final StreamPlacer stream;
     private final GuestAreas.@Nullable Area[] areas; // By block; null where the stream is the way.
     private boolean streamed;
+    private @Nullable PresentPages presentPages;
 
     private DirectPlacer(
-            RamLayout layout, Userfaultfd userfaultfd, StreamPlacer stream, GuestAreas.@Nullable Area[] areas) {
+            long pid,
+            RamLayout layout,
+            Userfaultfd userfaultfd,
+            StreamPlacer stream,
+            GuestAreas.@Nullable Area[] areas) {
+        this.pid = pid;
         this.layout = layout;
         this.userfaultfd = userfaultfd;
         this.stream = stream;
@@ -32,26 +40,31 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
 
     /// Waits until QEMU has registered its memory, which it does when it has read LISTEN.
     ///
+    /// @param demanded whether a page is asked for: then QEMU has registered all that it ever will, and
+    ///     somebody waits, so that one look more decides
     /// @throws RestoreException if it is not possible here; then everything goes through the stream
-    static DirectPlacer attach(long pid, RamLayout layout, StreamPlacer stream, Duration timeout)
+    static DirectPlacer attach(
+            long pid, RamLayout layout, StreamPlacer stream, Duration timeout, BooleanSupplier demanded)
             throws IOException, InterruptedException {
-        return attach(layout, stream, await(pid, layout.blocks(), timeout), Userfaultfd.borrow(pid));
+        GuestAreas areas = await(pid, layout.blocks(), timeout, demanded);
+        return attach(pid, layout, stream, areas, Userfaultfd.borrow(pid));
     }
 
-    /// As [#attach(long,RamLayout,StreamPlacer,Duration)], for a QEMU to which another page server has placed
-    /// pages: one that is there already is only woken.
+    /// As [#attach(long,RamLayout,StreamPlacer,Duration,BooleanSupplier)], for a QEMU to which another page
+    /// server has placed pages: one that is there already is only woken.
     static DirectPlacer attachForRecovery(long pid, RamLayout layout, StreamPlacer stream, Duration timeout)
             throws IOException, InterruptedException {
-        return attach(layout, stream, await(pid, layout.blocks(), timeout), Userfaultfd.borrowForRecovery(pid));
+        GuestAreas areas = await(pid, layout.blocks(), timeout, () -> false);
+        return attach(pid, layout, stream, areas, Userfaultfd.borrowForRecovery(pid));
     }
 
     private static DirectPlacer attach(
-            RamLayout layout, StreamPlacer stream, GuestAreas found, Userfaultfd userfaultfd) {
+            long pid, RamLayout layout, StreamPlacer stream, GuestAreas found, Userfaultfd userfaultfd) {
         GuestAreas.@Nullable Area[] areas = new GuestAreas.Area[layout.blocks().size()];
         for (int i = 0; i < areas.length; i++) {
             areas[i] = found.area(layout.blocks().get(i)).orElse(null);
         }
-        return new DirectPlacer(layout, userfaultfd, stream, areas);
+        return new DirectPlacer(pid, layout, userfaultfd, stream, areas);
     }
 
     boolean isDirect(int block) {
@@ -72,15 +85,16 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
         return Objects.requireNonNull(areas[block], "the block goes through the stream");
     }
 
-    private static GuestAreas await(long pid, List<RamBlock> blocks, Duration timeout)
+    private static GuestAreas await(long pid, List<RamBlock> blocks, Duration timeout, BooleanSupplier demanded)
             throws IOException, InterruptedException {
         long end = System.nanoTime() + timeout.toNanos();
         while (true) {
+            boolean last = demanded.getAsBoolean() || System.nanoTime() - end >= 0;
             Optional<GuestAreas> areas = GuestAreas.find(pid, blocks);
             if (areas.isPresent()) {
                 return areas.get();
             }
-            if (System.nanoTime() - end >= 0) {
+            if (last) {
                 throw new RestoreException(
                         "process %d: the areas registered with userfaultfd are not its RAM blocks".formatted(pid));
             }
@@ -113,7 +127,11 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
         }
         if (inBlock < count) {
             int start = pages.position() + inBlock * RamBlock.TARGET_PAGE_BYTES;
-            place(frame + inBlock, pages.slice(start, pages.limit() - start));
+            try {
+                place(frame + inBlock, pages.slice(start, pages.limit() - start));
+            } catch (NotPlacedException e) {
+                throw e.after(inBlock);
+            }
         }
     }
 
@@ -136,8 +154,37 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
         }
     }
 
+    /// Of the blocks that go through the stream QEMU itself keeps account.
     @Override
-    public void close() {
+    public void audit(long firstFrame, int frameCount, FrameSet placed, FrameVisitor missing) throws IOException {
+        if (presentPages == null) {
+            presentPages = new PresentPages(pid);
+        }
+        long end = firstFrame + frameCount;
+        for (int block = layout.blockIndex(firstFrame); block < areas.length; block++) {
+            long blockStart = layout.firstFrame(block);
+            long from = Math.max(firstFrame, blockStart);
+            long to = Math.min(end, blockStart + layout.blocks().get(block).frameCount());
+            if (from < to && isDirect(block)) {
+                presentPages.visit(address(block) + layout.offset(from), to - from, (index, present) -> {
+                    if (!present && placed.contains(from + index)) {
+                        missing.frame(from + index);
+                    }
+                });
+            }
+        }
+    }
+
+    @Override
+    public boolean placeAgain(long frame, ByteBuffer page) throws IOException {
+        return userfaultfd.copyIfMissing(address(layout.blockIndex(frame)) + layout.offset(frame), page);
+    }
+
+    @Override
+    public void close() throws IOException {
         userfaultfd.close();
+        if (presentPages != null) {
+            presentPages.close();
+        }
     }
 }

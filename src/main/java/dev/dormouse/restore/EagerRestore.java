@@ -7,6 +7,7 @@ import dev.dormouse.wire.StreamMessage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.util.List;
 
 /// An eager restore as the source of an ordinary migration: all of the memory, then the devices, and only
 /// then does the guest run. Needs no userfaultfd. The calling thread sends.
@@ -28,7 +29,8 @@ public final class EagerRestore {
         this.image = image;
         this.listener = listener;
         layout = image.layout();
-        out = new MigrationStreamWriter(channel);
+        out = new MigrationStreamWriter(
+                new WatchedChannel("QEMU's migration", channel, listener, WatchedChannel.Limits.DEFAULT));
         source = image.source();
     }
 
@@ -70,15 +72,20 @@ public final class EagerRestore {
 
     private void sendGroup(StreamPlacer placer, PageSource.FrameList frames) throws IOException {
         for (int i = 0; i < frames.size(); i++) {
-            placer.place(frames.get(i), source.read(frames.get(i), 1));
+            placer.place(frames.get(i), source.read(frames.get(i), 1, PageSource.Reading.BACKGROUND));
             if (++sent % 4096 == 0) {
                 listener.progress(progress());
             }
         }
     }
 
-    /// {@return what was sent so far}
-    public RestoreListener.Progress progress() {
+    /// {@return what was done}
+    public RestoreReport report() {
+        var outcome = new PageFaultServer.Outcome(progress(), 0, new DemandLatency(), 0, 0);
+        return image.report(outcome, List.of(), "");
+    }
+
+    private RestoreListener.Progress progress() {
         return new RestoreListener.Progress(source.nonZeroCount(), sent, 0, 0, sent);
     }
 }

@@ -9,6 +9,15 @@ final class FrameSet {
         words = new long[Math.toIntExact((frameCount + 63) / 64)];
     }
 
+    private FrameSet(long[] words, long size) {
+        this.words = words;
+        this.size = size;
+    }
+
+    FrameSet copy() {
+        return new FrameSet(words.clone(), size);
+    }
+
     boolean contains(long frame) {
         return (words[(int) (frame >>> 6)] & 1L << frame) != 0;
     }
@@ -22,6 +31,18 @@ final class FrameSet {
         }
         words[word] |= bit;
         size++;
+        return true;
+    }
+
+    /// {@return whether the frame was in the set before}
+    boolean remove(long frame) {
+        int word = (int) (frame >>> 6);
+        long bit = 1L << frame;
+        if ((words[word] & bit) == 0) {
+            return false;
+        }
+        words[word] &= ~bit;
+        size--;
         return true;
     }
 

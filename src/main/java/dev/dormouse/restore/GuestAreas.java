@@ -2,6 +2,7 @@ package dev.dormouse.restore;
 
 import dev.dormouse.base.RamBlock;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,7 +33,12 @@ final class GuestAreas {
     /// {@return the areas, once QEMU has registered all of them: block by block, so fewer may be there yet;
     /// empty until the lengths of areas and blocks are the same}
     static Optional<GuestAreas> find(long pid, List<RamBlock> blocks) throws IOException {
-        return match(Files.readAllLines(Path.of("/proc/" + pid + "/smaps")), blocks);
+        try {
+            return match(Files.readAllLines(Path.of("/proc/" + pid + "/smaps")), blocks);
+        } catch (AccessDeniedException e) {
+            throw new RestoreException(
+                    "process %d: its memory areas cannot be seen; the right to ptrace it is needed".formatted(pid), e);
+        }
     }
 
     /// As [#find], of the lines of an `smaps`.

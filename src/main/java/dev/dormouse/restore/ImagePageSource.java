@@ -5,57 +5,33 @@ import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.PageClass;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 
-/// The pages of a checkpoint image. Groups are the image's extents; a duplicate belongs to the group of
-/// the page that it repeats. Keeps the extent that was read last, because its other pages come next.
-final class ImagePageSource implements PageSource {
+/// The pages of a checkpoint image, from its extents and from the disks to which it refers. A duplicate
+/// belongs to the group of the page that it repeats. Keeps the extent that was read last, because its
+/// other pages come next.
+final class ImagePageSource implements PageSource, AutoCloseable {
     private final ImageReader image;
+    private final ImageDisks disks;
+    private final FrameGroups groups;
     private final ExtentBuffer extent;
-    private final int[] groupStarts; // One more than groups; indexes into frames.
-    private final int[] frames;
+    private final DiskPages diskPages;
     private int loadedExtent = -1;
 
-    ImagePageSource(ImageReader image) throws IOException {
+    /// @param disks taken over, also if this fails
+    ImagePageSource(ImageReader image, ImageDisks disks) throws IOException {
         this.image = image;
-        this.extent = image.newExtentBuffer();
-        this.groupStarts = new int[image.extentCount() + 1];
-        this.frames = sortByExtent();
-    }
-
-    /// Counting sort of all non-zero frames by extent; stable, so the frames of an extent ascend. One pass over
-    /// the page table, which leaves out chunks of zeros: the guest waits for this.
-    private int[] sortByExtent() throws IOException {
-        var nonZero = new NonZeroFrames();
-        image.forEachNonZero((frame, _, extent, _) -> nonZero.add(Math.toIntExact(frame), Math.toIntExact(extent)));
-        for (int i = 0; i < nonZero.count; i++) {
-            groupStarts[nonZero.extents[i] + 1]++;
-        }
-        for (int i = 0; i < image.extentCount(); i++) {
-            groupStarts[i + 1] += groupStarts[i];
-        }
-        int[] next = groupStarts.clone();
-        int[] sorted = new int[nonZero.count];
-        for (int i = 0; i < nonZero.count; i++) {
-            sorted[next[nonZero.extents[i]]++] = nonZero.frames[i];
-        }
-        return sorted;
-    }
-
-    /// Frames and their extents in two growing arrays.
-    private static final class NonZeroFrames {
-        private int[] frames = new int[1 << 16];
-        private int[] extents = new int[1 << 16];
-        private int count;
-
-        void add(int frame, int extent) {
-            if (count == frames.length) {
-                frames = Arrays.copyOf(frames, 2 * count);
-                extents = Arrays.copyOf(extents, 2 * count);
+        this.disks = disks;
+        boolean complete = false;
+        try {
+            groups = new FrameGroups(image, disks);
+            complete = true;
+        } finally {
+            if (!complete) {
+                disks.close();
             }
-            frames[count] = frame;
-            extents[count++] = extent;
         }
+        extent = image.newExtentBuffer();
+        diskPages = new DiskPages(image, disks);
     }
 
     @Override
@@ -65,7 +41,12 @@ final class ImagePageSource implements PageSource {
 
     @Override
     public long nonZeroCount() {
-        return frames.length;
+        return groups.nonZeroCount();
+    }
+
+    /// {@return the number of pages of one class}
+    long count(PageClass pageClass) {
+        return groups.count(pageClass);
     }
 
     @Override
@@ -75,18 +56,18 @@ final class ImagePageSource implements PageSource {
 
     @Override
     public int group(long frame) throws IOException {
-        return image.extentIndex(frame);
+        int index = image.extentIndex(frame);
+        return index >= 0 ? index : groups.diskGroup(frame);
     }
 
     @Override
     public int groupCount() {
-        return image.extentCount();
+        return groups.groupCount();
     }
 
     @Override
     public FrameList frames(int group) {
-        int start = groupStarts[group];
-        int size = groupStarts[group + 1] - start;
+        int size = groups.size(group);
         return new FrameList() {
             @Override
             public int size() {
@@ -95,21 +76,62 @@ final class ImagePageSource implements PageSource {
 
             @Override
             public long get(int index) {
-                return frames[start + index];
+                return groups.frame(group, index);
             }
         };
     }
 
+    /// On a disk: what stands in the same aligned piece of it.
     @Override
-    public ByteBuffer read(long frame, int countMax) throws IOException {
-        int index = image.extentIndex(frame);
-        if (index != loadedExtent) {
-            loadedExtent = -1; // Not the old one either, if the read fails half-way.
-            image.readExtent(index, extent);
-            loadedExtent = index;
+    public FrameList neighbours(long frame, int countMax) throws IOException {
+        FrameList group = frames(group(frame));
+        if (image.pageClass(frame) != PageClass.ON_DISK) {
+            return group.around(frame, countMax);
         }
+        long firstBlock = image.diskBlock(frame) / DiskPages.PIECE_BLOCKS * DiskPages.PIECE_BLOCKS;
+        int first = 0;
+        while (image.diskBlock(group.get(first)) < firstBlock) {
+            first++;
+        }
+        int end = first;
+        while (end < Math.min(group.size(), first + countMax)
+                && image.diskBlock(group.get(end)) < firstBlock + DiskPages.PIECE_BLOCKS) {
+            end++;
+        }
+        return group.slice(first, end);
+    }
+
+    @Override
+    public ByteBuffer read(long frame, int countMax, Reading reading) throws IOException {
+        if (image.pageClass(frame) != PageClass.ON_DISK) {
+            return readExtent(frame, countMax);
+        }
+        return switch (reading) {
+            case DEMAND -> diskPages.readPiece(frame, countMax);
+            case BACKGROUND -> diskPages.readRun(frame, countMax, lastBlock(groups.diskGroup(frame)));
+        };
+    }
+
+    private long lastBlock(int diskGroup) throws IOException {
+        return image.diskBlock(groups.frame(diskGroup, groups.size(diskGroup) - 1));
+    }
+
+    private ByteBuffer readExtent(long frame, int countMax) throws IOException {
+        int index = image.extentIndex(frame);
         int slot = image.slot(frame);
-        image.verifyPage(frame, extent.page(slot));
+        boolean served = false;
+        try {
+            if (index != loadedExtent) {
+                image.readExtent(index, extent);
+                loadedExtent = index;
+            }
+            image.verifyPage(frame, extent.page(slot));
+            served = true;
+        } finally {
+            if (!served) {
+                loadedExtent = -1; // The next try must ask the file.
+            }
+        }
         int count = 1;
         while (count < countMax
                 && follows(frame + count, index, slot + count)
@@ -120,20 +142,18 @@ final class ImagePageSource implements PageSource {
     }
 
     /// A damaged page must not cost the good ones before it; asked for itself, it says what is wrong.
-    private boolean isIntact(long frame, int slot) {
-        try {
-            image.verifyPage(frame, extent.page(slot));
-            return true;
-        } catch (IOException _) {
-            return false;
-        }
+    private boolean isIntact(long frame, int slot) throws IOException {
+        return image.isIntact(frame, extent.pageSegment(slot));
     }
 
     /// {@return whether the page of the frame lies in this slot of this extent}
     private boolean follows(long frame, int extentIndex, int slot) throws IOException {
-        return frame < image.frameCount()
-                && image.pageClass(frame) != PageClass.ZERO
-                && image.extentIndex(frame) == extentIndex
-                && image.slot(frame) == slot;
+        return frame < image.frameCount() && image.extentIndex(frame) == extentIndex && image.slot(frame) == slot;
+    }
+
+    @Override
+    public void close() throws IOException {
+        extent.close();
+        disks.close();
     }
 }

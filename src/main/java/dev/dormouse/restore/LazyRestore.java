@@ -13,7 +13,9 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /// A lazy restore as the source of a postcopy migration (`docs/protocol.md`): handshake, device state,
 /// RUN, then pages, the demanded ones first. The calling thread is the owner thread.
@@ -21,7 +23,7 @@ public final class LazyRestore {
     private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
     private final String resource;
-    private final SocketChannel channel;
+    private final WatchedChannel watched;
     private final PreparedImage image;
     private final RamLayout layout;
     private final MigrationStreamWriter out;
@@ -30,7 +32,9 @@ public final class LazyRestore {
     private final RestoreListener listener;
     private final RestoreOptions options;
     private final long qemuPid;
-    private RestoreListener.Progress progress = new RestoreListener.Progress(0, 0, 0, 0, 0);
+    private List<String> ways = List.of();
+    private String streamReason = "";
+    private PageFaultServer.@Nullable Outcome outcome;
 
     /// @param resource what errors call the restore, such as the name of the VM
     /// @param channel connected to QEMU, blocking; the caller's to close
@@ -43,10 +47,10 @@ public final class LazyRestore {
             RestoreListener listener,
             RestoreOptions options) {
         this.resource = resource;
-        this.channel = channel;
         this.image = image;
         layout = image.layout();
-        out = new MigrationStreamWriter(channel);
+        watched = new WatchedChannel(resource, channel, listener, WatchedChannel.Limits.DEFAULT);
+        out = new MigrationStreamWriter(watched);
         returnPath = new ReturnPath(
                 new ReturnPathReader(channel, resource + ": return path", layout.blocks()), layout, demands);
         this.listener = listener;
@@ -55,8 +59,13 @@ public final class LazyRestore {
     }
 
     /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
+    ///
+    /// @throws RestoreException if placing directly was asked for and is not permitted
     public void handshake() throws IOException {
-        channel.write(ByteBuffer.wrap(image.configuration()));
+        if (options.placement() == Placement.DIRECT) {
+            Userfaultfd.checkPermitted(qemuPid);
+        }
+        watched.write(ByteBuffer.wrap(image.configuration()));
         out.write(new Command.OpenReturnPath());
         out.write(Command.PostcopyAdvise.of(layout.blocks()));
         out.write(new StreamMessage.RamStart(image.ramSectionId(), layout.blocks()));
@@ -81,9 +90,9 @@ public final class LazyRestore {
         }
     }
 
-    /// {@return what was placed, and why; complete after [#run]}
-    public RestoreListener.Progress progress() {
-        return progress;
+    /// {@return what was done; after [#run]}
+    public RestoreReport report() {
+        return image.report(Objects.requireNonNull(outcome, "the restore has not run"), ways, streamReason);
     }
 
     /// Makes the ways of a restore durable, for whoever has to carry on with it; must not wait for a disk.
@@ -100,7 +109,8 @@ public final class LazyRestore {
         }
         DirectPlacer direct;
         try {
-            direct = DirectPlacer.attach(qemuPid, layout, stream, ATTACH_TIMEOUT);
+            Userfaultfd.checkPermitted(qemuPid); // Or the areas would be looked for in vain.
+            direct = DirectPlacer.attach(qemuPid, layout, stream, ATTACH_TIMEOUT, () -> !demands.isEmpty());
         } catch (IOException e) {
             if (options.placement() == Placement.DIRECT) {
                 throw e;
@@ -109,15 +119,17 @@ public final class LazyRestore {
             return;
         }
         try (direct) {
-            record.write(direct.ways());
-            listener.placement(direct.ways(), "");
+            ways = direct.ways();
+            record.write(ways);
+            listener.placement(ways, "");
             serve(direct);
         }
     }
 
     private void serve(StreamPlacer stream, PlacementRecord record, String reason)
             throws IOException, InterruptedException {
-        List<String> ways = Collections.nCopies(layout.blocks().size(), "stream");
+        ways = Collections.nCopies(layout.blocks().size(), "stream");
+        streamReason = reason;
         record.write(ways);
         listener.placement(ways, reason);
         serve((PagePlacer) stream);
@@ -125,8 +137,12 @@ public final class LazyRestore {
 
     private void serve(PagePlacer placer) throws IOException, InterruptedException {
         var server = new PageFaultServer(image.source(), placer, demands, listener, options);
-        server.run();
-        progress = server.progress();
+        try {
+            server.run();
+        } finally {
+            demands.discard(); // The return path must never wait for a server that has ended.
+        }
+        outcome = server.outcome();
     }
 
     private void end() throws IOException {

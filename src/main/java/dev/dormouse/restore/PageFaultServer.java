@@ -2,6 +2,7 @@ package dev.dormouse.restore;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.restore.DemandQueue.Demand;
+import dev.dormouse.restore.PageSource.Reading;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
@@ -15,22 +16,26 @@ import org.jspecify.annotations.Nullable;
 /// One thread runs it and owns all that is here but the [DemandQueue]. Each turn does a bounded amount of
 /// work: one demanded page with its neighbours, or one batch of the background.
 ///
-/// A page that cannot be read, or is not the one that was saved, is left out and tried again once a
-/// second; the guest waits for it if it needs it.
+/// A page that cannot be read, or is not the one that was saved, or for which the host has no memory, is
+/// left out and tried again once a second; the guest waits for it if it needs it.
+///
+/// When all is placed it is checked that all is there, in steps between which demands are served.
 final class PageFaultServer {
     private static final long RETRY_NANOS = 1_000_000_000;
     private static final long REPORT_NANOS = 100_000_000;
     private static final long WAIT_NANOS_MIN = 100_000;
     private static final long WAIT_NANOS_MAX = 10_000_000;
     private static final int ZERO_RUN_PAGES = 16; // Aligned 64 KiB: what a guest that allocates touches next.
+    private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
 
     private final PageSource source;
     private final PagePlacer placer;
     private final DemandQueue demands;
     private final RestoreListener listener;
     private final RestoreOptions options;
-    private final FrameSet placed;
+    private final PlacementAccount account;
     private final LongSupplier clock;
+    private final DemandLatency latency = new DemandLatency();
     private final LinkedHashSet<Integer> failedGroups = new LinkedHashSet<>();
     private final LinkedHashSet<Long> failedDemands = new LinkedHashSet<>();
     private BackgroundWindow window;
@@ -41,6 +46,7 @@ final class PageFaultServer {
     private long demandedZero;
     private long prefetched;
     private final long recovered;
+    private long auditNanos;
     private long retryNanos;
     private long reportNanos;
     private boolean stalled;
@@ -67,42 +73,73 @@ final class PageFaultServer {
         this.demands = demands;
         this.listener = listener;
         this.options = options;
-        this.placed = present;
-        this.recovered = countNonZero(present);
+        this.account = new PlacementAccount(source, placer, present);
+        this.recovered = account.nonZeroPlaced();
         this.clock = clock;
         this.window = new BackgroundWindow(options, clock.getAsLong());
         this.reportNanos = clock.getAsLong();
     }
 
-    /// Returns when every non-zero page was placed.
+    /// Returns when every non-zero page was placed and is there.
     ///
     /// @throws RestoreException if QEMU closed the return path before that
     void run() throws IOException, InterruptedException {
-        while (nonZeroPlaced() < source.nonZeroCount()) {
-            turn();
-        }
+        placeAll();
+        audit();
+        placeAll(); // What could not be placed again at once.
         if (stalled) { // What had failed was placed because the guest asked for it.
             listener.unstalled();
         }
         listener.progress(progress());
     }
 
-    RestoreListener.Progress progress() {
-        return new RestoreListener.Progress(source.nonZeroCount(), nonZeroPlaced(), demanded, demandedZero, prefetched);
-    }
-
-    private long nonZeroPlaced() {
-        return recovered + demanded + prefetched;
-    }
-
-    private long countNonZero(FrameSet present) throws IOException {
-        long count = 0;
-        for (long frame = 0; present.size() > 0 && frame < source.frameCount(); frame++) {
-            if (present.contains(frame) && !source.isZero(frame)) {
-                count++;
-            }
+    private void placeAll() throws IOException, InterruptedException {
+        while (!account.isComplete()) {
+            turn();
         }
-        return count;
+    }
+
+    RestoreListener.Progress progress() {
+        return new RestoreListener.Progress(
+                source.nonZeroCount(), account.nonZeroPlaced(), demanded, demandedZero, prefetched);
+    }
+
+    /// {@return what was done, without what only the source and the placer know}
+    Outcome outcome() {
+        return new Outcome(
+                progress(), recovered, latency, TimeUnit.NANOSECONDS.toMillis(auditNanos), account.placedAgain());
+    }
+
+    /// @param recovered non-zero pages that were there before
+    /// @param auditMillis for how long it was checked that all is there
+    /// @param placedAgain pages that were not
+    record Outcome(
+            RestoreListener.Progress progress,
+            long recovered,
+            DemandLatency latency,
+            long auditMillis,
+            long placedAgain) {}
+
+    private void audit() throws IOException {
+        long start = clock.getAsLong();
+        var missing = new LinkedHashSet<Long>();
+        for (long frame = 0; frame < source.frameCount(); frame += AUDIT_FRAMES) {
+            account.audit(frame, (int) Math.min(AUDIT_FRAMES, source.frameCount() - frame), missing::add);
+            serveWaiting();
+        }
+        for (long frame : missing) {
+            if (!account.isClaimed(frame) && !placeDemanded(frame)) {
+                failedDemands.add(frame);
+            }
+            serveWaiting();
+        }
+        auditNanos = clock.getAsLong() - start;
+    }
+
+    private void serveWaiting() throws IOException {
+        for (Demand demand = demands.poll(); demand != null; demand = demands.poll()) {
+            serve(demand);
+        }
     }
 
     private void turn() throws IOException, InterruptedException {
@@ -122,14 +159,14 @@ final class PageFaultServer {
             demand = demands.poll(Math.clamp(waitNanos, WAIT_NANOS_MIN, WAIT_NANOS_MAX));
         }
         if (demand != null) {
-            serve(demand.frame());
+            serve(demand);
             window.onDemand(clock.getAsLong());
         }
     }
 
     private RestoreException closedEarly() {
         String message = "return path: closed by QEMU after %d of %d pages, see the log of QEMU"
-                .formatted(nonZeroPlaced(), source.nonZeroCount());
+                .formatted(account.nonZeroPlaced(), source.nonZeroCount());
         return demands.failure() == null
                 ? new RestoreException(message)
                 : new RestoreException(message, demands.failure());
@@ -137,65 +174,81 @@ final class PageFaultServer {
 
     /// Answers one demand. Asking twice for a page is normal: the second thread that touches it asks too,
     /// and a request may cross its answer.
-    private void serve(long frame) throws IOException {
-        if (placed.contains(frame)) {
+    private void serve(Demand demand) throws IOException {
+        long frame = demand.frame();
+        if (account.isClaimed(frame)) {
             return;
         }
-        if (source.isZero(frame)) {
-            demandedZero++;
-            placeZeroRun(frame);
-            return;
-        }
-        ByteBuffer page = tryRead(frame, 1);
-        if (page == null) {
+        if (answer(frame)) {
+            latency.record(clock.getAsLong() - demand.arrivalNanos());
+            placeAround(frame);
+        } else {
             failedDemands.add(frame);
-            return;
         }
-        placed.add(frame);
+    }
+
+    /// {@return whether the page could be placed}
+    private boolean answer(long frame) throws IOException {
+        if (source.isZero(frame)) {
+            if (!placeZero(frame)) {
+                return false;
+            }
+            placer.flush();
+            demandedZero++;
+            return true;
+        }
+        if (!placeDemanded(frame)) {
+            return false;
+        }
         demanded++;
-        placer.place(frame, page);
+        return true;
+    }
+
+    private void placeAround(long frame) throws IOException {
+        if (source.isZero(frame)) {
+            placeZeroRun(frame);
+        } else if (options.neighbourPages() > 0) {
+            placeNeighbours(frame);
+        }
+    }
+
+    private boolean placeDemanded(long frame) throws IOException {
+        ByteBuffer page = tryRead(frame, 1, Reading.DEMAND);
+        if (page == null || tryPlace(frame, page) == 0) {
+            return false;
+        }
         placer.flush(); // The guest must not wait until the neighbours are ready, too.
-        placeNeighbours(frame);
+        return true;
+    }
+
+    private boolean placeZero(long frame) throws IOException {
+        try {
+            account.placeZero(frame);
+            return true;
+        } catch (NotPlacedException e) {
+            stall(e);
+            return false;
+        }
     }
 
     private void placeZeroRun(long frame) throws IOException {
-        placed.add(frame);
-        placer.placeZero(frame);
         long start = frame - frame % ZERO_RUN_PAGES;
         long end = Math.min(start + ZERO_RUN_PAGES, source.frameCount());
-        for (long other = start; other < end; other++) {
-            if (source.isZero(other) && placed.add(other)) {
-                placer.placeZero(other);
-            }
+        boolean placing = true;
+        for (long other = start; other < end && placing; other++) {
+            placing = !source.isZero(other) || account.isClaimed(other) || placeZero(other);
         }
         placer.flush();
     }
 
-    /// Places the pages that were decompressed together with the demanded one: they are at hand, and the
-    /// guest is likely to want them.
+    /// Places the pages that were read together with the demanded one: they are at hand, and the guest is
+    /// likely to want them.
     private void placeNeighbours(long frame) throws IOException {
-        PageSource.FrameList frames = source.frames(source.group(frame));
-        int size = frames.size();
-        int first = Math.max(0, indexOf(frames, frame) - options.neighbourPages() / 2);
-        int end = Math.min(size, first + options.neighbourPages());
-        while (first < end) {
-            first += Math.max(1, prefetch(frames, first, end));
+        PageSource.FrameList frames = source.neighbours(frame, options.neighbourPages());
+        for (int i = 0; i < frames.size(); ) {
+            i += Math.max(1, prefetch(frames, i, frames.size(), Reading.DEMAND));
         }
         placer.flush();
-    }
-
-    private static int indexOf(PageSource.FrameList frames, long frame) {
-        int low = 0;
-        int high = frames.size() - 1;
-        while (low < high) {
-            int middle = (low + high) >>> 1;
-            if (frames.get(middle) < frame) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
     }
 
     /// {@return false if nothing could be placed: nothing is left, or it cannot be read}
@@ -208,7 +261,7 @@ final class PageFaultServer {
                 nextInGroup = 0;
             } else {
                 int end = Math.min(frames.size(), nextInGroup + pagesMax - pages);
-                int done = prefetch(frames, nextInGroup, end);
+                int done = prefetch(frames, nextInGroup, end, Reading.BACKGROUND);
                 pages += done;
                 nextInGroup += Math.max(1, done);
                 if (failedGroups.contains(nextGroup)) {
@@ -230,45 +283,56 @@ final class PageFaultServer {
     /// memory and in the source, before the end of the range.
     ///
     /// @return the number of frames placed; 0 if that at the index was there already, or cannot be served
-    private int prefetch(PageSource.FrameList frames, int index, int end) throws IOException {
+    private int prefetch(PageSource.FrameList frames, int index, int end, Reading reading) throws IOException {
         long frame = frames.get(index);
         int wanted = 0;
         while (index + wanted < end
                 && frames.get(index + wanted) == frame + wanted
-                && !placed.contains(frame + wanted)) {
+                && !account.isClaimed(frame + wanted)) {
             wanted++;
         }
         if (wanted == 0) {
             return 0;
         }
-        ByteBuffer pages = tryRead(frame, wanted);
-        if (pages == null) {
+        ByteBuffer pages = tryRead(frame, wanted, reading);
+        int count = pages == null ? 0 : pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
+        int done = pages == null ? 0 : tryPlace(frame, pages);
+        if (done == 0 || done < count) {
             failedGroups.add(source.group(frame));
-            return 0;
         }
-        int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
-        for (int i = 0; i < count; i++) {
-            placed.add(frame + i);
-        }
-        prefetched += count;
-        placer.place(frame, pages);
-        return count;
+        prefetched += done;
+        return done;
     }
 
     /// {@return the page, or null if it cannot be served now}
-    ///
+    private @Nullable ByteBuffer tryRead(long frame, int countMax, Reading reading) {
+        try {
+            return source.read(frame, countMax, reading);
+        } catch (IOException e) {
+            stall(e);
+            return null;
+        }
+    }
+
+    /// {@return the pages that were placed, all unless the host has no memory for them}
+    private int tryPlace(long frame, ByteBuffer pages) throws IOException {
+        int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
+        try {
+            account.place(frame, pages);
+            return count;
+        } catch (NotPlacedException e) {
+            stall(e);
+            return e.placedPages();
+        }
+    }
+
     /// Only the first failure since the last retry is told, and only it sets the time of the next retry:
     /// a background that fails again and again must not put off what the guest waits for.
-    private @Nullable ByteBuffer tryRead(long frame, int countMax) {
-        try {
-            return source.read(frame, countMax);
-        } catch (IOException e) {
-            if (!stalled) {
-                stalled = true;
-                retryNanos = clock.getAsLong() + RETRY_NANOS;
-                listener.stalled(e.getMessage() == null ? e.toString() : e.getMessage());
-            }
-            return null;
+    private void stall(IOException reason) {
+        if (!stalled) {
+            stalled = true;
+            retryNanos = clock.getAsLong() + RETRY_NANOS;
+            listener.stalled(reason.getMessage() == null ? reason.toString() : reason.getMessage());
         }
     }
 
@@ -280,7 +344,7 @@ final class PageFaultServer {
         }
         stalled = false;
         for (int left = failedDemands.size(); left > 0 && !stalled; left--) {
-            serve(failedDemands.removeFirst());
+            retryDemand(failedDemands.removeFirst());
         }
         if (!stalled && !failedGroups.isEmpty()) {
             retryGroup(source.frames(failedGroups.removeFirst()));
@@ -292,9 +356,20 @@ final class PageFaultServer {
         stalled = !allPlaced;
     }
 
+    private void retryDemand(long frame) throws IOException {
+        if (account.isClaimed(frame)) {
+            return;
+        }
+        if (answer(frame)) {
+            placeAround(frame);
+        } else {
+            failedDemands.add(frame);
+        }
+    }
+
     private void retryGroup(PageSource.FrameList frames) throws IOException {
         for (int i = 0; i < frames.size() && !stalled; ) {
-            i += Math.max(1, prefetch(frames, i, frames.size()));
+            i += Math.max(1, prefetch(frames, i, frames.size(), Reading.BACKGROUND));
         }
         placer.flush();
     }

@@ -10,11 +10,34 @@ interface PagePlacer {
     ///
     /// @param frame the first of them
     /// @param pages 4096 bytes for each between position and limit; read before the call returns
+    /// @throws NotPlacedException if the host has no memory for them: those that it does not count may be
+    ///     placed again
     void place(long frame, ByteBuffer pages) throws IOException;
 
     /// Places a page of zeros.
+    ///
+    /// @throws NotPlacedException as [#place]
     void placeZero(long frame) throws IOException;
 
     /// Makes sure that what was placed is on its way and does not wait in a buffer of ours.
     void flush() throws IOException;
+
+    /// Told of a frame.
+    interface FrameVisitor {
+        void frame(long frame) throws IOException;
+    }
+
+    /// Looks into the guest's memory, as far as it can be seen from here, for pages that were placed and do
+    /// not seem to be there.
+    ///
+    /// @param firstFrame where to begin
+    /// @param frameCount how far to look
+    default void audit(long firstFrame, int frameCount, FrameSet placed, FrameVisitor missing) throws IOException {}
+
+    /// Places a page that [#audit] told of, unless it is there after all.
+    ///
+    /// @return whether it was missing
+    default boolean placeAgain(long frame, ByteBuffer page) throws IOException {
+        throw new IllegalStateException("nothing was said to be missing");
+    }
 }

@@ -3,9 +3,17 @@ package dev.dormouse.restore;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
-/// Where restored pages come from. Pages that are read together form a group (an extent of the image).
-/// Called by the owner thread only.
+/// Where restored pages come from. Pages that are read together form a group: an extent of the image, or
+/// a run of blocks of a disk. Called by the owner thread only.
 interface PageSource {
+    /// What a page is read for, which decides how much is read with it.
+    enum Reading {
+        /// The guest waits: little, so that the answer is quick.
+        DEMAND,
+        /// Nobody waits, and what stands behind the page is wanted next: as much as the group allows.
+        BACKGROUND
+    }
+
     /// {@return the number of frames, the zero pages included}
     long frameCount();
 
@@ -19,8 +27,14 @@ interface PageSource {
 
     int groupCount();
 
-    /// {@return the frames whose pages the group holds, ascending; the array is not to be changed}
+    /// {@return the frames whose pages the group holds, in the order in which they are read best}
     FrameList frames(int group);
+
+    /// {@return frames whose pages are at hand after the page of the frame was read on demand, itself among
+    /// them}
+    ///
+    /// @param countMax 1 or more
+    FrameList neighbours(long frame, int countMax) throws IOException;
 
     /// Reads the pages of a non-zero frame and of those behind it, and verifies them.
     ///
@@ -28,12 +42,48 @@ interface PageSource {
     /// @return 4096 bytes for each of 1 to `countMax` frames: as many as lie one behind the other here too;
     ///     valid until the next call
     /// @throws IOException if a page cannot be read or is not the one that was saved
-    ByteBuffer read(long frame, int countMax) throws IOException;
+    ByteBuffer read(long frame, int countMax, Reading reading) throws IOException;
 
-    /// The frames of one group.
+    /// The frames of one group, or some of them.
     interface FrameList {
         int size();
 
         long get(int index);
+
+        /// {@return the frames from one index to before another}
+        default FrameList slice(int first, int end) {
+            FrameList all = this;
+            return new FrameList() {
+                @Override
+                public int size() {
+                    return end - first;
+                }
+
+                @Override
+                public long get(int index) {
+                    return all.get(first + index);
+                }
+            };
+        }
+
+        /// {@return up to that many frames of a list that ascends, the given one in the middle of them}
+        default FrameList around(long frame, int countMax) {
+            int first = Math.max(0, ascendingIndexOf(frame) - countMax / 2);
+            return slice(first, Math.min(size(), first + countMax));
+        }
+
+        private int ascendingIndexOf(long frame) {
+            int low = 0;
+            int high = size() - 1;
+            while (low < high) {
+                int middle = (low + high) >>> 1;
+                if (get(middle) < frame) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            return low;
+        }
     }
 }

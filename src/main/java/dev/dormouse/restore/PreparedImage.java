@@ -1,13 +1,19 @@
 package dev.dormouse.restore;
 
+import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
+import dev.dormouse.disk.DiskView;
 import dev.dormouse.image.ImageReader;
+import dev.dormouse.image.PageClass;
 import dev.dormouse.wire.StreamMessage.DeviceState;
 import java.io.IOException;
+import java.util.List;
 
 /// An image with everything read and checked that a restore needs besides its pages: the frames of each
 /// extent, the device state. Prepared while QEMU starts, because the guest waits for neither then.
-public final class PreparedImage {
+///
+/// An image with on-disk pages needs the frozen disks to which they refer. Closing it closes those.
+public final class PreparedImage implements AutoCloseable {
     private final ImageReader reader;
     private final RamLayout layout;
     private final ImagePageSource source;
@@ -20,15 +26,42 @@ public final class PreparedImage {
         this.deviceState = deviceState;
     }
 
-    /// Reads the tables and the device state.
+    /// Opens a disk of the image by its number; asked only for those to which a page refers, once for each.
+    @FunctionalInterface
+    public interface Disks {
+        /// {@return what the guest saw of the disk; it is closed with the prepared image}
+        DiskView open(int disk) throws IOException;
+    }
+
+    /// Reads the tables and the device state of an image that is believed to have no on-disk pages.
     ///
     /// @param reader to be open until the restore has ended
     public static PreparedImage of(ImageReader reader) throws IOException {
-        return new PreparedImage(
-                reader,
-                new RamLayout(reader.ramBlocks()),
-                new ImagePageSource(reader),
-                new DeviceState(reader.deviceState()));
+        return of(reader, List.of());
+    }
+
+    /// As [#of(ImageReader, Disks)], with disks that are open already.
+    ///
+    /// @param views by the numbers that the image has for the disks; closed with the prepared image if a page
+    ///     refers to them
+    public static PreparedImage of(ImageReader reader, List<DiskView> views) throws IOException {
+        return of(reader, disk -> {
+            if (disk >= views.size()) {
+                throw new RestoreException("%s: pages of the guest are on disk %d, only %d disks are given"
+                        .formatted(reader.path(), disk, views.size()));
+            }
+            return views.get(disk);
+        });
+    }
+
+    /// Reads the tables and the device state.
+    ///
+    /// @param reader to be open until the restore has ended
+    /// @throws RestoreException if a page refers to a disk that is not there, or to what is behind its end
+    public static PreparedImage of(ImageReader reader, Disks disks) throws IOException {
+        var deviceState = new DeviceState(reader.deviceState());
+        var source = new ImagePageSource(reader, new ImageDisks(reader, disks)); // Last: it has to be closed.
+        return new PreparedImage(reader, new RamLayout(reader.ramBlocks()), source, deviceState);
     }
 
     /// {@return the bytes with which a migration stream of it begins}
@@ -50,5 +83,39 @@ public final class PreparedImage {
 
     DeviceState deviceState() {
         return deviceState;
+    }
+
+    RestoreReport report(PageFaultServer.Outcome outcome, List<String> ways, String streamReason) {
+        RestoreListener.Progress progress = outcome.progress();
+        DemandLatency latency = outcome.latency();
+        return new RestoreReport(
+                progress.nonZeroPages(),
+                progress.demandedPages(),
+                progress.demandedZeroPages(),
+                progress.prefetchedPages(),
+                outcome.recovered(),
+                bytes(PageClass.STORED),
+                bytes(PageClass.DUPLICATE),
+                bytes(PageClass.ON_DISK),
+                micros(latency.quantileNanos(0.5)),
+                micros(latency.quantileNanos(0.99)),
+                micros(latency.maxNanos()),
+                outcome.auditMillis(),
+                outcome.placedAgain(),
+                ways,
+                streamReason);
+    }
+
+    private long bytes(PageClass pageClass) {
+        return source.count(pageClass) * RamBlock.TARGET_PAGE_BYTES;
+    }
+
+    private static long micros(long nanos) {
+        return Math.ceilDiv(nanos, 1000);
+    }
+
+    @Override
+    public void close() throws IOException {
+        source.close();
     }
 }

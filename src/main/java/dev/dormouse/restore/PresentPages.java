@@ -5,11 +5,13 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/// Which pages of QEMU's memory are there, as the kernel sees it (`/proc/PID/pagemap`): the audit from
-/// which a recovery learns what the page server before it had placed.
+/// Which pages of QEMU's memory are there, as the kernel sees it (`/proc/PID/pagemap`): the audit before
+/// the end of a restore, and that from which a recovery learns what the page server before it had placed.
+/// Of shared memory the kernel shows only what is mapped at the moment, so a page may be there unseen.
 final class PresentPages implements AutoCloseable {
     private static final int ENTRY_BYTES = 8;
     private static final long PRESENT_OR_SWAPPED = 0b11L << 62;
@@ -19,7 +21,12 @@ final class PresentPages implements AutoCloseable {
             ByteBuffer.allocateDirect(CHUNK_PAGES * ENTRY_BYTES).order(ByteOrder.nativeOrder());
 
     PresentPages(long pid) throws IOException {
-        pagemap = FileChannel.open(Path.of("/proc/" + pid + "/pagemap"), StandardOpenOption.READ);
+        try {
+            pagemap = FileChannel.open(Path.of("/proc/" + pid + "/pagemap"), StandardOpenOption.READ);
+        } catch (AccessDeniedException e) {
+            throw new RestoreException(
+                    "process %d: its pages cannot be seen; the right to ptrace it is needed".formatted(pid), e);
+        }
     }
 
     /// Told of each page, in order.

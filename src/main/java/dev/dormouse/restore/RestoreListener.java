@@ -2,7 +2,8 @@ package dev.dormouse.restore;
 
 import java.util.List;
 
-/// Follows a restore. Called by its owner thread; what takes long or throws here delays the guest.
+/// Follows a restore. Called by its owner thread, of stalls by the one that watches the connection too; what
+/// takes long or throws here delays the guest.
 public interface RestoreListener {
     /// How far a restore is. Pages are of 4096 bytes.
     ///

@@ -27,6 +27,7 @@ import java.util.Optional;
 /// pages that were placed directly. The calling thread owns everything.
 public final class RestoreRecovery implements AutoCloseable {
     private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
+    private static final int FAILURES_MAX = 16;
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
 
     private final String resource;
@@ -51,7 +52,8 @@ public final class RestoreRecovery implements AutoCloseable {
         layout = image.layout();
         source = image.source();
         present = new FrameSet(source.frameCount());
-        out = new MigrationStreamWriter(channel);
+        out = new MigrationStreamWriter(new WatchedChannel(resource, channel, listener, WatchedChannel.Limits.DEFAULT));
+        Userfaultfd.checkPermitted(qemuPid);
         placer = DirectPlacer.attachForRecovery(qemuPid, layout, new StreamPlacer(out, layout), ATTACH_TIMEOUT);
     }
 
@@ -79,13 +81,23 @@ public final class RestoreRecovery implements AutoCloseable {
         }
     }
 
+    /// Leaves out what cannot be served, in the hope that nobody waits for it: [#finish] tries it again.
     private void placeNonZero() throws IOException {
+        int failures = 0;
         for (int group = 0; group < source.groupCount(); group++) {
             PageSource.FrameList frames = source.frames(group);
             for (int i = 0; i < frames.size(); i++) {
                 long frame = frames.get(i);
                 if (placer.isDirect(layout.blockIndex(frame)) && present.add(frame)) {
-                    placer.place(frame, source.read(frame, 1));
+                    try {
+                        placer.place(frame, source.read(frame, 1, PageSource.Reading.BACKGROUND));
+                    } catch (IOException e) {
+                        present.remove(frame);
+                        if (++failures == FAILURES_MAX) {
+                            throw e;
+                        }
+                        listener.stalled(String.valueOf(e.getMessage()));
+                    }
                 }
             }
         }
@@ -102,26 +114,27 @@ public final class RestoreRecovery implements AutoCloseable {
     /// Takes the migration up again over a new connection, serves what is left, and ends it.
     ///
     /// @param channel connected to where `migrate-recover` has QEMU listen; the one given to the constructor
-    public RestoreListener.Progress finish(SocketChannel channel) throws IOException, InterruptedException {
+    public RestoreReport finish(SocketChannel channel) throws IOException, InterruptedException {
         var reader = new ReturnPathReader(channel, resource + ": return path", layout.blocks());
         List<PageRequest> early = shakeHands(reader);
         var demands = new DemandQueue();
         var returnPath = new ReturnPath(reader, layout, demands);
-        for (PageRequest request : early) {
-            demands.put(new DemandQueue.Demand(layout.frame(request.block(), request.offset()), System.nanoTime()));
-        }
-        returnPath.start();
+        returnPath.start(early);
         out.beginPart(image.ramSectionId(), false);
         var server = new PageFaultServer(
                 source, placer, demands, listener, RestoreOptions.DEFAULT.unthrottled(), present, System::nanoTime);
-        server.run();
+        try {
+            server.run();
+        } finally {
+            demands.discard();
+        }
         out.endPart();
         out.beginPart(image.ramSectionId(), true);
         out.endPart();
         out.write(new StreamMessage.EndOfStream());
         out.flush();
         returnPath.awaitShut(SHUT_TIMEOUT);
-        return server.progress();
+        return image.report(server.outcome(), placer.ways(), "");
     }
 
     /// {@return demands that came before the handshake was over}
@@ -166,7 +179,7 @@ public final class RestoreRecovery implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public void close() throws IOException {
         placer.close();
     }
 }

@@ -8,6 +8,7 @@ import dev.dormouse.wire.ReturnPathMessage;
 import dev.dormouse.wire.ReturnPathReader;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Takes what the incoming QEMU says and puts its demands into the queue; the reader thread of a restore.
@@ -18,6 +19,7 @@ final class ReturnPath {
     private final DemandQueue demands;
     private final Thread thread;
     private volatile @Nullable Integer shutCode;
+    private List<PageRequest> early = List.of(); // Set before the thread starts.
 
     ReturnPath(ReturnPathReader in, RamLayout layout, DemandQueue demands) {
         this.in = in;
@@ -28,6 +30,12 @@ final class ReturnPath {
     }
 
     void start() {
+        start(List.of());
+    }
+
+    /// @param early demands that were read already, which go first
+    void start(List<PageRequest> early) {
+        this.early = List.copyOf(early);
         thread.start();
     }
 
@@ -50,6 +58,9 @@ final class ReturnPath {
 
     private void run() {
         try {
+            for (PageRequest request : early) {
+                demand(request);
+            }
             var event = in.next();
             while (event.isPresent()) {
                 switch (event.get()) {

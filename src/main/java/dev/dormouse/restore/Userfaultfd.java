@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -46,8 +47,18 @@ final class Userfaultfd implements AutoCloseable {
         return borrow(pid, true);
     }
 
+    /// Finds out whether descriptors of the process may be borrowed, before there is one that counts.
+    ///
+    /// @throws RestoreException if not
+    static void checkPermitted(long pid) throws RestoreException {
+        Libc.close(duplicate(pid, 0)); // Its standard input, which every QEMU of ours has.
+    }
+
     private static Userfaultfd borrow(long pid, boolean recovering) throws IOException {
-        int number = find(pid);
+        return new Userfaultfd(duplicate(pid, find(pid)), recovering);
+    }
+
+    private static int duplicate(long pid, int number) throws RestoreException {
         int pidfd = Libc.pidfdOpen(pid);
         if (pidfd < 0) {
             throw new RestoreException("process " + pid + ": cannot be opened: " + Libc.message(-pidfd));
@@ -56,10 +67,10 @@ final class Userfaultfd implements AutoCloseable {
             int descriptor = Libc.pidfdGetfd(pidfd, number);
             if (descriptor < 0) {
                 throw new RestoreException(
-                        "process %d: its userfaultfd cannot be borrowed: %s; the right to ptrace it is needed"
+                        "process %d: its descriptors cannot be borrowed: %s; the right to ptrace it is needed"
                                 .formatted(pid, Libc.message(-descriptor)));
             }
-            return new Userfaultfd(descriptor, recovering);
+            return descriptor;
         } finally {
             Libc.close(pidfd);
         }
@@ -72,6 +83,9 @@ final class Userfaultfd implements AutoCloseable {
                     return Integer.parseInt(file.getFileName().toString());
                 }
             }
+        } catch (AccessDeniedException e) {
+            throw new RestoreException(
+                    "process %d: its descriptors cannot be seen; the right to ptrace it is needed".formatted(pid), e);
         }
         throw new RestoreException("process " + pid + ": has no userfaultfd");
     }
@@ -88,9 +102,10 @@ final class Userfaultfd implements AutoCloseable {
     ///
     /// @param address of the first page in QEMU
     /// @param pages direct buffer, whole pages between position and limit
+    /// @throws NotPlacedException if the host has no memory for all of them
     /// @throws RestoreException if one of them is there already: something else has put it there, with
     ///     what content nobody knows
-    void copy(long address, ByteBuffer pages) throws RestoreException {
+    void copy(long address, ByteBuffer pages) throws RestoreException, NotPlacedException {
         long source = MemorySegment.ofBuffer(pages).address();
         long lengthBytes = pages.remaining();
         long done = 0;
@@ -100,25 +115,50 @@ final class Userfaultfd implements AutoCloseable {
             request.set(JAVA_LONG, 16, lengthBytes - done);
             request.set(JAVA_LONG, 24, 0);
             request.set(JAVA_LONG, COPIED, 0);
-            done += perform(UFFDIO_COPY, COPIED, lengthBytes - done, address + done);
+            done += perform(UFFDIO_COPY, COPIED, lengthBytes - done, address + done, done);
+        }
+    }
+
+    /// Places a page unless it is there; wakes whoever waits for it in either case.
+    ///
+    /// @return whether it was missing
+    boolean copyIfMissing(long address, ByteBuffer page) throws RestoreException, NotPlacedException {
+        while (true) {
+            request.set(JAVA_LONG, 0, address);
+            request.set(JAVA_LONG, 8, MemorySegment.ofBuffer(page).address());
+            request.set(JAVA_LONG, 16, RamBlock.TARGET_PAGE_BYTES);
+            request.set(JAVA_LONG, 24, 0);
+            request.set(JAVA_LONG, COPIED, 0);
+            int result = Libc.ioctl(descriptor, UFFDIO_COPY, request);
+            if (result >= 0) {
+                return true;
+            }
+            if (result == -Libc.EEXIST) {
+                wake(address);
+                return false;
+            }
+            if (result != -Libc.EAGAIN) {
+                throw refused(address, result, 0);
+            }
         }
     }
 
     /// Places pages of zeros that are missing; errors as with [#copy].
-    void zero(long address, long lengthBytes) throws RestoreException {
+    void zero(long address, long lengthBytes) throws RestoreException, NotPlacedException {
         long done = 0;
         while (done < lengthBytes) {
             request.set(JAVA_LONG, 0, address + done);
             request.set(JAVA_LONG, 8, lengthBytes - done);
             request.set(JAVA_LONG, 16, 0);
             request.set(JAVA_LONG, ZEROED, 0);
-            done += perform(UFFDIO_ZEROPAGE, ZEROED, lengthBytes - done, address + done);
+            done += perform(UFFDIO_ZEROPAGE, ZEROED, lengthBytes - done, address + done, done);
         }
     }
 
     /// {@return the bytes that were placed, all of them or (when QEMU's address space is being changed just
     /// now) fewer}
-    private long perform(long call, int resultOffset, long wanted, long address) throws RestoreException {
+    private long perform(long call, int resultOffset, long wanted, long address, long doneBytes)
+            throws RestoreException, NotPlacedException {
         int result = Libc.ioctl(descriptor, call, request);
         if (result >= 0) {
             return wanted;
@@ -130,10 +170,22 @@ final class Userfaultfd implements AutoCloseable {
             return before + RamBlock.TARGET_PAGE_BYTES;
         }
         if (result != -Libc.EAGAIN) {
-            throw new RestoreException("guest memory at %#x of QEMU: a page cannot be placed: %s"
-                    .formatted(address, Libc.message(-result)));
+            throw refused(address, result, doneBytes);
         }
         return Math.max(0, request.get(JAVA_LONG, resultOffset));
+    }
+
+    /// {@return an error that is final}
+    ///
+    /// @throws NotPlacedException if it is not
+    private static RestoreException refused(long address, int result, long doneBytes) throws NotPlacedException {
+        String what =
+                "guest memory at %#x of QEMU: a page cannot be placed: %s".formatted(address, Libc.message(-result));
+        if (result == -Libc.ENOMEM) {
+            throw new NotPlacedException(
+                    what + "; free some memory of the host", (int) (doneBytes / RamBlock.TARGET_PAGE_BYTES));
+        }
+        return new RestoreException(what);
     }
 
     private void wake(long address) throws RestoreException {

@@ -33,6 +33,7 @@ public final class Libc {
     private static final long SYS_PIDFD_GETFD = 438;
     public static final int EAGAIN = 11;
     public static final int EEXIST = 17;
+    public static final int ENOMEM = 12;
     static final int EACCES = 13;
 
     private static final Linker LINKER = Linker.nativeLinker();

@@ -79,7 +79,12 @@ final class MemorySource implements PageSource {
     }
 
     @Override
-    public ByteBuffer read(long frame, int countMax) throws IOException {
+    public FrameList neighbours(long frame, int countMax) {
+        return frames(group(frame)).around(frame, countMax);
+    }
+
+    @Override
+    public ByteBuffer read(long frame, int countMax, Reading reading) throws IOException {
         reads++;
         int count = 0;
         while (count < countMax && frame + count < frameCount && group(frame + count) == group(frame)) {

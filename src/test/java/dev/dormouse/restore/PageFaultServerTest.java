@@ -22,11 +22,13 @@ class PageFaultServerTest {
     private final DemandQueue demands = new DemandQueue();
     private final List<String> told = new ArrayList<>();
     private long now;
+    private Runnable onStalled = () -> {};
 
     private final RestoreListener listener = new RestoreListener() {
         @Override
         public void stalled(String reason) {
             told.add("stalled: " + reason);
+            onStalled.run();
         }
 
         @Override
@@ -167,6 +169,83 @@ class PageFaultServerTest {
         assertThat(reads).containsExactly(3L); // One in each of the two groups, then frame 96.
         assertThat(told).containsExactly("stalled: frame 0 is damaged", "unstalled");
         assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+    }
+
+    @Test
+    void placesAgainWhatIsNotThereAtTheEnd() throws Exception {
+        placer.lost.put(10L, true);
+        placer.lost.put(100L, false); // It is there after all.
+        placer.lost.put(70L, true); // Zero, and never placed.
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(placer.placedAgain).containsExactly(10L, 100L);
+        assertThat(server.outcome().placedAgain()).isEqualTo(1);
+        assertThat(server.progress().placedPages()).isEqualTo(96);
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+    }
+
+    @Test
+    void stallsOnAMissingPageThatCannotBeReadAgain() throws Exception {
+        placer.lost.put(10L, true);
+        placer.thenAtTheAudit(() -> source.damage(10));
+        onStalled = source::mend;
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(told).containsExactly("stalled: frame 10 is damaged", "unstalled");
+        assertThat(placer.placedAgain).containsExactly(10L);
+    }
+
+    @Test
+    void servesDemandsBetweenTheStepsOfTheAudit() throws Exception {
+        placer.thenAtTheAudit(() -> demand(70));
+
+        server().run();
+
+        assertThat(placer.order)
+                .endsWith(70L, 64L, 65L, 66L, 67L, 68L, 69L, 71L, 72L, 73L, 74L, 75L, 76L, 77L, 78L, 79L);
+    }
+
+    /// Of several pages in one call those count that were placed.
+    @Test
+    void waitsUntilTheHostHasMemory() throws Exception {
+        placer.noMemory.put(1L, 3);
+        placer.noMemory.put(110L, 1);
+        demand(110);
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(told).startsWith("stalled: no memory for frame 110").contains("unstalled");
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+        assertThat(server.progress().placedPages()).isEqualTo(96);
+    }
+
+    @Test
+    void measuresHowLongADemandWaited() throws Exception {
+        demand(5);
+        demand(70);
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(server.outcome().latency().count()).isEqualTo(2);
+        assertThat(server.outcome().latency().maxNanos()).isPositive();
+    }
+
+    @Test
+    void letsNobodyWaitWithADemandAfterItsEnd() {
+        for (int i = 0; i < 4096; i++) {
+            demand(i);
+        }
+
+        demands.discard();
+
+        demand(1);
+        assertThat(demands.poll()).isNull();
     }
 
     @Test

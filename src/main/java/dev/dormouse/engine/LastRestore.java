@@ -1,0 +1,38 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.restore.RestoreReport;
+import dev.dormouse.storage.Storage;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/// The report of a VM's last restore, `last-restore.json` in its folder. Nothing depends on it.
+final class LastRestore {
+    private final Path file;
+
+    LastRestore(Vm vm) {
+        file = vm.folder().resolve("last-restore.json");
+    }
+
+    /// Writes it if that is possible: a restore that has succeeded does not fail for its report.
+    void write(RestoreReport report) {
+        try {
+            String text = Json.writePretty(report) + "\n";
+            Storage.fileSystem().writeAtomically(file, text.getBytes(StandardCharsets.UTF_8));
+        } catch (IOException _) {
+            // Only a display.
+        }
+    }
+
+    /// {@return the report, if there was a restore and its report can be read}
+    Optional<RestoreReport> read() {
+        try {
+            return Optional.of(Json.parse(RestoreReport.class, Files.readString(file)));
+        } catch (IOException | IllegalArgumentException _) {
+            return Optional.empty();
+        }
+    }
+}

@@ -1,0 +1,44 @@
+package dev.dormouse.restore;
+
+import io.avaje.jsonb.Json;
+import java.util.List;
+
+/// What a restore did for its guest. Pages are of 4096 bytes.
+///
+/// @param nonZeroPages pages that had to be placed
+/// @param demandedPages non-zero pages that the guest waited for
+/// @param demandedZeroPages zero pages that it waited for
+/// @param prefetchedPages non-zero pages placed before anybody asked: neighbours and background
+/// @param recoveredPages non-zero pages that a page server before this one had placed
+/// @param storedBytes of the non-zero pages: what was in an extent
+/// @param duplicateBytes what was in an extent as another page
+/// @param onDiskBytes what was on the frozen disks
+/// @param demandMicrosP50 from when a request was read until the page was placed (through the stream: until
+///     QEMU had been sent it), for half of the demands; 0 without any
+/// @param demandMicrosP99 the same for 99 of 100
+/// @param demandMicrosMax the same for all
+/// @param auditMillis for how long it was checked that the placed pages are there
+/// @param pagesPlacedAgain pages that this check found missing
+/// @param placement per RAM block `direct` or `stream`; empty for an eager restore
+/// @param placementReason why nothing is direct, else empty
+@Json
+public record RestoreReport(
+        long nonZeroPages,
+        long demandedPages,
+        long demandedZeroPages,
+        long prefetchedPages,
+        long recoveredPages,
+        long storedBytes,
+        long duplicateBytes,
+        long onDiskBytes,
+        long demandMicrosP50,
+        long demandMicrosP99,
+        long demandMicrosMax,
+        long auditMillis,
+        long pagesPlacedAgain,
+        List<String> placement,
+        String placementReason) {
+    public RestoreReport {
+        placement = List.copyOf(placement);
+    }
+}
