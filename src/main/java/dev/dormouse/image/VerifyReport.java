@@ -6,7 +6,9 @@ import java.util.List;
 /// What a full pass over an image found.
 ///
 /// @param checkedPages pages of extents whose content fits their checksum
-/// @param onDiskPages pages that are not in the image, so not looked at
+/// @param onDiskPages pages that are not in the image but on a disk
+/// @param deep whether those were read back, too
+/// @param comparedOnDiskPages those of them whose content fits their checksum; 0 unless deep
 /// @param damageCount places that are damaged
 /// @param damages the messages of the first 100 of them
 @Json
@@ -14,6 +16,8 @@ public record VerifyReport(
         long fileLengthBytes,
         long checkedPages,
         long onDiskPages,
+        boolean deep,
+        long comparedOnDiskPages,
         int extents,
         long damageCount,
         List<String> damages) {
