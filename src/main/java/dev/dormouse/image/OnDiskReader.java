@@ -13,7 +13,9 @@ public interface OnDiskReader {
     void read(int disk, long block, ByteBuffer into) throws IOException;
 
     /// {@return a key by which blocks of a disk are sorted so that reading them in this order reads forward}
-    default long readingOrder(int disk, long block) {
+    ///
+    /// @throws IOException if the disk is not there at all
+    default long readingOrder(int disk, long block) throws IOException {
         return block;
     }
 }

@@ -2,6 +2,7 @@ package dev.dormouse.image;
 
 import io.avaje.jsonb.Json;
 import java.util.List;
+import java.util.stream.Stream;
 
 /// What a full pass over an image found.
 ///
@@ -21,6 +22,20 @@ public record VerifyReport(
         int extents,
         long damageCount,
         List<String> damages) {
+
+    /// {@return the report with more damages, named before the others}
+    public VerifyReport withFirst(List<String> more) {
+        List<String> all = Stream.concat(more.stream(), damages.stream()).toList();
+        return new VerifyReport(
+                fileLengthBytes,
+                checkedPages,
+                onDiskPages,
+                deep,
+                comparedOnDiskPages,
+                extents,
+                damageCount + more.size(),
+                all);
+    }
 
     public boolean isSound() {
         return damageCount == 0;

@@ -1,5 +1,6 @@
 package dev.dormouse.image;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -58,10 +59,8 @@ class SectionRulesTest {
         byte[] bytes = image.with(
                         77, SectionEntry.FLAG_MAY_BE_IGNORED, HexFormat.of().parseHex("c0ffeec0ffee"))
                 .bytes();
-        int at = 0;
-        while (bytes[at] != (byte) 0xc0 || bytes[at + 3] != (byte) 0xc0) {
-            at++;
-        }
+        var content = new String(new byte[] {(byte) 0xc0, (byte) 0xff, (byte) 0xee, (byte) 0xc0}, ISO_8859_1);
+        int at = new String(bytes, ISO_8859_1).indexOf(content);
         bytes[at] ^= 1;
         try (var reader = ImageReader.open(new BytesAsFile(bytes), FILE)) {
             assertThat(reader.verify(VerifyReport.Progress.NONE).damages())
