@@ -7,7 +7,7 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "image",
-        description = "Looks at checkpoint images, checks and removes them.",
+        description = "Looks at checkpoint images, checks, exports, imports and removes them.",
         synopsisSubcommandLabel = "COMMAND",
         footerHeading = "%nExamples:%n",
         footer = {"  dormouse image list", "  dormouse image verify web-20260101-120000"},
@@ -15,6 +15,8 @@ import picocli.CommandLine.Spec;
             ImageListCommand.class,
             ImageInspectCommand.class,
             ImageVerifyCommand.class,
+            ImageExportCommand.class,
+            ImageImportCommand.class,
             ImageRemoveCommand.class
         })
 final class ImageGroup implements Runnable {

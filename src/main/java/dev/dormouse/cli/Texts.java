@@ -1,16 +1,24 @@
 package dev.dormouse.cli;
 
 import dev.dormouse.disk.BackingChain;
+import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.LayerIdentity;
+import dev.dormouse.engine.ExportResult;
 import dev.dormouse.engine.ImageMetadata;
+import dev.dormouse.engine.ImportResult;
 import dev.dormouse.engine.MemorySize;
+import dev.dormouse.engine.ShellWords;
 import dev.dormouse.engine.SuspendResult;
 import dev.dormouse.engine.VmStatus;
 import dev.dormouse.image.ImageInspection;
 import dev.dormouse.image.VerifyReport;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /// What the commands say to people.
 final class Texts {
@@ -98,9 +106,33 @@ final class Texts {
         }
     }
 
+    static String exported(ExportResult result) {
+        String size = MemorySize.format(result.bytes());
+        if (result.commands().isEmpty()) {
+            return "image %s: RAM block %s exported to %s, %s"
+                    .formatted(result.image(), result.block(), result.file(), size);
+        }
+        String commands = result.commands().stream().map(ShellWords::join).collect(Collectors.joining("\n  "));
+        return """
+                image %s: exported to %s, %s; these commands restore it:
+                  %s
+                The guest is paused then, as it was captured: type 'cont' at QEMU's prompt.""".formatted(result.image(), result.file(), size, commands);
+    }
+
+    static String imported(ImportResult result) {
+        return "vm %s: suspended, image %s: %s for %s of memory (%s not zero), after %s; 'dormouse resume %s' wakes it"
+                .formatted(
+                        result.vm(),
+                        result.image(),
+                        MemorySize.format(result.imageBytes()),
+                        MemorySize.format(result.memoryBytes()),
+                        MemorySize.format(result.nonZeroBytes()),
+                        FactsCommand.seconds(result.totalMillis()),
+                        result.vm());
+    }
+
     static String describe(Path file, ImageMetadata metadata, ImageInspection image) {
         ImageInspection.Pages pages = image.pages();
-        ImageInspection.Bytes bytes = image.bytes();
         Table facts = Table.ofFacts()
                 .row("image", metadata.id())
                 .row("file", file)
@@ -111,26 +143,73 @@ final class Texts {
                 .row(
                         "machine",
                         metadata.config().machine() + ", " + metadata.config().accelerator())
-                .row("compression", "%.2f : 1 in %d extents".formatted(image.compressionRatio(), image.extents()));
-        addDisks(facts, metadata.chains());
+                .row(
+                        "CPUs",
+                        metadata.config().cpus() + " x " + metadata.config().cpuModel())
+                .row("compression", "%.2f : 1 in %d extents".formatted(image.compressionRatio(), image.extents()))
+                .row("working set", workingSet(image.hints()))
+                .row("hot", pagesAndBytes(image.hints().heatPages()));
+        if (image.hints().damage() != null) {
+            facts.row("damage", image.hints().damage());
+        }
+        addLayers(facts, metadata.disks());
         var classes = new Table("PAGES", ">COUNT", ">BYTES")
                 .row("zero", pages.zero(), MemorySize.format(pages.zero() * 4096))
                 .row("on disk", pages.onDisk(), MemorySize.format(pages.onDisk() * 4096))
                 .row("duplicate", pages.duplicate(), MemorySize.format(pages.duplicate() * 4096))
                 .row("stored", pages.stored(), MemorySize.format(pages.stored() * 4096))
-                .row("all", pages.total(), MemorySize.format(bytes.memory()));
-        var parts = new Table("FILE", ">BYTES")
+                .row("all", pages.total(), MemorySize.format(image.bytes().memory()));
+        return facts + "\n" + classes + "\n" + parts(image.bytes());
+    }
+
+    private static Table parts(ImageInspection.Bytes bytes) {
+        return new Table("FILE", ">BYTES")
                 .row("stored pages", MemorySize.format(bytes.stored()))
                 .row("page table", MemorySize.format(bytes.pageTable()))
                 .row("device state", MemorySize.format(bytes.deviceState()))
                 .row("description", MemorySize.format(bytes.configuration() + bytes.metadata()))
+                .row("working set, heat", MemorySize.format(bytes.workingSet() + bytes.heatOrder()))
+                .row("lists, directory", MemorySize.format(bytes.other() + bytes.structure()))
                 .row("all", MemorySize.format(bytes.image()));
-        return facts + "\n" + classes + "\n" + parts;
+    }
+
+    private static String workingSet(ImageInspection.Hints hints) {
+        return hints.workingSetPages() == 0
+                ? "none"
+                : "%s in %d groups".formatted(pagesAndBytes(hints.workingSetPages()), hints.workingSetGroups());
+    }
+
+    private static String pagesAndBytes(long pages) {
+        return pages == 0 ? "none" : "%d pages, %s".formatted(pages, MemorySize.format(pages * 4096));
+    }
+
+    /// With what tells a layer from another: a copy has another inode, one that was written another time.
+    private static void addLayers(Table table, List<FrozenDisk> disks) {
+        for (int i = 0; i < disks.size(); i++) {
+            List<LayerIdentity> topFirst = disks.get(i).layers().reversed();
+            for (LayerIdentity layer : topFirst) {
+                table.row(
+                        layer.equals(topFirst.getFirst()) ? "disk " + i : "  on",
+                        "%s, %s, %s, inode %d, modified %s"
+                                .formatted(
+                                        layer.layer().path(),
+                                        layer.layer().format().qemuName(),
+                                        MemorySize.format(layer.sizeBytes()),
+                                        layer.inode(),
+                                        Instant.ofEpochSecond(0, layer.modifiedNanos())
+                                                .truncatedTo(ChronoUnit.SECONDS)));
+            }
+        }
     }
 
     static String describe(Path file, VerifyReport report) {
         String checked = "%d pages in %d extents, %s"
                 .formatted(report.checkedPages(), report.extents(), MemorySize.format(report.fileLengthBytes()));
+        if (report.deep()) {
+            checked += "; %d of %d pages on disks".formatted(report.comparedOnDiskPages(), report.onDiskPages());
+        } else if (report.onDiskPages() > 0) {
+            checked += "; %d pages on disks not looked at, --deep does".formatted(report.onDiskPages());
+        }
         if (report.isSound()) {
             return "%s: sound: %s".formatted(file, checked);
         }

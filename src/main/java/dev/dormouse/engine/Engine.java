@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,6 +34,40 @@ public final class Engine {
             throw new IllegalStateException("this engine was made to look only, it has no QEMU");
         }
         return tools;
+    }
+
+    /// Opens frozen disks for the pages that are on them.
+    public DiskOpener diskOpener() {
+        return chain -> {
+            throw new VmException("%s: pages on disks cannot be read by this build yet"
+                    .formatted(chain.top().path()));
+        };
+    }
+
+    /// Writes one RAM block of an image as a flat file, sparse where it is zero.
+    ///
+    /// @param block name of the block, null for the guest's main memory
+    /// @param target must not exist; appears when it is complete
+    public ExportResult exportRaw(Path image, @Nullable String block, Path target, OperationListener listener)
+            throws IOException {
+        return new ImageExport(home, tools(), image, target, listener).raw(block);
+    }
+
+    /// Writes an image as a migration stream that QEMU restores by itself.
+    ///
+    /// @param target must not exist; appears when it is complete
+    public ExportResult exportStream(Path image, Path target, OperationListener listener) throws IOException {
+        return new ImageExport(home, tools(), image, target, listener).qemu();
+    }
+
+    /// Makes a stopped VM suspended, with the memory of a migration stream that stock QEMU saved to a file. Its
+    /// disks must be as they were then, which nobody checks.
+    public ImportResult importStream(Path stream, String name, OperationListener listener) throws IOException {
+        Vm vm = Vm.open(home, name);
+        try (VmLock _ = VmLock.acquire(vm, "image import")) {
+            new Settle(home, tools(), vm).run();
+            return new ImageImport(home, tools(), vm, listener).run(stream);
+        }
     }
 
     public Images images() {

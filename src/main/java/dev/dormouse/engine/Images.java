@@ -56,11 +56,32 @@ public final class Images {
         }
     }
 
+    /// As [#verify], and compares every page that is on a disk with the disk. Layers that are not the files that
+    /// they were are reported first, and their pages compared all the same.
+    public VerifyReport verifyDeep(Path file, DiskOpener disks, VerifyReport.Progress progress) throws IOException {
+        try (ImageReader image = ImageReader.open(file);
+                var reader = new FrozenDiskReader(metadata(image, file), disks)) {
+            List<String> changes = reader.changedLayers();
+            return image.verifyDeep(reader, progress).withFirst(changes);
+        }
+    }
+
     /// Reads the whole image and checks every byte of it.
     public VerifyReport verify(Path file, VerifyReport.Progress progress) throws IOException {
         try (ImageReader image = ImageReader.open(file)) {
             return image.verify(progress);
         }
+    }
+
+    /// {@return an id for a new image of the VM: its name, the time, a number if that is taken}
+    String newId(String vmName) {
+        String time = Vm.now().replaceAll("[^0-9T]", "").substring(0, 15);
+        String base = vmName + "-" + time.replace('T', '-');
+        String id = base;
+        for (int i = 2; Files.exists(home.image(id)); i++) {
+            id = base + "-" + i;
+        }
+        return id;
     }
 
     /// {@return the names of the VMs whose memory the image holds, or is being read from}

@@ -267,13 +267,7 @@ final class Suspend {
     }
 
     private String newImageId() {
-        String time = Vm.now().replaceAll("[^0-9T]", "").substring(0, 15);
-        String base = vm.name() + "-" + time.replace('T', '-');
-        String id = base;
-        for (int i = 2; Files.exists(home.image(id)); i++) {
-            id = base + "-" + i;
-        }
-        return id;
+        return new Images(home).newId(vm.name());
     }
 
     private static String imageId(VmRecord record) {

@@ -7,10 +7,10 @@ import java.util.List;
 /// The constants of the file format, little endian throughout. `docs/image-format.md` holds the same
 /// tables with the prose; a test compares them.
 final class ImageFormat {
-    /// Version 0 is unstable: it may change with every build, until it is frozen as version 1.
-    static final int VERSION = 0;
+    /// Frozen: what changes gets a new number. Version 0 was never released and is refused.
+    static final int VERSION = 1;
 
-    static final int VERSION_MIN = 0;
+    static final int VERSION_MIN = 1;
     static final ByteOrder ORDER = ByteOrder.LITTLE_ENDIAN;
 
     /// `DORMOUSE` and `ESUOMROD` in ASCII.
@@ -35,6 +35,20 @@ final class ImageFormat {
     static final int METADATA_BYTES_MAX = 16 << 20;
     static final int CONFIGURATION_BYTES_MAX = 16 << 20;
     static final int DEVICE_STATE_BYTES_MAX = 512 << 20;
+
+    /// As many as the slot field of a page table entry can number.
+    static final int DISKS_MAX = 256;
+
+    /// 1 EiB: the location field of a page table entry holds the number of any block.
+    static final long DISK_BLOCKS_MAX = 1L << 48;
+
+    /// Of a section that may be ignored, so that a reader can check even one that it does not know.
+    static final int IGNORABLE_BYTES_MAX = 16 << 20;
+
+    /// Of a working set or a heat order: 2 Mi ranges.
+    static final int FRAME_GROUPS_BYTES_MAX = 4 << 20;
+
+    static final int FRAME_GROUPS_MAX = 4096;
 
     /// A chunk of 64 KiB, and what zstd may add to what it cannot shrink.
     static final int CHUNK_COMPRESSED_BYTES_MAX = (64 << 10) + 1024;
@@ -78,6 +92,12 @@ final class ImageFormat {
 
     /// An entry of the section directory.
     static final class SectionEntry {
+        /// The section consists of parts (chunks, extents) that carry their checksums themselves.
+        static final int FLAG_IN_PARTS = 1;
+
+        /// The image is whole without the section: a reader that does not know it goes on.
+        static final int FLAG_MAY_BE_IGNORED = 2;
+
         static final Field TYPE = new Field("type", 0, 4);
         static final Field FLAGS = new Field("flags", 4, 4);
         static final Field OFFSET = new Field("offset", 8, 8);
@@ -139,6 +159,70 @@ final class ImageFormat {
         static final List<Field> FIELDS = List.of(CLASS, SLOT, LOCATION, CHECKSUM);
 
         private PageEntry() {}
+    }
+
+    /// An entry of the list of disks.
+    static final class DiskEntry {
+        static final Field BLOCK_COUNT = new Field("blockCount", 0, 8);
+        static final int SIZE_BYTES = 8;
+        static final List<Field> FIELDS = List.of(BLOCK_COUNT);
+
+        private DiskEntry() {}
+    }
+
+    /// The beginning of a working set or a heat order.
+    static final class FrameGroupsHead {
+        static final Field REVISION = new Field("revision", 0, 2);
+        static final Field RESERVED = new Field("reserved", 2, 2);
+        static final Field GROUP_COUNT = new Field("groupCount", 4, 4);
+        static final int SIZE_BYTES = 8;
+        static final List<Field> FIELDS = List.of(REVISION, RESERVED, GROUP_COUNT);
+
+        static final int REVISION_KNOWN = 1;
+
+        private FrameGroupsHead() {}
+    }
+
+    /// The beginning of each group in them; its ranges follow.
+    static final class FrameGroupHead {
+        static final Field START = new Field("startMillis", 0, 4);
+        static final Field RANGE_COUNT = new Field("rangeCount", 4, 4);
+        static final int SIZE_BYTES = 8;
+        static final List<Field> FIELDS = List.of(START, RANGE_COUNT);
+
+        private FrameGroupHead() {}
+    }
+
+    /// The envelope of an encrypted image; specified, not written or read by this build.
+    static final class EncryptionHead {
+        static final List<Field> FIELDS = List.of(
+                new Field("revision", 0, 2),
+                new Field("cipher", 2, 2),
+                new Field("keySlotCount", 4, 4),
+                new Field("imageId", 8, 16),
+                new Field("directoryTag", 24, 16));
+        static final int SIZE_BYTES = 40;
+
+        private EncryptionHead() {}
+    }
+
+    /// One way to the data key of an encrypted image.
+    static final class KeySlot {
+        static final List<Field> FIELDS = List.of(
+                new Field("derivation", 0, 2),
+                new Field("reserved", 2, 2),
+                new Field("memoryKibibytes", 4, 4),
+                new Field("passes", 8, 4),
+                new Field("lanes", 12, 4),
+                new Field("salt", 16, 32),
+                new Field("nonce", 48, 12),
+                new Field("wrappedKey", 60, 32),
+                new Field("tag", 92, 16),
+                new Field("reserved", 108, 20));
+        static final int SIZE_BYTES = 128;
+        static final int COUNT_MAX = 16;
+
+        private KeySlot() {}
     }
 
     private ImageFormat() {}

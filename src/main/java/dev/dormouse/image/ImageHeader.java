@@ -105,7 +105,7 @@ record ImageHeader(
 
     private static void checkVersion(ImageFile in, long version) throws IOException {
         // Before anything else is looked at: another version may be laid out otherwise.
-        if (version > ImageFormat.VERSION) {
+        if (version < ImageFormat.VERSION_MIN || version > ImageFormat.VERSION) {
             throw UnsupportedImageException.version(in.path(), version);
         }
     }

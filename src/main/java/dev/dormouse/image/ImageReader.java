@@ -14,13 +14,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// An open image, with random access to every page. Any thread, and an interrupt closes nothing. The
 /// file is read by position, never mapped, and may be deleted while it is open.
 ///
-/// Opening checks header, directory, all small sections, the extent table and the exact length of the
-/// file. The page table is checked by chunks of 4096 frames when first asked for one of them, an extent
+/// Opening checks header, directory, all small sections that may not be ignored, the extent table and the
+/// exact length of the file. The page table is checked by chunks of 4096 frames when first asked for one of them, an
+/// extent
 /// when it is read, a page by [#verifyPage]. What may be damaged throws [CorruptImageException] with
 /// the file and the place.
 public final class ImageReader implements AutoCloseable {
@@ -32,6 +34,7 @@ public final class ImageReader implements AutoCloseable {
     private final FrameNumbering frames;
     private final int ramSectionId;
     private final ExtentTable extents;
+    private final DiskBlockCounts disks;
     private final PageTable pageTable;
     private final String metadata;
     private final byte[] configuration;
@@ -47,7 +50,8 @@ public final class ImageReader implements AutoCloseable {
         metadata = readMetadata(in, sections);
         configuration = bytes(sections.read(SectionType.CONFIGURATION));
         extents = ExtentTable.read(in, sections, header.extentPages());
-        pageTable = PageTable.read(in, sections, extents, frames.frameCount());
+        disks = DiskBlockCounts.read(in, sections);
+        pageTable = PageTable.read(in, sections, extents, disks, frames.frameCount());
     }
 
     /// As [#open(Storage, Path)], in the host's file system.
@@ -127,6 +131,31 @@ public final class ImageReader implements AutoCloseable {
             throw new CorruptImageException(in.path(), position, "device state cannot be decompressed", e);
         }
         return state;
+    }
+
+    /// {@return how many disks pages may be on}
+    public int diskCount() {
+        return disks.diskCount();
+    }
+
+    /// {@return the blocks of 4096 bytes that the disk had when it was frozen}
+    public long diskBlockCount(int disk) {
+        return disks.blockCount(Objects.checkIndex(disk, disks.diskCount()));
+    }
+
+    /// Reads what the guest used after an earlier restore; nothing if that is not known, or is in a form
+    /// that this build does not know. A hint: whoever cannot have it goes on without it.
+    ///
+    /// @throws CorruptImageException if the section is damaged, which opening does not look for
+    public Optional<WorkingSet> workingSet() throws IOException {
+        return FrameGroups.read(in, sections, SectionType.WORKING_SET, frameCount())
+                .map(WorkingSet::new);
+    }
+
+    /// Reads which frames were known to be hot at the capture. As [#workingSet], a hint.
+    public Optional<FrameRanges> heatOrder() throws IOException {
+        return FrameGroups.read(in, sections, SectionType.HEAT_ORDER, frameCount())
+                .map(groups -> groups.getFirst().frames());
     }
 
     /// {@return the pages of all RAM blocks}
@@ -274,7 +303,13 @@ public final class ImageReader implements AutoCloseable {
     ///
     /// @throws dev.dormouse.storage.StorageException if the file cannot be read; damage is in the report
     public VerifyReport verify(VerifyReport.Progress progress) throws IOException {
-        return new ImageVerifier(this, progress).run();
+        return new ImageVerifier(this, null, progress).run();
+    }
+
+    /// As [#verify(VerifyReport.Progress)], and reads every page back that is on a disk. A page that cannot be
+    /// read, or is another one now, is damage in the report.
+    public VerifyReport verifyDeep(OnDiskReader disks, VerifyReport.Progress progress) throws IOException {
+        return new ImageVerifier(this, disks, progress).run();
     }
 
     @Override
@@ -293,8 +328,24 @@ public final class ImageReader implements AutoCloseable {
         return (long) last * header.extentPages() + extents.pageCount(last);
     }
 
+    /// {@return the length of a section, 0 if it is not there}
     long sectionBytes(SectionType type) {
-        return sections.section(type).lengthBytes();
+        return sections.find(type).map(Section::lengthBytes).orElse(0L);
+    }
+
+    long allSectionBytes() {
+        return sections.all().stream().mapToLong(Section::lengthBytes).sum();
+    }
+
+    /// {@return the sections that this build does not know and may ignore}
+    List<Section> unknownSections() {
+        return sections.all().stream()
+                .filter(section -> SectionType.ofCode(section.code()) == null)
+                .toList();
+    }
+
+    ByteBuffer readSection(Section section) throws IOException {
+        return sections.read(section);
     }
 
     long locator(long frame) throws IOException {

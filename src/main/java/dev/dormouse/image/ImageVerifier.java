@@ -3,7 +3,9 @@ package dev.dormouse.image;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// One full pass over an image. Damage is noted and the pass goes on: a report of one flipped bit
 /// among millions of pages should say that it is one. One thread, one use.
@@ -11,44 +13,92 @@ final class ImageVerifier {
     private static final int MESSAGES_MAX = 100;
 
     private final ImageReader image;
+    private final @Nullable OnDiskReader disks;
     private final VerifyReport.Progress progress;
     private final List<String> damages = new ArrayList<>();
     private long damageCount;
+    private final BitSet damagedChunks = new BitSet();
     private long checkedPages;
     private long onDiskPages;
+    private long comparedOnDiskPages;
+    private long doneBytes;
     // Extent (upper half) and frame (lower half) of every page in an extent.
     private long[] pages = new long[1 << 10];
     private int pageCount;
 
-    ImageVerifier(ImageReader image, VerifyReport.Progress progress) {
+    /// @param disks where to find the pages that are on disks; null if they are not to be looked at
+    ImageVerifier(ImageReader image, @Nullable OnDiskReader disks, VerifyReport.Progress progress) {
         this.image = image;
+        this.disks = disks;
         this.progress = progress;
     }
 
     VerifyReport run() throws IOException {
-        try {
-            image.deviceState();
-        } catch (CorruptImageException e) {
-            note(e);
-        }
+        verify(image::deviceState);
+        verifyHints();
         collectPages();
         Arrays.sort(pages, 0, pageCount);
         try (ExtentBuffer buffer = image.newExtentBuffer()) {
             int next = 0;
             for (int extent = 0; extent < image.extentCount(); extent++) {
                 next = verifyExtent(extent, next, buffer);
-                progress.advanced(
-                        image.extentOffset(extent) + image.extentLengthBytes(extent), image.fileLengthBytes());
+                advance(image.extentLengthBytes(extent));
             }
         }
-        progress.advanced(image.fileLengthBytes(), image.fileLengthBytes());
+        if (disks != null) {
+            verifyOnDisk(disks);
+        }
+        progress.advanced(totalBytes(), totalBytes());
         return new VerifyReport(
                 image.fileLengthBytes(),
                 checkedPages,
                 onDiskPages,
+                disks != null,
+                comparedOnDiskPages,
                 image.extentCount(),
                 damageCount,
                 List.copyOf(damages));
+    }
+
+    /// A damaged section that may be ignored is damage too, though a restore goes on without it.
+    private void verifyHints() throws IOException {
+        verify(image::workingSet);
+        verify(image::heatOrder);
+        for (Section section : image.unknownSections()) {
+            verify(() -> image.readSection(section));
+        }
+    }
+
+    private interface Part {
+        Object read() throws IOException;
+    }
+
+    private void verify(Part part) throws IOException {
+        try {
+            part.read();
+        } catch (CorruptImageException e) {
+            note(e);
+        }
+    }
+
+    private void verifyOnDisk(OnDiskReader reader) throws IOException {
+        var verifier = new OnDiskVerifier(image, reader, this::note);
+        forEachReadableChunk(chunk -> forEachEntry(chunk, (frame, locator) -> {
+            if (PageLocator.classCode(locator) == PageClass.ON_DISK.code()) {
+                verifier.add(frame, PageLocator.slot(locator), PageLocator.location(locator));
+                advance(ImageFormat.PAGE_BYTES);
+            }
+        }));
+        comparedOnDiskPages = verifier.finish();
+    }
+
+    private void advance(long bytes) {
+        doneBytes += bytes;
+        progress.advanced(Math.min(doneBytes, totalBytes()), totalBytes());
+    }
+
+    private long totalBytes() {
+        return image.fileLengthBytes() + (disks == null ? 0 : onDiskPages * ImageFormat.PAGE_BYTES);
     }
 
     private void collectPages() throws IOException {
@@ -56,24 +106,47 @@ final class ImageVerifier {
             try {
                 collectPages(chunk);
             } catch (CorruptImageException e) {
+                damagedChunks.set(chunk);
                 note(e);
             }
         }
     }
 
     private void collectPages(int chunk) throws IOException {
+        forEachEntry(chunk, (frame, locator) -> {
+            if (ImageReader.isInExtent(locator)) {
+                add((PageLocator.location(locator) << 32) | frame);
+            } else if (PageLocator.classCode(locator) == PageClass.ON_DISK.code()) {
+                onDiskPages++;
+            }
+        });
+    }
+
+    private interface ChunkVisitor {
+        void visit(int chunk) throws IOException;
+    }
+
+    private interface EntryVisitor {
+        void visit(long frame, long locator) throws IOException;
+    }
+
+    /// Leaves out the chunks whose damage is in the report already.
+    private void forEachReadableChunk(ChunkVisitor visitor) throws IOException {
+        for (int chunk = 0; chunk < image.pageTable().chunkCount(); chunk++) {
+            if (!damagedChunks.get(chunk)) {
+                visitor.visit(chunk);
+            }
+        }
+    }
+
+    private void forEachEntry(int chunk, EntryVisitor visitor) throws IOException {
         if (image.pageTable().isAllZero(chunk)) {
             return;
         }
         long first = (long) chunk * ImageFormat.CHUNK_ENTRIES;
         int entries = ImageFormat.chunkEntries(image.frameCount(), chunk);
         for (long frame = first; frame < first + entries; frame++) {
-            long locator = image.locator(frame);
-            if (ImageReader.isInExtent(locator)) {
-                add((PageLocator.location(locator) << 32) | frame);
-            } else if (PageLocator.classCode(locator) == PageClass.ON_DISK.code()) {
-                onDiskPages++;
-            }
+            visitor.visit(frame, image.locator(frame));
         }
     }
 
@@ -117,9 +190,13 @@ final class ImageVerifier {
     }
 
     private void note(CorruptImageException e) {
+        note(String.valueOf(e.getMessage()));
+    }
+
+    private void note(String damage) {
         damageCount++;
         if (damages.size() < MESSAGES_MAX) {
-            damages.add(String.valueOf(e.getMessage()));
+            damages.add(damage);
         }
     }
 }

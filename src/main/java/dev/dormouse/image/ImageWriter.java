@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Writes one image, streaming: pages go to the file as they arrive, the tables follow, the header comes
 /// last. The file has its name only after [#publish]; closing the writer before it removes what was
@@ -48,6 +49,9 @@ public final class ImageWriter implements AutoCloseable {
     private byte[] configuration = {};
     private byte[] deviceState = {};
     private int ramSectionId;
+    private DiskBlockCounts disks = DiskBlockCounts.NONE;
+    private @Nullable ByteBuffer workingSet;
+    private @Nullable ByteBuffer heatOrder;
 
     private ImageWriter(AtomicFile file, FrameNumbering frames, WriterOptions options) {
         this.file = file;
@@ -191,6 +195,43 @@ public final class ImageWriter implements AutoCloseable {
         ramSectionId = id;
     }
 
+    /// Says how many blocks of 4096 bytes each disk has; needed by publication if any page was left to one.
+    ///
+    /// @param counts up to 256, as the metadata numbers the disks; each up to 2^48
+    public void setDiskBlockCounts(long... counts) {
+        disks = DiskBlockCounts.of(counts);
+    }
+
+    /// Adds what the guest used after an earlier restore.
+    ///
+    /// @return false if it has too many ranges for an image (more than 4 MiB of them): being a hint, it is
+    ///     left out then
+    /// @throws IllegalArgumentException if a frame is not one of the image's
+    public boolean setWorkingSet(WorkingSet set) {
+        set.groups().forEach(group -> checkFrames(group.frames()));
+        workingSet = FrameGroups.encode(set.groups()).orElse(null);
+        return workingSet != null;
+    }
+
+    /// Adds the frames that are known to be hot: changed shortly before the pause, the kernel's, page
+    /// tables. None if the set is empty.
+    ///
+    /// @return as [#setWorkingSet]
+    public boolean setHeatOrder(FrameRanges frames) {
+        checkFrames(frames);
+        heatOrder = frames.isEmpty()
+                ? null
+                : FrameGroups.encode(List.of(new WorkingSet.Group(0, frames))).orElse(null);
+        return frames.isEmpty() || heatOrder != null;
+    }
+
+    private void checkFrames(FrameRanges set) {
+        if (!set.isEmpty() && set.last(set.rangeCount() - 1) >= frames.frameCount()) {
+            throw new IllegalArgumentException(
+                    "frame " + set.last(set.rangeCount() - 1) + " of an image that has " + frames.frameCount());
+        }
+    }
+
     /// Writes the tables, forces the file to the disk and gives it its name. After it only
     /// [#statistics] and [#close] are of use.
     ///
@@ -242,14 +283,25 @@ public final class ImageWriter implements AutoCloseable {
     }
 
     private long writeSections() throws IOException {
+        disks.check(pageTable);
         var sections = new SectionWriter(file, extents.end());
         sections.writePageTable(pageTable);
         sections.writeSection(SectionType.EXTENT_TABLE, extents.table());
         sections.writeRamBlocks(ramSectionId, frames.blocks());
+        sections.writeSection(SectionType.DISKS, disks.encode());
+        writeHint(sections, SectionType.WORKING_SET, workingSet);
+        writeHint(sections, SectionType.HEAT_ORDER, heatOrder);
         sections.writeSection(SectionType.CONFIGURATION, ByteBuffer.wrap(configuration));
         sections.writeDeviceState(deviceState);
         sections.writeSection(SectionType.METADATA, ByteBuffer.wrap(metadata.getBytes(StandardCharsets.UTF_8)));
         return sections.finish(options.extentPages());
+    }
+
+    private static void writeHint(SectionWriter sections, SectionType type, @Nullable ByteBuffer bytes)
+            throws IOException {
+        if (bytes != null) {
+            sections.writeSection(type, bytes.duplicate());
+        }
     }
 
     private void put(long frame, long locator, long checksum) {

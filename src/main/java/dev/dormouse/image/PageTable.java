@@ -21,20 +21,23 @@ final class PageTable implements AutoCloseable {
     private final ImageFile in;
     private final ByteBuffer directory;
     private final ExtentTable extents;
+    private final DiskBlockCounts disks;
     private final long frameCount;
     private final AtomicReferenceArray<MemorySegment> chunks;
     private final Arena arena = Arena.ofShared();
     private final Object loading = new Object();
 
-    private PageTable(ImageFile in, ByteBuffer directory, ExtentTable extents, long frameCount) {
+    private PageTable(ImageFile in, ByteBuffer directory, ExtentTable extents, DiskBlockCounts disks, long frameCount) {
         this.in = in;
         this.directory = directory;
         this.extents = extents;
+        this.disks = disks;
         this.frameCount = frameCount;
         this.chunks = new AtomicReferenceArray<>(Math.toIntExact(ImageFormat.chunkCount(frameCount)));
     }
 
-    static PageTable read(ImageFile in, SectionDirectory sections, ExtentTable extents, long frameCount)
+    static PageTable read(
+            ImageFile in, SectionDirectory sections, ExtentTable extents, DiskBlockCounts disks, long frameCount)
             throws IOException {
         Section section = sections.section(SectionType.CHUNK_DIRECTORY);
         long expectedBytes = ImageFormat.chunkCount(frameCount) * ChunkEntry.SIZE_BYTES;
@@ -45,7 +48,7 @@ final class PageTable implements AutoCloseable {
                 section.lengthBytes(),
                 frameCount,
                 expectedBytes);
-        var table = new PageTable(in, sections.read(SectionType.CHUNK_DIRECTORY), extents, frameCount);
+        var table = new PageTable(in, sections.read(SectionType.CHUNK_DIRECTORY), extents, disks, frameCount);
         table.checkDirectory(section.offset(), sections.section(SectionType.PAGE_TABLE));
         return table;
     }
@@ -147,7 +150,7 @@ final class PageTable implements AutoCloseable {
         return switch (pageClass) {
             case null -> false;
             case ZERO -> locator == PageLocator.ZERO && checksum == 0;
-            case ON_DISK -> true;
+            case ON_DISK -> disks.contains(PageLocator.slot(locator), PageLocator.location(locator));
             case STORED, DUPLICATE -> isSlot(PageLocator.location(locator), PageLocator.slot(locator));
         };
     }

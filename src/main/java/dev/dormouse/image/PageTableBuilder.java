@@ -51,6 +51,11 @@ final class PageTableBuilder implements AutoCloseable {
         return chunks.length;
     }
 
+    /// {@return whether anything but zero pages was ever put into the chunk}
+    boolean hasChunk(int index) {
+        return chunks[index] != null;
+    }
+
     long locator(long frame) {
         MemorySegment chunk = chunks[chunkIndex(frame)];
         return chunk == null ? PageLocator.ZERO : chunk.getAtIndex(WORD, entryIndex(frame));

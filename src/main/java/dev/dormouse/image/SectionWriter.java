@@ -28,12 +28,12 @@ final class SectionWriter {
 
     SectionWriter(AtomicFile file, long extentsEnd) {
         this.file = file;
-        sections.add(new Section(SectionType.EXTENTS, Header.SIZE_BYTES, extentsEnd - Header.SIZE_BYTES, 0));
+        sections.add(Section.of(SectionType.EXTENTS, Header.SIZE_BYTES, extentsEnd - Header.SIZE_BYTES, 0));
         this.end = extentsEnd;
     }
 
     void writeSection(SectionType type, ByteBuffer bytes) throws IOException {
-        var section = new Section(type, end, bytes.remaining(), Xxh3.hash64(bytes));
+        var section = Section.of(type, end, bytes.remaining(), Xxh3.hash64(bytes));
         file.writeFully(bytes, end);
         sections.add(section);
         end = section.end();
@@ -55,7 +55,7 @@ final class SectionWriter {
                 }
             }
         }
-        sections.add(new Section(SectionType.PAGE_TABLE, start, end - start, 0));
+        sections.add(Section.of(SectionType.PAGE_TABLE, start, end - start, 0));
         writeSection(SectionType.CHUNK_DIRECTORY, directory);
     }
 

@@ -15,11 +15,23 @@ public final class UnsupportedImageException extends DormouseException {
     }
 
     static UnsupportedImageException version(Path file, long version) {
+        if (version == 0) {
+            return new UnsupportedImageException(
+                    file,
+                    version,
+                    "image format 0, which was never released and is read only by the build that wrote it; this build reads %d to %d"
+                            .formatted(ImageFormat.VERSION_MIN, ImageFormat.VERSION));
+        }
         return new UnsupportedImageException(
                 file,
                 version,
                 "image format %d; this build reads %d to %d"
                         .formatted(version, ImageFormat.VERSION_MIN, ImageFormat.VERSION));
+    }
+
+    static UnsupportedImageException encrypted(Path file, long version) {
+        return new UnsupportedImageException(
+                file, version, "image is encrypted, this build cannot read it; use one that can, and its key");
     }
 
     static UnsupportedImageException feature(Path file, long version, String feature) {

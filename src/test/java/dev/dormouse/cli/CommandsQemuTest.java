@@ -75,7 +75,11 @@ class CommandsQemuTest extends CommandsFixture {
         assertThat(facts("image", "inspect", "--json", image))
                 .containsEntry("vm", "x")
                 .containsKeys("id", "file", "config", "pages", "bytes", "compressionRatio", "created");
-        assertThat(ok("image", "inspect", image)).contains("PAGES", "zero", "stored", "device state");
+        assertThat(ok("image", "inspect", image))
+                .contains("PAGES", "zero", "stored", "device state", "working set", "CPUs");
+        var parts = (Map<?, ?>) facts("image", "inspect", "--json", image).get("bytes");
+        assertThat(parts.keySet().stream().map(String::valueOf))
+                .contains("memory", "nonZero", "image", "stored", "pageTable", "deviceState", "metadata", "structure");
         assertThat(facts("image", "verify", "--json", image)).containsEntry("sound", true);
 
         Path file = Path.of(String.valueOf(suspended.get("file")));
@@ -84,6 +88,29 @@ class CommandsQemuTest extends CommandsFixture {
         Files.write(file, bytes);
         CliRun damaged = CliRun.of(folder, "image", "verify", image);
         assertThat(damaged.exitCode()).as(damaged.toString()).isEqualTo(3);
+    }
+
+    @Test
+    void exportsAnImageAndImportsItIntoAnotherVm() {
+        create("x");
+        ok("start", "x");
+        String image = String.valueOf(facts("suspend", "--json", "x").get("image"));
+        String stream = folder.resolve("x.stream").toString();
+        assertThat(ok("image", "export", image, "--format=qemu", "-o", stream))
+                .contains("these commands restore it:\n  mkdir -p ", "-incoming 'exec:cat " + stream + "'", "'cont'");
+        assertThat(facts("image", "export", image, "--format=raw", "--output", folder + "/x.ram", "--json"))
+                .containsEntry("block", "pc.ram")
+                .containsEntry("bytes", 64L << 20);
+        fails(1, stream + ": exists already", "image", "export", image, "--format=qemu", "-o", stream);
+        fails(2, "--block goes with --format=raw", "image", "export", image, "--format=qemu", "--block=a", "-o", "b");
+        assertThat(ok("image", "verify", "--deep", image)).contains(": sound: ", "0 of 0 pages on disks");
+
+        create("y");
+        assertThat(facts("image", "import", stream, "--vm", "y", "--json"))
+                .containsEntry("vm", "y")
+                .containsKeys("image", "streamBytes", "imageBytes", "nonZeroBytes");
+        assertThat(ok("resume", "--wait", "y")).startsWith("vm y: running after ");
+        fails(1, "vm y: is running, only a stopped VM", "image", "import", stream, "--vm", "y");
     }
 
     @Test

@@ -37,6 +37,12 @@ class FormatDocTest {
                 Arguments.of("Section directory", ImageFormat.SectionEntry.FIELDS, ImageFormat.SectionEntry.SIZE_BYTES),
                 Arguments.of("Chunk directory", ImageFormat.ChunkEntry.FIELDS, ImageFormat.ChunkEntry.SIZE_BYTES),
                 Arguments.of("Extent table", ImageFormat.ExtentEntry.FIELDS, ImageFormat.ExtentEntry.SIZE_BYTES),
+                Arguments.of("Disks", ImageFormat.DiskEntry.FIELDS, ImageFormat.DiskEntry.SIZE_BYTES),
+                Arguments.of(
+                        "Frame groups", ImageFormat.FrameGroupsHead.FIELDS, ImageFormat.FrameGroupsHead.SIZE_BYTES),
+                Arguments.of("A group", ImageFormat.FrameGroupHead.FIELDS, ImageFormat.FrameGroupHead.SIZE_BYTES),
+                Arguments.of("Envelope", ImageFormat.EncryptionHead.FIELDS, ImageFormat.EncryptionHead.SIZE_BYTES),
+                Arguments.of("Key slot", ImageFormat.KeySlot.FIELDS, ImageFormat.KeySlot.SIZE_BYTES),
                 Arguments.of("Page table", ImageFormat.PageEntry.FIELDS, ImageFormat.PageEntry.SIZE_BYTES));
     }
 
@@ -96,14 +102,20 @@ class FormatDocTest {
                         (long) ImageFormat.METADATA_BYTES_MAX,
                         (long) ImageFormat.CONFIGURATION_BYTES_MAX,
                         (long) ImageFormat.DEVICE_STATE_BYTES_MAX,
-                        (long) ImageFormat.CHUNK_COMPRESSED_BYTES_MAX);
+                        (long) ImageFormat.CHUNK_COMPRESSED_BYTES_MAX,
+                        (long) ImageFormat.DISKS_MAX,
+                        ImageFormat.DISK_BLOCKS_MAX,
+                        (long) ImageFormat.IGNORABLE_BYTES_MAX,
+                        (long) ImageFormat.FRAME_GROUPS_BYTES_MAX,
+                        (long) ImageFormat.FRAME_GROUPS_MAX,
+                        (long) ImageFormat.KeySlot.COUNT_MAX);
     }
 
     @Test
     void theDumpIsTheTinyGoldenImage() throws IOException {
         byte[] tiny;
         try (InputStream in = Objects.requireNonNull(
-                FormatDocTest.class.getResourceAsStream("/golden/image/v0/" + GoldenImage.TINY))) {
+                FormatDocTest.class.getResourceAsStream("/golden/image/v1/" + GoldenImage.TINY))) {
             tiny = in.readAllBytes();
         }
         int at = 0;

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /// Writes the golden images, one of each kind of everything. A program: the argument is the directory
-/// `src/test/resources/golden/image/v0`. Run it only when the format changes, which a frozen version
-/// never does.
+/// `src/test/resources/golden/image/v1`. Version 1 is frozen: run it only to add an image, never to
+/// replace one.
 final class GoldenImage {
     static final String SMALL = "small.img";
     static final String TINY = "tiny.img";
@@ -24,6 +24,15 @@ final class GoldenImage {
     static final List<RamBlock> BLOCKS =
             List.of(new RamBlock("pc.ram", RAM_PAGES * 4096L), new RamBlock("pc.rom", 2 * 4096));
 
+    static final long[] DISK_BLOCKS = {0, 200_000};
+    static final FrameRanges HEAT = FrameRanges.of(0, 1, 2, 300, 4999, 5001);
+    static final WorkingSet WORKING_SET = new WorkingSet(List.of(
+            new WorkingSet.Group(0, FrameRanges.of(0, 4100, 5000)),
+            new WorkingSet.Group(
+                    100,
+                    FrameRanges.builder().addRange(1, 6).addRange(200, 4000).build()),
+            new WorkingSet.Group(4_000_000_000L, FrameRanges.of(4999))));
+
     private GoldenImage() {}
 
     public static void main(String[] arguments) throws IOException {
@@ -31,7 +40,7 @@ final class GoldenImage {
         writeTiny(Path.of(arguments[0], TINY));
     }
 
-    /// All page classes, both encodings of extents, a last extent that is not full, chunks with and
+    /// All page classes, all sections, both encodings of extents, a last extent that is not full, chunks with and
     /// without bytes.
     static void writeSmall(Path file) throws IOException {
         WriterOptions options = WriterOptions.defaults().withExtentPages(4);
@@ -42,6 +51,9 @@ final class GoldenImage {
             writer.addPage(0, 4999, page(2));
             writer.addOnDisk(0, 4100, 1, 123_456, 0x0123_4567_89ab_cdefL);
             writer.addPage(1, 1, page(3));
+            writer.setDiskBlockCounts(DISK_BLOCKS);
+            writer.setHeatOrder(HEAT);
+            writer.setWorkingSet(WORKING_SET);
             writer.setMetadata(METADATA);
             writer.setConfiguration(CONFIGURATION);
             writer.setDeviceState(DEVICE_STATE);

@@ -111,7 +111,19 @@ class ImageDamageTest {
 
         assertThatThrownBy(() -> ImageReader.open(file))
                 .isInstanceOf(UnsupportedImageException.class)
-                .hasMessage(file + ": image format 3; this build reads 0 to 0");
+                .hasMessage(file + ": image format 3; this build reads 1 to 1");
+    }
+
+    @Test
+    void refusesTheVersionThatWasNeverReleased() throws IOException {
+        byte[] older = sound.clone();
+        older[Header.VERSION.offset()] = 0;
+        Files.write(file, older);
+
+        assertThatThrownBy(() -> ImageReader.open(file))
+                .isInstanceOf(UnsupportedImageException.class)
+                .hasMessage(file + ": image format 0, which was never released and is read only by the build that"
+                        + " wrote it; this build reads 1 to 1");
     }
 
     @Test

@@ -61,7 +61,7 @@ class ImageRoundTripTest {
             assertThat(image.ramSectionId()).isEqualTo(7);
             assertThat(image.ramBlocks()).containsExactly(new RamBlock("pc.ram", 8192), new RamBlock("rom", 4096));
             assertThat(image.firstFrame(1)).isEqualTo(2);
-            assertThat(image.version()).isZero();
+            assertThat(image.version()).isEqualTo(1);
         }
     }
 
@@ -139,6 +139,9 @@ class ImageRoundTripTest {
         long checksum = Xxh3.hash64(filled(9));
         try (var writer = ImageWriter.create(file, List.of(new RamBlock("ram", 2 * 4096)))) {
             writer.addOnDisk(0, 1, 255, (1L << 48) - 1, checksum);
+            var counts = new long[256];
+            counts[255] = 1L << 48;
+            writer.setDiskBlockCounts(counts);
             writer.publish();
         }
 
@@ -146,6 +149,9 @@ class ImageRoundTripTest {
             assertThat(image.pageClass(1)).isEqualTo(PageClass.ON_DISK);
             assertThat(image.disk(1)).isEqualTo(255);
             assertThat(image.diskBlock(1)).isEqualTo((1L << 48) - 1);
+            assertThat(image.diskCount()).isEqualTo(256);
+            assertThat(image.diskBlockCount(255)).isEqualTo(1L << 48);
+            assertThat(image.diskBlockCount(0)).isZero();
             assertThat(image.extentIndex(1)).isEqualTo(-1);
             image.verifyPage(1, filled(9));
         }

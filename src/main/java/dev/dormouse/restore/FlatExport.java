@@ -1,0 +1,48 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.base.RamBlock;
+import dev.dormouse.base.RamLayout;
+import dev.dormouse.storage.AtomicFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Comparator;
+
+/// Writes one RAM block of an image as a flat file: the byte at an offset of the block stands at that offset
+/// of the file. Zero pages are holes. One thread.
+public final class FlatExport {
+    private final RamLayout layout;
+    private final AllPages pages;
+
+    public FlatExport(PreparedImage image, RestoreListener listener) {
+        layout = image.layout();
+        pages = new AllPages(image.source(), listener);
+    }
+
+    /// {@return the block that is the guest's memory: the largest of all}
+    public RamBlock mainBlock() {
+        return layout.blocks().stream()
+                .max(Comparator.comparingLong(RamBlock::lengthBytes))
+                .orElseThrow();
+    }
+
+    /// Writes the block; the file is not published.
+    public void write(RamBlock block, AtomicFile file) throws IOException {
+        long first = layout.firstFrame(layout.blockIndex(block));
+        // So that the file is as long as the block even if its last page is a hole.
+        file.writeFully(ByteBuffer.allocate(1), block.lengthBytes() - 1);
+        pages.placeAll(new FilePlacer(file, first), first, first + block.frameCount());
+    }
+
+    private record FilePlacer(AtomicFile file, long firstFrame) implements PagePlacer {
+        @Override
+        public void place(long frame, ByteBuffer bytes) throws IOException {
+            file.writeFully(bytes.duplicate(), (frame - firstFrame) * RamBlock.TARGET_PAGE_BYTES);
+        }
+
+        @Override
+        public void placeZero(long frame) {}
+
+        @Override
+        public void flush() {}
+    }
+}
