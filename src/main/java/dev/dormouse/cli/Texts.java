@@ -3,6 +3,7 @@ package dev.dormouse.cli;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.ImageMetadata;
+import dev.dormouse.engine.IndexReport;
 import dev.dormouse.engine.MemorySize;
 import dev.dormouse.engine.SuspendResult;
 import dev.dormouse.engine.VmStatus;
@@ -140,5 +141,20 @@ final class Texts {
                 : "";
         return "%s: damaged in %d places: %s\n%s%s"
                 .formatted(file, report.damageCount(), checked, String.join("\n", report.damages()), unlisted);
+    }
+
+    static String describe(IndexReport report) {
+        var table = new Table("LAYER", "", ">BLOCKS", ">READ", ">TIME", ">RATE", ">INDEX");
+        for (IndexReport.IndexedLayer layer : report.layers()) {
+            table.row(
+                    layer.path(),
+                    layer.built() ? "built" : "up to date",
+                    layer.blocks(),
+                    layer.built() ? MemorySize.format(layer.readBytes()) : "",
+                    layer.built() ? FactsCommand.seconds(Math.round(layer.seconds() * 1000)) : "",
+                    layer.built() ? "%.2f GB/s".formatted(layer.gigabytesPerSecond()) : "",
+                    MemorySize.format(layer.indexBytes()));
+        }
+        return table.toString();
     }
 }

@@ -117,6 +117,12 @@ public final class FrozenDiskView implements LayerView {
         return extents.endBytes();
     }
 
+    /// {@return the unit in which the top layer takes space: with a byte that is written, all of its cluster comes
+    /// into the layer, copied from below}
+    public int clusterBytes() {
+        return files.getFirst().clusterBytes();
+    }
+
     @Override
     public void read(long block, ByteBuffer into) throws IOException {
         checkRange(block, into.remaining());

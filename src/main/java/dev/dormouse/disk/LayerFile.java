@@ -17,22 +17,26 @@ final class LayerFile implements Closeable {
     private final ReadableFile data;
     private final long lengthBytes;
     private final boolean direct;
+    private final int clusterBytes;
 
-    private LayerFile(Layer layer, @Nullable Path dataFile, ReadableFile data, boolean direct) throws IOException {
+    private LayerFile(Layer layer, @Nullable Path dataFile, ReadableFile data, boolean direct, int clusterBytes)
+            throws IOException {
         this.layer = layer;
         this.dataFile = dataFile;
         this.dataPath = dataFile == null ? layer.path() : dataFile.toString();
         this.data = data;
         this.lengthBytes = data.lengthBytes();
         this.direct = direct;
+        this.clusterBytes = clusterBytes;
     }
 
     static LayerFile open(Layer layer) throws IOException {
         ReadableFile file = Storage.fileSystem().openForReading(Path.of(layer.path()));
         boolean complete = false;
         try {
-            LayerFile result =
-                    layer.format() == Layer.Format.RAW ? new LayerFile(layer, null, file, true) : ofQcow2(layer, file);
+            LayerFile result = layer.format() == Layer.Format.RAW
+                    ? new LayerFile(layer, null, file, true, 1)
+                    : ofQcow2(layer, file);
             complete = true;
             return result;
         } finally {
@@ -45,18 +49,19 @@ final class LayerFile implements Closeable {
     private static LayerFile ofQcow2(Layer layer, ReadableFile file) throws IOException {
         Qcow2Header header = Qcow2Header.read(file, layer.path());
         if (!header.hasDataFile()) {
-            return new LayerFile(layer, null, file, true);
+            return new LayerFile(layer, null, file, true, header.clusterBytes());
         }
         String name = header.dataFile();
         if (name == null || name.indexOf(':') >= 0) {
-            return new LayerFile(layer, null, file, false); // Not a plain path: QEMU may know what it means.
+            return new LayerFile(
+                    layer, null, file, false, header.clusterBytes()); // Not a plain path: QEMU may know what it means.
         }
         // QEMU takes it from the folder of the image too.
         Path dataFile = Path.of(layer.path()).resolveSibling(name);
         ReadableFile data = Storage.fileSystem().openForReading(dataFile);
         boolean complete = false;
         try {
-            var result = new LayerFile(layer, dataFile, data, true);
+            var result = new LayerFile(layer, dataFile, data, true, header.clusterBytes());
             complete = true;
             file.close();
             return result;
@@ -70,6 +75,11 @@ final class LayerFile implements Closeable {
     /// {@return whether offsets in a map of this layer are offsets in our file}
     boolean isDirect() {
         return direct;
+    }
+
+    /// {@return the unit in which the file takes space, 1 if there is none}
+    int clusterBytes() {
+        return clusterBytes;
     }
 
     /// {@return the length that the file had when it was opened}

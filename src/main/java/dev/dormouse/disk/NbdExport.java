@@ -118,8 +118,8 @@ final class NbdExport implements Closeable {
                 }
             }
             if (System.nanoTime() > deadline) {
-                throw new DiskException("%s: qemu-nbd does not listen after %d s"
-                        .formatted(name, START_PATIENCE.toSeconds()));
+                throw new DiskException(
+                        "%s: qemu-nbd does not listen after %d s".formatted(name, START_PATIENCE.toSeconds()));
             }
             if (hasEnded(server)) {
                 throw new DiskException("%s: qemu-nbd cannot serve it: %s".formatted(name, complaints.text()));

@@ -7,19 +7,22 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/// What we need of a qcow2 header: whether the guest's data lies in another file, and in which one.
-/// Big-endian.
+/// What we need of a qcow2 header: the size of a cluster, whether the guest's data lies in another file, and in
+/// which one. Big-endian.
 ///
 /// | offset | size | field                                                |
 /// |-------:|-----:|------------------------------------------------------|
 /// |      0 |    4 | magic `QFI\xfb`                                      |
 /// |      4 |    4 | version, 2 or 3                                      |
+/// |     20 |    4 | cluster bits, 9 to 21                                |
 /// |     72 |    8 | incompatible features (version 3); bit 2: data file  |
 /// |    100 |    4 | header length (version 3): extensions start there    |
 ///
+/// @param clusterBytes the unit in which the file takes space: what is not written of it is copied from below
 /// @param hasDataFile whether the data is in another file
 /// @param dataFile its name as it was given, null if the header does not hold it
-record Qcow2Header(boolean hasDataFile, @Nullable String dataFile) {
+record Qcow2Header(
+        int clusterBytes, boolean hasDataFile, @Nullable String dataFile) {
     private static final int MAGIC = 0x514649fb;
     private static final long DATA_FILE_BIT = 1 << 2;
     private static final int DATA_FILE_EXTENSION = 0x44415441;
@@ -33,10 +36,16 @@ record Qcow2Header(boolean hasDataFile, @Nullable String dataFile) {
             throw new DiskException(
                     "%s: first bytes are %#x, a qcow2 file starts with %#x".formatted(path, header.getInt(0), MAGIC));
         }
-        if (header.getInt(4) < 3 || (header.getLong(72) & DATA_FILE_BIT) == 0) {
-            return new Qcow2Header(false, null);
+        int clusterBits = header.getInt(20);
+        if (clusterBits < 9 || clusterBits > 21) {
+            throw new DiskException("%s: clusters of 2^%d bytes, qcow2 has 2^9 to 2^21".formatted(path, clusterBits));
         }
-        return new Qcow2Header(true, dataFileName(file, path, Integer.toUnsignedLong(header.getInt(100))));
+        int clusterBytes = 1 << clusterBits;
+        if (header.getInt(4) < 3 || (header.getLong(72) & DATA_FILE_BIT) == 0) {
+            return new Qcow2Header(clusterBytes, false, null);
+        }
+        String name = dataFileName(file, path, Integer.toUnsignedLong(header.getInt(100)));
+        return new Qcow2Header(clusterBytes, true, name);
     }
 
     private static @Nullable String dataFileName(ReadableFile file, String path, long start) throws IOException {

@@ -46,7 +46,9 @@ public record DiskTools(Path image) {
 
     /// Writes the whole disk, as the guest sees it, to a raw file.
     public Path convert(Layer top, Path raw) throws IOException {
-        run(List.of(image.toString(), "convert", "-f", top.format().qemuName(), "-O", "raw", top.path()), raw.toString());
+        run(
+                List.of(image.toString(), "convert", "-f", top.format().qemuName(), "-O", "raw", top.path()),
+                raw.toString());
         return raw;
     }
 

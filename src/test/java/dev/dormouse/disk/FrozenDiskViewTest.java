@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -66,7 +67,16 @@ class FrozenDiskViewTest {
         DiskTools these = DiskTools.of(version);
         Path base = raw(8 << 20, "write -P 9 0 8M");
         Path top = folder.resolve("sub.qcow2");
-        these.create("-f", "qcow2", "-o", "extended_l2=on,cluster_size=16k", "-b", base.toString(), "-F", "raw", top.toString());
+        these.create(
+                "-f",
+                "qcow2",
+                "-o",
+                "extended_l2=on,cluster_size=16k",
+                "-b",
+                base.toString(),
+                "-F",
+                "raw",
+                top.toString());
         fill(top, 4, 8 << 20, "write", "write -z", "discard");
 
         assertShowsTheDisk(new Layer(top.toString(), Layer.Format.QCOW2));
@@ -89,8 +99,12 @@ class FrozenDiskViewTest {
     void readsAnExternalDataFile(String rawData) throws IOException {
         Path disk = folder.resolve("with.qcow2");
         tools.create(
-                "-f", "qcow2", "-o", "data_file=" + folder.resolve("data") + ",data_file_raw=" + rawData,
-                disk.toString(), "8M");
+                "-f",
+                "qcow2",
+                "-o",
+                "data_file=" + folder.resolve("data") + ",data_file_raw=" + rawData,
+                disk.toString(),
+                "8M");
         fill(disk, 6, 8 << 20, "write", "write -z", "discard");
 
         assertShowsTheDisk(new Layer(disk.toString(), Layer.Format.QCOW2));
@@ -101,7 +115,7 @@ class FrozenDiskViewTest {
     void showsAnOverlayOfAnotherSizeThanItsBase(int overlayBytes) throws IOException {
         Path base = raw((8 << 20) + 1536, "write -P 3 0 8M");
         Path top = folder.resolve("top.qcow2");
-        tools.create("-f", "qcow2", "-b", base.toString(), "-F", "raw", top.toString(), "" + overlayBytes);
+        tools.create("-f", "qcow2", "-b", base.toString(), "-F", "raw", top.toString(), Integer.toString(overlayBytes));
         fill(top, 7, 3 << 20, "write", "discard");
 
         assertShowsTheDisk(new Layer(top.toString(), Layer.Format.QCOW2));
@@ -144,7 +158,9 @@ class FrozenDiskViewTest {
 
             assertThatThrownBy(() -> view.read(1, ByteBuffer.allocateDirect(BLOCK)))
                     .isInstanceOf(DiskException.class)
-                    .hasMessage("%s: disk layer became shorter than the 1048576 bytes that it had, put the unchanged file back", disk);
+                    .hasMessage(
+                            "%s: disk layer became shorter than the 1048576 bytes that it had, put the unchanged file back",
+                            disk);
         }
     }
 
@@ -167,7 +183,8 @@ class FrozenDiskViewTest {
             file.writeLong(12345); // The L1 table is not at the start of a cluster.
         }
 
-        assertThatThrownBy(() -> FrozenDiskView.openLayer(new Layer(disk.toString(), Layer.Format.QCOW2), tools.qemuImg()))
+        assertThatThrownBy(
+                        () -> FrozenDiskView.openLayer(new Layer(disk.toString(), Layer.Format.QCOW2), tools.qemuImg()))
                 .isInstanceOf(DiskException.class)
                 .hasMessageStartingWith(disk + ": qemu-img cannot map it: qemu-img: Could not open ")
                 .hasMessageContaining("L1 table offset invalid");
@@ -191,7 +208,13 @@ class FrozenDiskViewTest {
         Path base = qcow2(tools, "base", null, "cluster_size=65536", 1 << 20);
         tools.io(base, Layer.Format.QCOW2, "write -P 1 0 1M");
         Path top = qcow2(tools, "top", base, "cluster_size=65536", 1 << 20);
-        tools.io(top, Layer.Format.QCOW2, "write -P 2 192k 64k", "write -P 2 128k 64k", "write -z 0 64k", "write -P 3 900k 4k");
+        tools.io(
+                top,
+                Layer.Format.QCOW2,
+                "write -P 2 192k 64k",
+                "write -P 2 128k 64k",
+                "write -z 0 64k",
+                "write -P 3 900k 4k");
 
         var found = new ArrayList<String>();
         try (var layer = FrozenDiskView.openLayer(new Layer(top.toString(), Layer.Format.QCOW2), tools.qemuImg())) {
@@ -216,14 +239,15 @@ class FrozenDiskViewTest {
         return disk;
     }
 
-    private Path qcow2(DiskTools these, String name, @org.jspecify.annotations.Nullable Path base, String options, long sizeBytes)
+    private Path qcow2(
+            DiskTools these, String name, @org.jspecify.annotations.Nullable Path base, String options, long sizeBytes)
             throws IOException {
         Path disk = folder.resolve(name + ".qcow2");
         var arguments = new ArrayList<>(List.of("-f", "qcow2", "-o", options));
         if (base != null) {
             arguments.addAll(List.of("-b", base.toString(), "-F", "qcow2"));
         }
-        arguments.addAll(List.of(disk.toString(), "" + sizeBytes));
+        arguments.addAll(List.of(disk.toString(), Long.toString(sizeBytes)));
         these.create(arguments.toArray(String[]::new));
         return disk;
     }
@@ -258,7 +282,8 @@ class FrozenDiskViewTest {
     private static void assertReads(DiskView view, byte[] whole, int blocks) throws IOException {
         for (int block = 0; block < view.blockCount(); block += blocks) {
             int count = (int) Math.min(blocks, view.blockCount() - block);
-            ByteBuffer read = block % 2 == 0 ? ByteBuffer.allocateDirect(count * BLOCK) : ByteBuffer.allocate(count * BLOCK);
+            ByteBuffer read =
+                    block % 2 == 0 ? ByteBuffer.allocateDirect(count * BLOCK) : ByteBuffer.allocate(count * BLOCK);
             view.read(block, read);
             assertThat(read.hasRemaining()).isFalse();
             assertThat(read.flip().mismatch(ByteBuffer.wrap(whole, block * BLOCK, count * BLOCK)))
@@ -267,7 +292,7 @@ class FrozenDiskViewTest {
         }
     }
 
-    private static HashSet<Long> keys(DiskView view) {
+    private static Set<Long> keys(DiskView view) {
         var keys = new HashSet<Long>();
         for (long block = 0; block < view.blockCount(); block++) {
             keys.add(view.readingOrder(block));
