@@ -43,6 +43,7 @@ public final class BlockIndex implements AutoCloseable {
     private static final int ALIGNMENT = 4096;
     private static final long CAPACITY_MIN = 4096;
     private static final int ZERO_BYTES = 1 << 20;
+    private static final int LOAD_PERCENT_MAX = 85;
     private static final int BEREFT_MAX = 1 << 16;
     private static final int SEARCH_BLOCKS_MAX = 1 << 14;
 
@@ -52,6 +53,9 @@ public final class BlockIndex implements AutoCloseable {
     private Mapping mapping;
     private ContentDigest digest;
     private long indexedBlocks;
+
+    // Whether all is there but a header that says so.
+    private boolean unsynced;
 
     // Of a refresh: hashes of which the table had as many blocks as it takes, and lost one.
     private final Set<Long> bereft = new HashSet<>();
@@ -138,11 +142,14 @@ public final class BlockIndex implements AutoCloseable {
     /// @return how many bytes were read
     long build(LayerView layer, IndexListener listener) throws IOException {
         long blocks = BlockChunks.count(BlockChunks.ofData(layer));
-        return hash(layer, BlockChunks.ofData(layer), blocks, header.stamp(), listener);
+        long readBytes = hash(layer, BlockChunks.ofData(layer), blocks, header.stamp(), listener);
+        writeHeader(header);
+        return readBytes;
     }
 
-    /// Hashes the blocks again that the ranges touch. If that fails, or this process ends in between, the index
-    /// counts as none.
+    /// Hashes the blocks again that the ranges touch. It can be asked at once, but the file is complete only after
+    /// [#close], which waits for the disk: what is refreshed in a pause of a guest is not to wait there. If
+    /// this fails, or the process ends before that, the index counts as none.
     ///
     /// @param ranges all that changed since the index was built or refreshed, in bytes of what the guest sees
     /// @param now the layer's identity, taken before it is read
@@ -157,18 +164,17 @@ public final class BlockIndex implements AutoCloseable {
         markChanging();
         ensureCapacity(blocks);
         IndexHeader.Stamp stamp = IndexHeader.Stamp.of(now);
-        return hash(layer, BlockChunks.of(ranges, layer.blockCount()), blocks, stamp, listener);
+        long readBytes = hash(layer, BlockChunks.of(ranges, layer.blockCount()), blocks, stamp, listener);
+        unsynced = true;
+        return readBytes;
     }
 
     private long hash(LayerView layer, BlockChunks chunks, long blocks, IndexHeader.Stamp stamp, IndexListener listener)
             throws IOException {
         long readBytes = new BlockHasher(layer, chunks, blocks * BLOCK, this::replace, listener).run();
         insertLeftOut(layer);
-        channel.force(false);
         header = new IndexHeader(
                 true, header.blockCount(), indexedBlocks, mapping.table.entries(), header.capacity(), digest, stamp);
-        writeHeader(header);
-        channel.force(false);
         return readBytes;
     }
 
@@ -182,7 +188,7 @@ public final class BlockIndex implements AutoCloseable {
                 header.capacity(),
                 digest,
                 header.stamp()));
-        channel.force(false);
+        unsynced = false;
     }
 
     /// Gives blocks the hashes that they have now: out of the table with the old ones, then the forward
@@ -268,11 +274,12 @@ public final class BlockIndex implements AutoCloseable {
 
     /// Makes room for so many more entries, before any is added.
     private void ensureCapacity(long added) throws IOException {
-        long needed = capacityFor(mapping.table.entries() + added);
-        if (needed <= header.capacity()) {
+        long entries = mapping.table.entries() + added;
+        // A table that was built for its entries takes a fifth more before it is made anew.
+        if (entries <= header.capacity() / 100 * LOAD_PERCENT_MAX) {
             return;
         }
-        long capacity = Math.min(Math.max(needed, header.capacity() * 3 / 2), IndexHeader.CAPACITY_MAX);
+        long capacity = Math.min(Math.max(capacityFor(entries), header.capacity() * 3 / 2), IndexHeader.CAPACITY_MAX);
         clearTable(channel, file, header.blockCount(), capacity);
         mapping.close();
         mapping = new Mapping(channel, header.blockCount(), capacity, 0);
@@ -361,10 +368,14 @@ public final class BlockIndex implements AutoCloseable {
     public void close() throws IOException {
         try (channel) {
             mapping.close();
+            if (unsynced) {
+                channel.force(false);
+                writeHeader(header);
+            }
         }
     }
 
-    /// The load stays at or below 0.7.
+    /// A load of 0.7, less for few entries.
     private static long capacityFor(long entries) {
         return Math.max(CAPACITY_MIN, entries + entries / 7 * 3 + 7);
     }

@@ -154,6 +154,21 @@ class BlockIndexTest {
     }
 
     @Test
+    void isCompleteOnlyWhenItWasClosedAfterARefresh() throws IOException {
+        var layer = MemoryLayer.random(3000, new SplittableRandom(4));
+        try (BlockIndex index = build(layer)) {
+            index.refresh(layer, List.of(new ByteRange(0, BLOCK)), MemoryLayer.identity(2), IndexListener.NONE);
+
+            assertFindsAll(index, layer);
+            assertThat(BlockIndex.open(folder.resolve("1"))).isEmpty();
+        }
+
+        try (BlockIndex index = BlockIndex.open(folder.resolve("1")).orElseThrow()) {
+            assertThat(index.isOf(MemoryLayer.identity(2))).isTrue();
+        }
+    }
+
+    @Test
     void refusesALayerThatIsTooLarge() throws IOException {
         Path file = Files.createFile(folder.resolve("large"));
 
@@ -173,7 +188,7 @@ class BlockIndexTest {
     private int files;
 
     private BlockIndex build(MemoryLayer layer) throws IOException {
-        Path file = Files.createFile(folder.resolve("" + ++files));
+        Path file = Files.createFile(folder.resolve(Integer.toString(++files)));
         BlockIndex index = BlockIndex.create(
                 file, layer.blockCount(), BlockChunks.count(BlockChunks.ofData(layer)), MemoryLayer.identity(1));
         index.build(layer, IndexListener.NONE);

@@ -105,7 +105,9 @@ class IndexFuzzTest {
             MemorySegment page = MemorySegment.ofBuffer(MemoryLayer.page(content));
             long found = disk.find(Xxh3.hash64(page), page, block % 3 == 0 ? block : -1);
             if (found >= 0) {
-                assertThat(Math.max(layer.content(found), 0)).as("seed %d", seed).isEqualTo(content);
+                assertThat(Math.max(layer.content(found), 0))
+                        .as("seed %d", seed)
+                        .isEqualTo(content);
             }
         }
     }

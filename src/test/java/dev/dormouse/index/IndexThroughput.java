@@ -16,7 +16,6 @@ import java.lang.management.MemoryType;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.SplittableRandom;
 
 /// Measures how fast an index is built, refreshed and asked. A program, not a test: it asserts nothing.
@@ -76,7 +75,8 @@ final class IndexThroughput {
         for (int i = 0; i < rounds; i++) {
             hits += index.lookup(random.nextLong(), found);
         }
-        System.out.printf("look-up that misses: %.0f ns (%d hits)%n", (System.nanoTime() - start) / (double) rounds, hits);
+        System.out.printf(
+                "look-up that misses: %.0f ns (%d hits)%n", (System.nanoTime() - start) / (double) rounds, hits);
     }
 
     private static void refresh(BlockIndex index, Layer layer, QemuImg tools) throws IOException {
@@ -88,7 +88,8 @@ final class IndexThroughput {
             }
             long start = System.nanoTime();
             long bytes = index.refresh(view, ranges, LayerIdentity.of(layer), IndexListener.NONE);
-            System.out.printf("refresh of %.1f MB unchanged: %.1f ms%n", bytes / 1e6, (System.nanoTime() - start) / 1e6);
+            System.out.printf(
+                    "refresh of %.1f MB unchanged: %.1f ms%n", bytes / 1e6, (System.nanoTime() - start) / 1e6);
         }
     }
 
@@ -109,7 +110,9 @@ final class IndexThroughput {
             hint = runs ? block + 1 : -1;
             found += block >= 0 ? 1 : 0;
         }
-        System.out.printf("find in %s: %.2f us a page, %d of %d found%n", runs ? "runs" : "random order", nanos / 1e3 / pages, found, pages);
+        System.out.printf(
+                "find in %s: %.2f us a page, %d of %d found%n",
+                runs ? "runs" : "random order", nanos / 1e3 / pages, found, pages);
     }
 
     private static long heapPeakBytes() {
