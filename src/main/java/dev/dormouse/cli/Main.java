@@ -56,6 +56,7 @@ import picocli.CommandLine.Spec;
             ShowCommand.class,
             RemoveCommand.class,
             ImageGroup.class,
+            IndexCommand.class,
             DoctorCommand.class,
             DemoCommand.class,
             CompletionCommand.class,

@@ -7,6 +7,7 @@ import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.engine.ExportResult;
 import dev.dormouse.engine.ImageMetadata;
 import dev.dormouse.engine.ImportResult;
+import dev.dormouse.engine.IndexReport;
 import dev.dormouse.engine.MemorySize;
 import dev.dormouse.engine.ShellWords;
 import dev.dormouse.engine.SuspendResult;
@@ -219,5 +220,20 @@ final class Texts {
                 : "";
         return "%s: damaged in %d places: %s\n%s%s"
                 .formatted(file, report.damageCount(), checked, String.join("\n", report.damages()), unlisted);
+    }
+
+    static String describe(IndexReport report) {
+        var table = new Table("LAYER", "", ">BLOCKS", ">READ", ">TIME", ">RATE", ">INDEX");
+        for (IndexReport.IndexedLayer layer : report.layers()) {
+            table.row(
+                    layer.path(),
+                    layer.built() ? "built" : "up to date",
+                    layer.blocks(),
+                    layer.built() ? MemorySize.format(layer.readBytes()) : "",
+                    layer.built() ? FactsCommand.seconds(Math.round(layer.seconds() * 1000)) : "",
+                    layer.built() ? "%.2f GB/s".formatted(layer.gigabytesPerSecond()) : "",
+                    MemorySize.format(layer.indexBytes()));
+        }
+        return table.toString();
     }
 }

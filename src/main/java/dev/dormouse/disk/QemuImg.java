@@ -2,7 +2,11 @@ package dev.dormouse.disk;
 
 import dev.dormouse.base.Command;
 import dev.dormouse.base.Json;
+import java.io.BufferedInputStream;
+import java.io.EOFException;
+import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -10,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 
 /// What we ask of `qemu-img`, the tool that belongs to the QEMU in use. Each call starts a program and
 /// blocks until it ends.
@@ -75,6 +80,45 @@ public final class QemuImg {
     /// Copies what the overlay holds into the layer below it; the overlay stays valid as it is.
     public void commit(Path overlay) throws IOException {
         Command.run(List.of(binary.toString(), "commit", "-q", "-d", overlay.toString()), LONG);
+    }
+
+    /// Takes the extents of a map one after the other.
+    @FunctionalInterface
+    interface MapSink {
+        void take(MapReader extent) throws IOException;
+    }
+
+    /// Asks where each part of a disk lies. The answer is used while it comes: it may be very long.
+    ///
+    /// @param path names the disk in errors
+    /// @param node the disk as QEMU's block layer describes it
+    void map(String path, Map<String, Object> node, MapSink sink) throws IOException {
+        Process process = new ProcessBuilder(
+                        binary.toString(), "map", "-U", "--output=json", "json:" + Json.write(node))
+                .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
+                .start();
+        process.onExit().orTimeout(LONG.toSeconds(), TimeUnit.SECONDS).exceptionally(_ -> process.destroyForcibly());
+        Complaints errors = Complaints.of(process.getErrorStream());
+        try (InputStream output = new BufferedInputStream(process.getInputStream(), 1 << 16)) {
+            var extents = new MapReader(output);
+            while (extents.nextExtent()) {
+                sink.take(extents);
+            }
+            // What it prints after the array is a line break, and it may want to get rid of it.
+            if (output.skip(Long.MAX_VALUE) > 1 || process.onExit().join().exitValue() != 0) {
+                throw new EOFException();
+            }
+        } catch (EOFException e) {
+            throw new DiskException("%s: qemu-img cannot map it: %s".formatted(path, errors.text()), e);
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    /// {@return the `qemu-nbd` that belongs to this tool}
+    Path server() {
+        Path sibling = binary.resolveSibling("qemu-nbd");
+        return Files.isExecutable(sibling) ? sibling : Path.of("qemu-nbd"); // Then that on the PATH.
     }
 
     private List<Map<String, Object>> info(Path top) throws IOException {

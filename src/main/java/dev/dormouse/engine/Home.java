@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 /// HOME/vms/NAME/qemu.log      what QEMU said
 /// HOME/vms/NAME/server.log    what the background process said
 /// HOME/images/ID.dormouse     checkpoint images
+/// HOME/indexes/               block indexes of disk layers; may be removed, they are built again
 /// HOME/images.lock            held while it is decided whether an image is needed
 /// RUNTIME/NAME/               sockets and pid file
 /// ```
@@ -90,6 +91,11 @@ public record Home(Path root, Path runtime) {
 
     public Path images() {
         return root.resolve("images");
+    }
+
+    /// {@return where the block indexes of disk layers are; made when it is needed}
+    public Path indexes() {
+        return root.resolve("indexes");
     }
 
     /// {@return the folder of a VM}
