@@ -107,6 +107,7 @@ class MainTest {
                 .satisfiesExactly(
                         heading -> assertThat(heading).startsWith("ID "),
                         row -> assertThat(row).matches("broken +\\(unreadable\\) +- +- +97\\.7 KiB"),
+                        gap -> assertThat(gap).isEmpty(),
                         error -> assertThat(error)
                                 .startsWith(folder.resolve("home/images/broken.dormouse") + ": damaged at"));
     }

@@ -2,6 +2,7 @@ package dev.dormouse.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.bench.GuestImage;
 import java.io.File;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -37,13 +38,18 @@ class TerminalQemuTest extends CommandsFixture {
         return Files.readString(screen, StandardCharsets.UTF_8);
     }
 
+    /// The project's guest, not only firmware: its memory takes a while.
     @Test
     void drawsABarWithRateAndTimeLeftAndWipesIt() throws Exception {
-        create("x");
+        GuestImage guest = GuestImage.locate();
+        String[] kernel = {"--kernel=" + guest.kernel(), "--initrd=" + guest.initrd(), "--append=" + guest.append()};
+        ok("vm", "create", "x", "--memory=256M", "--accel=tcg", kernel[0], kernel[1], kernel[2]);
         ok("start", "x");
+        Path console = folder.resolve("home/vms/x/serial.log");
+        await("the kernel speaks", () -> Files.exists(console) && Files.size(console) > 0);
         ok("suspend", "x");
 
-        String screen = onTerminal(0, "resume", "--wait", "--background-rate=20K", "x");
+        String screen = onTerminal(0, "resume", "--wait", "--background-rate=10M", "x");
 
         assertThat(screen)
                 .containsPattern("\r\033\\[Krestoring \\[#* *] +\\d+%  [0-9.]+ [KM]iB of [0-9.]+ [KM]iB, "
