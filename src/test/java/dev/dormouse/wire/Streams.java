@@ -24,7 +24,7 @@ import java.util.OptionalInt;
 import java.util.Random;
 
 /// Streams for the tests of this package: the messages of small samples, and bytes to messages and back.
-final class Streams {
+public final class Streams {
     static final int RAM_ID = 3;
     static final RamBlock RAM = new RamBlock("pc.ram", 1 << 20);
     static final RamBlock ROM = new RamBlock("pc.bios", 4 * 4096);
@@ -74,14 +74,14 @@ final class Streams {
     }
 
     /// Two device sections, `timer` and `cpu`, with a zero byte at every place where a cut could slip.
-    static DeviceState devices() {
+    public static DeviceState devices() {
         var out = new ByteArrayOutputStream();
         out.writeBytes(section(0, "timer", new byte[] {1, 0, 6, 0, 0, 0, 1, '{'}));
         out.writeBytes(section(9, "cpu", new byte[] {0, 0, 0, 7, 0x7e, 0, 0, 0, 9, 0}));
         return new DeviceState(out.toByteArray());
     }
 
-    static VmDescription description() {
+    public static VmDescription description() {
         return new VmDescription("{\"page_size\":4096,\"devices\":["
                 + "{\"name\":\"timer\",\"instance_id\":0},{\"name\":\"cpu\",\"instance_id\":0}]}");
     }
@@ -100,13 +100,13 @@ final class Streams {
                 .array();
     }
 
-    static ByteBuffer page(long seed) {
+    public static ByteBuffer page(long seed) {
         byte[] data = new byte[4096];
         new Random(seed).nextBytes(data);
         return ByteBuffer.wrap(data);
     }
 
-    static byte[] write(List<StreamMessage> messages) throws IOException {
+    public static byte[] write(List<StreamMessage> messages) throws IOException {
         var out = new ByteArrayOutputStream();
         var writer = new MigrationStreamWriter(Channels.newChannel(out), BUFFER_BYTES);
         for (StreamMessage message : messages) {
@@ -138,7 +138,7 @@ final class Streams {
         return messages;
     }
 
-    static ReadableByteChannel channel(byte[] bytes) {
+    public static ReadableByteChannel channel(byte[] bytes) {
         return Channels.newChannel(new ByteArrayInputStream(bytes));
     }
 

@@ -1,0 +1,146 @@
+package dev.dormouse.bench;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.engine.Cancellation;
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.Home;
+import dev.dormouse.engine.OperationListener;
+import dev.dormouse.engine.QemuTools;
+import dev.dormouse.engine.ResumeOptions;
+import dev.dormouse.engine.ResumeResult;
+import dev.dormouse.engine.SuspendResult;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryPoolMXBean;
+import java.lang.management.MemoryType;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/// Compares the memory back ends: the guest's work rate, the pause of a checkpoint, the time of a suspend,
+/// the rate at which pages are placed in a restore. A program of its own, `./dev bench memory`; prints a line
+/// of JSON for each back end.
+///
+/// Arguments: memory of the guest (`4G`), back ends (`anonymous,shared`), path of QEMU; all optional.
+public final class MemoryBench implements AutoCloseable {
+    private static final Duration LONG = Duration.ofMinutes(3);
+    private static final String VM = "bench";
+    private static final int WORKING_SET_MIB = 64;
+    private static final int OBSERVED_SECONDS = 5;
+
+    private final Path folder;
+    private final Engine engine;
+
+    private MemoryBench(@Nullable Path qemu) throws IOException {
+        folder = Files.createTempDirectory(Path.of(System.getProperty("dormouse.bench", "/var/tmp")), "memory-bench");
+        engine = new Engine(Home.at(folder.resolve("home"), null), QemuTools.locate(qemu));
+    }
+
+    public static void main(String[] arguments) throws IOException, InterruptedException {
+        String memory = arguments.length > 0 ? arguments[0] : "4G";
+        String backends = arguments.length > 1 ? arguments[1] : "anonymous,shared";
+        Path qemu = arguments.length > 2 ? Path.of(arguments[2]) : null;
+        for (String backend : backends.split(",", -1)) {
+            try (var bench = new MemoryBench(qemu)) {
+                System.out.println(Json.write(bench.measure(memory, backend)));
+            }
+        }
+    }
+
+    private Map<String, Object> measure(String memory, String backend) throws IOException, InterruptedException {
+        engine.create(GuestVm.request(GuestImage.locate(), VM, memory).withMemoryBackend(backend));
+        engine.start(VM, false);
+        double rate;
+        try (GuestProbe probe = GuestVm.connect(engine.home(), VM, LONG)) {
+            probe.ping("booted", LONG);
+            probe.fill("pattern", 42, 512, 25, LONG);
+            probe.read(LONG);
+            probe.work(WORKING_SET_MIB, LONG);
+            rate = rate(probe);
+        }
+        SuspendResult checkpoint = engine.checkpoint(VM, OperationListener.NONE, new Cancellation());
+        engine.images().remove(checkpoint.image());
+        resetPeakHeap();
+        SuspendResult suspend = engine.suspend(VM, OperationListener.NONE, new Cancellation());
+        long heapBytes = peakHeapBytes();
+        var unthrottled = new ResumeOptions(
+                false, false, false, ResumeOptions.DEFAULT.restore().unthrottled());
+        ResumeResult resume = engine.resume(VM, unthrottled, OperationListener.NONE);
+        try (GuestProbe probe = GuestVm.connect(engine.home(), VM, LONG)) {
+            double rateAfter = rate(probe);
+            probe.verify("pattern", LONG);
+            return report(backend, rate, rateAfter, checkpoint, suspend, heapBytes, resume);
+        }
+    }
+
+    /// The median of windows of 100 ms, after a second to warm up.
+    private static double rate(GuestProbe probe) throws InterruptedException {
+        Thread.sleep(1000);
+        long from = System.nanoTime();
+        Thread.sleep(1000L * OBSERVED_SECONDS);
+        return WorkRate.of(probe.reportsSince(from)).baseline(OBSERVED_SECONDS).orElse(Double.NaN);
+    }
+
+    private static Map<String, Object> report(
+            String backend,
+            double rate,
+            double rateAfter,
+            SuspendResult checkpoint,
+            SuspendResult suspend,
+            long heapBytes,
+            ResumeResult resume) {
+        long pages = resume.pagesOnDemand() + resume.pagesPrefetched();
+        long placingMillis = Math.max(1, resume.completeMillis() - resume.runningMillis());
+        Map<String, Object> report = new LinkedHashMap<>();
+        report.put("memoryBackend", backend);
+        report.put("direct", suspend.direct());
+        report.put("touchesPerSecond", Math.round(rate));
+        report.put("touchesPerSecondAfterResume", Math.round(rateAfter));
+        report.put("nonZeroBytes", suspend.nonZeroBytes());
+        report.put("imageBytes", suspend.imageBytes());
+        report.put("suspendMillis", suspend.totalMillis());
+        report.put("suspendCaptureMillis", suspend.captureMillis());
+        report.put("suspendPausedMillis", suspend.pausedMillis());
+        report.put("checkpointMillis", checkpoint.totalMillis());
+        report.put("checkpointPausedMillis", checkpoint.pausedMillis());
+        report.put("suspendHeapBytesPeak", heapBytes);
+        report.put("placedBytesPerSecond", pages * 4096 * 1000 / placingMillis);
+        return report;
+    }
+
+    private static void resetPeakHeap() {
+        ManagementFactory.getMemoryPoolMXBeans().forEach(MemoryPoolMXBean::resetPeakUsage);
+    }
+
+    /// {@return the sum of the peaks of all pools, which is at least the peak of the heap}
+    private static long peakHeapBytes() {
+        return ManagementFactory.getMemoryPoolMXBeans().stream()
+                .filter(pool -> pool.getType() == MemoryType.HEAP)
+                .mapToLong(pool -> pool.getPeakUsage().getUsed())
+                .sum();
+    }
+
+    @Override
+    public void close() throws IOException {
+        try {
+            engine.stop(VM, true, LONG, OperationListener.NONE);
+            engine.remove(VM, true);
+        } finally {
+            delete(engine.home().runtime());
+            delete(folder);
+        }
+    }
+
+    private static void delete(Path tree) throws IOException {
+        try (Stream<Path> files = Files.walk(tree)) {
+            for (Path file : (Iterable<Path>) files.sorted(Comparator.reverseOrder())::iterator) {
+                Files.delete(file);
+            }
+        }
+    }
+}
