@@ -3,6 +3,7 @@ package dev.dormouse.cli;
 import dev.dormouse.engine.SuspendResult;
 import java.io.IOException;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 @Command(
@@ -17,10 +18,14 @@ final class CheckpointCommand extends FactsCommand {
     @Parameters(paramLabel = "NAME", description = "The VM.")
     private String name;
 
+    @Mixin
+    private ImageFlags options;
+
     @Override
     int run() throws IOException {
         var cancellation = main().interruption().arm();
-        SuspendResult result = show(bar -> engine().checkpoint(name, new ProgressListener(bar), cancellation));
+        SuspendResult result =
+                show(bar -> engine().checkpoint(name, options.options(), new ProgressListener(bar), cancellation));
         return print(result, Texts.suspended("runs on, checkpoint is", result));
     }
 }

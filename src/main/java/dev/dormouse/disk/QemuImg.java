@@ -115,6 +115,30 @@ public final class QemuImg {
         }
     }
 
+    /// Takes ranges of a disk one after the other.
+    @FunctionalInterface
+    public interface RangeSink {
+        void take(long startBytes, long lengthBytes);
+    }
+
+    /// Asks a QEMU which serves a disk over NBD what one of its dirty bitmaps holds.
+    ///
+    /// @param export name of the export, which must offer the bitmap
+    /// @param sink given the dirty ranges, ascending
+    public void dirtyRanges(Path socket, String export, String bitmap, RangeSink sink) throws IOException {
+        var node = new LinkedHashMap<String, Object>();
+        node.put("driver", "nbd");
+        node.put("server", Map.of("type", "unix", "path", socket.toString()));
+        node.put("export", export);
+        // The option has the map show the bitmap in place of the data: what is dirty is shown as absent.
+        node.put("x-dirty-bitmap", "qemu:dirty-bitmap:" + bitmap);
+        map(socket.toString(), node, extent -> {
+            if (!extent.isData()) {
+                sink.take(extent.start(), extent.length());
+            }
+        });
+    }
+
     /// {@return the `qemu-nbd` that belongs to this tool}
     Path server() {
         Path sibling = binary.resolveSibling("qemu-nbd");

@@ -115,23 +115,37 @@ public final class Engine {
         return status(name);
     }
 
-    /// Captures a running VM into an image and ends its QEMU. A restore under way is completed first.
+    /// As [#suspend(String, SuspendOptions, OperationListener, Cancellation)], in the usual way.
     public SuspendResult suspend(String name, OperationListener listener, Cancellation cancellation)
+            throws IOException {
+        return suspend(name, SuspendOptions.DEFAULT, listener, cancellation);
+    }
+
+    /// As [#checkpoint(String, SuspendOptions, OperationListener, Cancellation)], in the usual way.
+    public SuspendResult checkpoint(String name, OperationListener listener, Cancellation cancellation)
+            throws IOException {
+        return checkpoint(name, SuspendOptions.DEFAULT, listener, cancellation);
+    }
+
+    /// Captures a running VM into an image and ends its QEMU. A restore under way is completed first.
+    public SuspendResult suspend(
+            String name, SuspendOptions options, OperationListener listener, Cancellation cancellation)
             throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = RestoreWait.lock(vm, "suspend", listener, cancellation)) {
             settleAndRecover(vm, listener);
-            return new Suspend(home, tools(), vm, listener, cancellation).suspend();
+            return new Suspend(home, tools(), vm, options, listener, cancellation).suspend();
         }
     }
 
     /// Captures a running VM into an image that is kept; the VM runs on.
-    public SuspendResult checkpoint(String name, OperationListener listener, Cancellation cancellation)
+    public SuspendResult checkpoint(
+            String name, SuspendOptions options, OperationListener listener, Cancellation cancellation)
             throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = RestoreWait.lock(vm, "checkpoint", listener, cancellation)) {
             settleAndRecover(vm, listener);
-            return new Suspend(home, tools(), vm, listener, cancellation).checkpoint();
+            return new Suspend(home, tools(), vm, options, listener, cancellation).checkpoint();
         }
     }
 

@@ -3,6 +3,7 @@ package dev.dormouse.engine;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.DiskException;
 import dev.dormouse.disk.DiskView;
+import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.restore.PreparedImage;
 import java.io.IOException;
 import java.util.List;
@@ -24,7 +25,6 @@ final class FrozenViews implements PreparedImage.Disks {
             throw new DiskException("disk %d: pages of the guest are on it, but its image names only %d disks"
                     .formatted(disk, chains.size()));
         }
-        throw new DiskException("%s: cannot be read by this build, which %s leaves to QEMU"
-                .formatted(chains.get(disk).top().path(), tools.qemu().path()));
+        return FrozenDiskView.open(chains.get(disk), tools.images());
     }
 }

@@ -4,6 +4,7 @@ import dev.dormouse.base.RamBlock;
 import dev.dormouse.checkpoint.Capture;
 import dev.dormouse.checkpoint.CaptureException;
 import dev.dormouse.checkpoint.CaptureSource;
+import dev.dormouse.checkpoint.DiskLookup;
 import dev.dormouse.checkpoint.SharedMemory;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.WriterOptions;
@@ -42,11 +43,13 @@ final class GuestCapture implements AutoCloseable {
             QemuProcess qemu,
             QemuVersion version,
             Path image,
+            DiskLookup disks,
             OperationListener listener,
             Cancellation cancellation)
             throws IOException {
         String resource = "vm " + vm.name();
-        CaptureSource source = source(resource, vm.config(), qemu.pid(), version, listener);
+        CaptureSource source =
+                source(resource, vm.config(), qemu.pid(), version, listener).withDisks(disks);
         var progress = new Capture.Progress() {
             @Override
             public void frames(long frames, long frameCount) {

@@ -4,6 +4,7 @@ import dev.dormouse.base.RamBlock;
 import dev.dormouse.disk.DiskException;
 import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.image.ImageReader;
+import dev.dormouse.index.IndexListener;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QemuVersion;
@@ -145,18 +146,25 @@ final class Resume {
         try {
             var starter = new QemuStarter(tools, vm);
             qemu = starter.start(config, record.chainsWithOverlays(), true);
-            var reference = new ProcessRef(qemu.pid(), qemu.startTimeTicks());
+            ProcessRef reference = ProcessRef.of(qemu);
             vm.save(restore.withQemu(reference));
             record = record.withQemu(reference);
             vm.save(record);
             try (PreparedImage prepared = prepare(image); // While QEMU starts.
                     QmpClient qmp = connect(starter, qemu, image)) {
                 checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
+                track(qmp, reference, record);
                 return feed(qmp, image, prepared, restore.withQemu(reference), record, status);
             }
         } catch (IOException | RuntimeException e) {
             throw explained(e, qemu);
         }
+    }
+
+    /// The layers are frozen until the guest has all its memory, so what is asked now held before, too.
+    private void track(QmpClient qmp, ProcessRef qemu, VmRecord record) throws IOException {
+        new LayerIndexes(home, tools, vm, qmp, qemu, IndexListener.NONE)
+                .track(record.chainsWithOverlays(), LayerIndexes.indexed(home, tools, record.chains()));
     }
 
     private PreparedImage prepare(ImageReader image) throws IOException {

@@ -180,7 +180,7 @@ final class Settle {
     }
 
     private static ProcessRef reference(QemuProcess qemu) {
-        return new ProcessRef(qemu.pid(), qemu.startTimeTicks());
+        return ProcessRef.of(qemu);
     }
 
     /// {@return the QEMU that was started just before a crash, before its process could be recorded; it

@@ -1,6 +1,8 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.LayerIdentity;
+import dev.dormouse.index.IndexListener;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
@@ -33,10 +35,12 @@ final class Start {
 
     private void boot(VmRecord record) throws IOException {
         QemuStarter starter = new QemuStarter(tools, vm);
+        List<LayerIdentity> indexed = LayerIndexes.indexed(home, tools, record.chains());
         QemuProcess qemu = starter.start(vm.config(), record.chains(), false);
-        vm.enter(VmState.RUNNING, record.withQemu(new ProcessRef(qemu.pid(), qemu.startTimeTicks())));
-        try (QmpClient qmp = starter.connect(qemu)) {
-            qmp.execute("query-status"); // It answers: the guest boots.
+        ProcessRef reference = ProcessRef.of(qemu);
+        vm.enter(VmState.RUNNING, record.withQemu(reference));
+        try (QmpClient qmp = starter.connect(qemu)) { // It answers: the guest boots.
+            new LayerIndexes(home, tools, vm, qmp, reference, IndexListener.NONE).track(record.chains(), indexed);
         } catch (IOException e) {
             qemu.terminate(Duration.ofSeconds(5));
             vm.enter(VmState.STOPPED, record.withQemu(null));

@@ -7,6 +7,7 @@ import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.WriterStatistics;
+import dev.dormouse.index.IndexListener;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QemuVersion;
@@ -29,16 +30,25 @@ import java.util.Map;
 final class Suspend {
     private static final Duration EXIT_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(60);
+    private static final long INDEXING_TOLD_BYTES = 1L << 30;
 
     private final Home home;
     private final QemuTools tools;
     private final Vm vm;
     private final VmConfig config;
+    private final SuspendOptions options;
     private final OperationListener listener;
     private final Cancellation cancellation;
 
-    Suspend(Home home, QemuTools tools, Vm vm, OperationListener listener, Cancellation cancellation)
+    Suspend(
+            Home home,
+            QemuTools tools,
+            Vm vm,
+            SuspendOptions options,
+            OperationListener listener,
+            Cancellation cancellation)
             throws IOException {
+        this.options = options;
         this.home = home;
         this.tools = tools;
         this.vm = vm;
@@ -121,19 +131,27 @@ final class Suspend {
         long startNanos = System.nanoTime();
         String id = imageId(during);
         QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
-        try (GuestCapture capture = GuestCapture.of(vm, qmp, qemu, version, home.image(id), listener, cancellation)) {
+        var indexes = new LayerIndexes(home, tools, vm, qmp, ProcessRef.of(qemu), indexing());
+        // Their order: the capture's threads use the search.
+        try (DiskSearch search = search(indexes, before, kind == VmState.CHECKPOINTING);
+                GuestCapture capture =
+                        GuestCapture.of(vm, qmp, qemu, version, home.image(id), search, listener, cancellation)) {
             if (kind == VmState.CHECKPOINTING && capture.isDirect()) {
                 capture.readRunning();
             }
+            cancellation.check("vm " + vm.name());
             long pausedNanos = System.nanoTime();
             qmp.execute("stop", Map.of(), COMMAND_TIMEOUT);
+            search.freeze();
             ImageWriter writer = capture.readStopped();
+            writer.setDiskBlockCounts(search.blockCounts());
             long captureMillis = millisSince(startNanos);
             syncOverlays(during.overlays());
             List<FrozenDisk> disks = syncAndIdentify(before.chains());
             if (kind == VmState.CHECKPOINTING) {
                 snapshotDisks(qmp, before, during);
             }
+            indexes.confirm(before.chains());
             writer.setMetadata(Json.write(
                     new ImageMetadata(id, vm.name(), Vm.now(), version.numbers(), config, disks, captureMillis)));
             cancellation.check("vm " + vm.name());
@@ -141,6 +159,29 @@ final class Suspend {
             writer.publish();
             return new Captured(writer.statistics(), capture.isDirect(), captureMillis, millisSince(pausedNanos));
         }
+    }
+
+    private DiskSearch search(LayerIndexes indexes, VmRecord record, boolean running) {
+        return DiskSearch.open(indexes, options.selfContained() ? List.of() : record.chains(), listener, running);
+    }
+
+    private IndexListener indexing() {
+        return new IndexListener() {
+            private volatile boolean told;
+
+            @Override
+            public void progress(long doneBytes, long totalBytes) {
+                if (!told && totalBytes > INDEXING_TOLD_BYTES) {
+                    told = true;
+                    listener.step("indexing a disk layer, once");
+                }
+            }
+
+            @Override
+            public boolean isCancelled() {
+                return cancellation.isWanted();
+            }
+        };
     }
 
     private void refuseBlocked(QmpClient qmp) throws IOException {

@@ -28,6 +28,11 @@ record VmSockets(Path runtime, Path vm) {
         return runtime.resolve("capture");
     }
 
+    /// Where QEMU tells what was written to a disk.
+    Path writes() {
+        return runtime.resolve("writes");
+    }
+
     Path guestAgent() {
         return runtime.resolve("agent");
     }

@@ -36,7 +36,8 @@ public final class IndexStore {
     ///
     /// @param built false if there was a valid one
     /// @param readBytes what was read of the layer
-    public record Opened(BlockIndex index, boolean built, long readBytes) {}
+    /// @param identity of the layer in the state that the index describes
+    public record Opened(BlockIndex index, boolean built, long readBytes, LayerIdentity identity) {}
 
     /// {@return the index of the layer, if there is a valid one}
     public Optional<BlockIndex> find(Layer layer) throws IOException {
@@ -54,13 +55,15 @@ public final class IndexStore {
 
     /// {@return the index of the layer, built now if there is no valid one. Waits while somebody else builds it}
     public Opened open(Layer layer, IndexListener listener) throws IOException {
-        Optional<BlockIndex> ready = find(layer);
+        LayerIdentity identity = LayerIdentity.of(layer);
+        Optional<BlockIndex> ready = find(identity);
         if (ready.isPresent()) {
-            return new Opened(ready.get(), false, 0);
+            return new Opened(ready.get(), false, 0, identity);
         }
         try (OfdLock _ = lock(layer, listener)) {
-            ready = find(layer); // Somebody else has built it meanwhile.
-            return ready.isPresent() ? new Opened(ready.get(), false, 0) : build(layer, listener);
+            identity = LayerIdentity.of(layer);
+            ready = find(identity); // Somebody else has built it meanwhile.
+            return ready.isPresent() ? new Opened(ready.get(), false, 0, identity) : build(layer, listener);
         }
     }
 
@@ -75,7 +78,7 @@ public final class IndexStore {
             LayerIdentity now = LayerIdentity.of(layer);
             Optional<BlockIndex> current = find(now);
             if (current.isPresent()) {
-                return new Opened(current.get(), false, 0);
+                return new Opened(current.get(), false, 0, now);
             }
             Optional<BlockIndex> old = find(since);
             if (old.isEmpty()) {
@@ -94,7 +97,7 @@ public final class IndexStore {
             }
             long readBytes = index.refresh(view, clusters(changed, view.clusterBytes()), now, listener);
             complete = true;
-            return new Opened(index, true, readBytes);
+            return new Opened(index, true, readBytes, now);
         } finally {
             if (!complete) {
                 index.close();
@@ -119,7 +122,7 @@ public final class IndexStore {
                 long readBytes = index.build(view, listener);
                 file.publish();
                 complete = true;
-                return new Opened(index, true, readBytes);
+                return new Opened(index, true, readBytes, identity);
             } finally {
                 if (!complete) {
                     index.close();

@@ -10,7 +10,8 @@ import java.util.Map;
 /// QEMU's record of which clusters of a block node were written since the record began. It follows the
 /// node, whoever writes it, a block job included, and ends with its QEMU. Any thread, one at a time.
 public final class DirtyBitmaps {
-    private static final int GRANULARITY_BYTES = 64 << 10;
+    /// The unit in which writes are recorded.
+    public static final int GRANULARITY_BYTES = 64 << 10;
     private static final String EXPORT = "dirty";
     private final QmpClient qmp;
 
