@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
@@ -224,7 +225,7 @@ class BlockIndexTest {
         assertThat(found(index, 0)).isEmpty();
     }
 
-    private static TreeSet<Long> found(BlockIndex index, long content) {
+    private static Set<Long> found(BlockIndex index, long content) {
         var blocks = new TreeSet<Long>();
         index.lookup(Xxh3.hash64(MemoryLayer.page(content)), blocks::add);
         return blocks;
