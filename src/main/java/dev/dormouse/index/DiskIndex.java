@@ -62,7 +62,16 @@ public final class DiskIndex implements AutoCloseable {
         if (page.byteSize() != BLOCK) {
             throw new IllegalArgumentException("a page of " + page.byteSize() + " bytes, 4096 are allowed");
         }
-        Window window = windows.get();
+        try {
+            return find(checksum, page, hint, windows.get());
+        } catch (InternalError _) {
+            // What the JVM makes of a page of a mapped file that cannot be read. It was only a hint.
+            unreadable.increment();
+            return -1;
+        }
+    }
+
+    private long find(long checksum, MemorySegment page, long hint, Window window) {
         int reads = 0;
         if (hint >= 0 && hint < disk.blockCount() && isLikely(hint, checksum)) {
             reads++;
@@ -102,7 +111,7 @@ public final class DiskIndex implements AutoCloseable {
         return false;
     }
 
-    /// {@return how often a block could not be read to compare it}
+    /// {@return how often a block could not be read to compare it, or an index to find it}
     public long unreadableBlocks() {
         return unreadable.sum();
     }

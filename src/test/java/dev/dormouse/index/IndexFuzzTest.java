@@ -8,6 +8,7 @@ import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeEach;
@@ -85,7 +86,7 @@ class IndexFuzzTest {
     void endsItsSearchesInATableWithoutAFreePlace(byte filler) throws IOException {
         try (var bytes = new RandomAccessFile(file.toFile(), "rw")) {
             var rest = new byte[(int) bytes.length() - 4096];
-            java.util.Arrays.fill(rest, filler);
+            Arrays.fill(rest, filler);
             bytes.seek(4096);
             bytes.write(rest);
         }

@@ -16,6 +16,7 @@ import java.lang.management.MemoryType;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.SplittableRandom;
 
 /// Measures how fast an index is built, refreshed and asked. A program, not a test: it asserts nothing.
@@ -38,7 +39,7 @@ final class IndexThroughput {
             build(store, layer);
         }
         try (BlockIndex index = store.open(layer, IndexListener.NONE).index()) {
-            lookUp(index, layer, tools);
+            lookUp(index);
             refresh(index, layer, tools);
         }
         try (var view = FrozenDiskView.open(chain, tools);
@@ -66,7 +67,7 @@ final class IndexThroughput {
         }
     }
 
-    private static void lookUp(BlockIndex index, Layer layer, QemuImg tools) throws IOException {
+    private static void lookUp(BlockIndex index) {
         var random = new SplittableRandom(1);
         var found = new long[BlockTable.COPIES_MAX];
         int rounds = 2_000_000;
@@ -82,7 +83,7 @@ final class IndexThroughput {
     private static void refresh(BlockIndex index, Layer layer, QemuImg tools) throws IOException {
         try (var view = FrozenDiskView.openLayer(layer, tools)) {
             var random = new SplittableRandom(2);
-            var ranges = new java.util.ArrayList<ByteRange>();
+            var ranges = new ArrayList<ByteRange>();
             for (int i = 0; i < view.blockCount() / 1600; i++) { // 1 % in pieces of 64 KiB.
                 ranges.add(new ByteRange(random.nextLong(view.sizeBytes() / 65536) * 65536, 65536));
             }
