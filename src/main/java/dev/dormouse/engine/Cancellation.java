@@ -9,6 +9,11 @@ public final class Cancellation {
         wanted = true;
     }
 
+    /// {@return whether the operation is to end}
+    boolean isWanted() {
+        return wanted;
+    }
+
     /// @throws VmException if the operation is to end
     void check(String operation) throws VmException {
         if (wanted) {
