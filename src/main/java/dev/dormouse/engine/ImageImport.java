@@ -96,6 +96,9 @@ final class ImageImport {
             vm.enter(VmState.SUSPENDED, during);
             complete = true;
             return result;
+        } catch (IOException e) {
+            checkCancelled(); // Whatever it broke off with was our doing then.
+            throw e;
         } finally {
             if (!complete) {
                 undo(metadata.id(), overlays);
@@ -149,6 +152,12 @@ final class ImageImport {
         }
     }
 
+    private void checkCancelled() throws VmException {
+        if (cancellation.isWanted()) {
+            throw new VmException("vm %s: cancelled, it stays stopped".formatted(vm.name()));
+        }
+    }
+
     /// What is recorded decides: if the last state got through, the image is needed.
     private void undo(String id, List<Layer> overlays) throws IOException {
         VmRecord now = vm.record();
@@ -170,9 +179,7 @@ final class ImageImport {
 
         @Override
         public int read(ByteBuffer into) throws IOException {
-            if (cancellation.isWanted()) {
-                throw new VmException("vm %s: cancelled, it stays stopped".formatted(vm.name()));
-            }
+            checkCancelled();
             return file.read(into);
         }
 
