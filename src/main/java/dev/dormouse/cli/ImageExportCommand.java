@@ -62,11 +62,12 @@ final class ImageExportCommand extends FactsCommand {
         }
         Engine engine = engine();
         Path file = engine.images().find(image);
+        var cancellation = main().interruption().arm();
         ExportResult result = show(bar -> {
             var listener = new Bar(bar);
             return format == Format.RAW
-                    ? engine.exportRaw(file, block, output, listener)
-                    : engine.exportStream(file, output, listener);
+                    ? engine.exportRaw(file, block, output, listener, cancellation)
+                    : engine.exportStream(file, output, listener, cancellation);
         });
         return print(result, Texts.exported(result));
     }

@@ -32,7 +32,8 @@ final class ImageImportCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
-        ImportResult result = show(bar -> engine().importStream(file, name, new ProgressListener(bar)));
+        var cancellation = main().interruption().arm();
+        ImportResult result = show(bar -> engine().importStream(file, name, new ProgressListener(bar), cancellation));
         return print(result, Texts.imported(result));
     }
 }

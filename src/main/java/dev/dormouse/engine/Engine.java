@@ -48,25 +48,28 @@ public final class Engine {
     ///
     /// @param block name of the block, null for the guest's main memory
     /// @param target must not exist; appears when it is complete
-    public ExportResult exportRaw(Path image, @Nullable String block, Path target, OperationListener listener)
+    public ExportResult exportRaw(
+            Path image, @Nullable String block, Path target, OperationListener listener, Cancellation cancellation)
             throws IOException {
-        return new ImageExport(home, tools(), image, target, listener).raw(block);
+        return new ImageExport(home, tools(), image, target, listener, cancellation).raw(block);
     }
 
     /// Writes an image as a migration stream that QEMU restores by itself.
     ///
     /// @param target must not exist; appears when it is complete
-    public ExportResult exportStream(Path image, Path target, OperationListener listener) throws IOException {
-        return new ImageExport(home, tools(), image, target, listener).qemu();
+    public ExportResult exportStream(Path image, Path target, OperationListener listener, Cancellation cancellation)
+            throws IOException {
+        return new ImageExport(home, tools(), image, target, listener, cancellation).qemu();
     }
 
     /// Makes a stopped VM suspended, with the memory of a migration stream that stock QEMU saved to a file. Its
     /// disks must be as they were then, which nobody checks.
-    public ImportResult importStream(Path stream, String name, OperationListener listener) throws IOException {
+    public ImportResult importStream(Path stream, String name, OperationListener listener, Cancellation cancellation)
+            throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "image import")) {
             new Settle(home, tools(), vm).run();
-            return new ImageImport(home, tools(), vm, listener).run(stream);
+            return new ImageImport(home, tools(), vm, listener, cancellation).run(stream);
         }
     }
 

@@ -28,15 +28,23 @@ final class ImageExport {
     private final Path imageFile;
     private final Path target;
     private final OperationListener listener;
+    private final Cancellation cancellation;
 
     /// @param target must not exist
-    ImageExport(Home home, QemuTools tools, Path imageFile, Path target, OperationListener listener)
+    ImageExport(
+            Home home,
+            QemuTools tools,
+            Path imageFile,
+            Path target,
+            OperationListener listener,
+            Cancellation cancellation)
             throws VmException {
         this.home = home;
         this.tools = tools;
         this.imageFile = imageFile;
         this.target = target.toAbsolutePath().normalize();
         this.listener = listener;
+        this.cancellation = cancellation;
         if (Files.exists(this.target)) {
             throw new VmException(target + ": exists already, choose another name or remove it");
         }
@@ -52,7 +60,10 @@ final class ImageExport {
                     AtomicFile file = AtomicFile.create(Storage.fileSystem(), target)) {
                 var export = new FlatExport(prepare(image), listener);
                 RamBlock block = blockName == null ? export.mainBlock() : block(image, blockName);
-                export.write(block, file);
+                export.write(block, (bytes, position) -> {
+                    checkCancelled();
+                    file.writeFully(bytes, position);
+                });
                 publish(file);
                 return new ExportResult(
                         metadata.id(), target.toString(), "raw", block.lengthBytes(), block.name(), List.of());
@@ -67,12 +78,18 @@ final class ImageExport {
             ImageMetadata metadata = Images.metadata(image, imageFile);
             try (FrozenLayers _ = FrozenLayers.freeze(metadata);
                     AtomicFile file = AtomicFile.create(Storage.fileSystem(), target)) {
-                var channel = new FileEnd(file);
+                var channel = new FileEnd(file, this::checkCancelled);
                 new EagerRestore(channel, prepare(image), listener).run();
                 publish(file);
                 return new ExportResult(
                         metadata.id(), target.toString(), "qemu", channel.position, null, commands(metadata));
             }
+        }
+    }
+
+    private void checkCancelled() throws VmException {
+        if (cancellation.isWanted()) {
+            throw new VmException(target + ": cancelled, nothing is left of it");
         }
     }
 
@@ -145,17 +162,24 @@ final class ImageExport {
                 Long.toString(sizeBytes));
     }
 
+    private interface Check {
+        void run() throws IOException;
+    }
+
     /// Writes one buffer behind the other.
     private static final class FileEnd implements WritableByteChannel {
         private final AtomicFile file;
+        private final Check before;
         private long position;
 
-        FileEnd(AtomicFile file) {
+        FileEnd(AtomicFile file, Check before) {
             this.file = file;
+            this.before = before;
         }
 
         @Override
         public int write(ByteBuffer bytes) throws IOException {
+            before.run();
             int count = bytes.remaining();
             file.writeFully(bytes, position);
             position += count;

@@ -13,7 +13,9 @@ import dev.dormouse.image.WriterOptions;
 import dev.dormouse.image.WriterStatistics;
 import dev.dormouse.storage.Storage;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.ReadableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -22,22 +24,26 @@ import java.util.List;
 import java.util.Locale;
 
 /// Makes an image of a migration stream that stock QEMU saved, and a stopped VM suspended with it. That the
-/// disks are those of the moment when the stream was saved cannot be seen: it is taken on trust. Until the
-/// state is recorded any failure leaves the VM stopped, as it was.
+/// disks are those of the moment when the stream was saved cannot be seen: it is taken on trust. While it is
+/// under way the state is *suspending*, so that [Settle] ends what was cut off as it ends a suspend: until the
+/// image is published any failure leaves the VM stopped, as it was.
 final class ImageImport {
     private final Home home;
     private final QemuTools tools;
     private final Vm vm;
     private final VmConfig config;
     private final OperationListener listener;
+    private final Cancellation cancellation;
     private final long startNanos = System.nanoTime();
 
-    ImageImport(Home home, QemuTools tools, Vm vm, OperationListener listener) throws IOException {
+    ImageImport(Home home, QemuTools tools, Vm vm, OperationListener listener, Cancellation cancellation)
+            throws IOException {
         this.home = home;
         this.tools = tools;
         this.vm = vm;
         this.config = vm.config();
         this.listener = listener;
+        this.cancellation = cancellation;
     }
 
     ImportResult run(Path stream) throws IOException {
@@ -49,17 +55,12 @@ final class ImageImport {
         try (FileChannel channel = FileChannel.open(stream, StandardOpenOption.READ)) {
             check(SavedStream.readHead(channel, stream.toString()), stream);
             channel.position(0);
-            List<Layer> overlays = Overlays.create(tools.images(), vm, config, record);
             String id = new Images(home).newId(vm.name());
-            boolean complete = false;
-            try {
-                ImportResult result = capture(channel, stream, id, record, overlays);
-                complete = true;
-                return result;
-            } finally {
-                if (!complete) {
-                    undo(id, record, overlays);
-                }
+            var metadata = new ImageMetadata(
+                    id, vm.name(), Vm.now(), tools.qemu().version().numbers(), config, identify(record), 0);
+            // Whoever has a disk open for writing, such as the QEMU that saved the stream, is found here.
+            try (FrozenLayers _ = FrozenLayers.freeze(metadata)) {
+                return suspend(channel, stream, metadata, record);
             }
         }
     }
@@ -84,25 +85,41 @@ final class ImageImport {
         }
     }
 
-    private ImportResult capture(FileChannel channel, Path stream, String id, VmRecord record, List<Layer> overlays)
+    private ImportResult suspend(FileChannel channel, Path stream, ImageMetadata metadata, VmRecord record)
             throws IOException {
+        List<Layer> overlays = Overlays.create(tools.images(), vm, config, record);
+        VmRecord during = record.withImage(metadata.id(), overlays).withGeneration(record.generation() + 1);
+        boolean complete = false;
+        try {
+            sync(overlays);
+            Storage.fileSystem().forceDirectory(vm.disks());
+            vm.enter(VmState.SUSPENDING, during);
+            ImportResult result = capture(channel, stream, metadata);
+            vm.enter(VmState.SUSPENDED, during);
+            complete = true;
+            return result;
+        } catch (IOException e) {
+            checkCancelled(); // Whatever it broke off with was our doing then.
+            throw e;
+        } finally {
+            if (!complete) {
+                undo(metadata.id(), overlays);
+            }
+        }
+    }
+
+    private ImportResult capture(FileChannel channel, Path stream, ImageMetadata metadata) throws IOException {
+        Path file = home.image(metadata.id());
         Capture.WriterFactory factory =
-                blocks -> ImageWriter.create(Storage.fileSystem(), home.image(id), blocks, WriterOptions.defaults());
+                blocks -> ImageWriter.create(Storage.fileSystem(), file, blocks, WriterOptions.defaults());
         try (var capture = new Capture(CaptureSource.stream(stream.toString()), factory, progress())) {
-            capture.readStream(channel);
+            capture.readStream(new StreamFile(channel));
             capture.readPaused();
             ImageWriter writer = capture.writer();
-            var metadata = new ImageMetadata(
-                    id, vm.name(), Vm.now(), tools.qemu().version().numbers(), config, identify(record), 0);
             writer.setMetadata(Json.write(metadata));
-            // Whoever has a disk open for writing now, such as the QEMU that saved the stream, is found here.
-            try (FrozenLayers _ = FrozenLayers.freeze(metadata)) {
-                sync(overlays);
-                listener.step("publishing the image");
-                writer.publish();
-                vm.enter(VmState.SUSPENDED, record.withImage(id, overlays).withGeneration(record.generation() + 1));
-            }
-            return result(id, channel.size(), writer.statistics());
+            listener.step("publishing the image");
+            writer.publish();
+            return result(metadata.id(), channel.size(), writer.statistics());
         }
     }
 
@@ -114,7 +131,9 @@ final class ImageImport {
             }
 
             @Override
-            public void check() {} // Nothing to go back to: an import that is cut off leaves the VM as it is.
+            public void check() throws IOException {
+                checkCancelled();
+            }
         };
     }
 
@@ -149,11 +168,45 @@ final class ImageImport {
         }
     }
 
-    /// What is recorded decides: if the state got through, the image is needed.
-    private void undo(String id, VmRecord before, List<Layer> overlays) throws IOException {
-        if (vm.record().state() == before.state()) {
+    private void checkCancelled() throws VmException {
+        if (cancellation.isWanted()) {
+            throw new VmException("vm %s: cancelled, it stays stopped".formatted(vm.name()));
+        }
+    }
+
+    /// What is recorded decides: if the last state got through, the image is needed.
+    private void undo(String id, List<Layer> overlays) throws IOException {
+        VmRecord now = vm.record();
+        if (now.state() == VmState.SUSPENDING) {
             Files.deleteIfExists(home.image(id));
-            Overlays.deleteUnused(overlays, before.chains());
+            new Settle(home, tools, vm).run();
+        } else if (now.state() == VmState.STOPPED) {
+            Overlays.deleteUnused(overlays, now.chains());
+        }
+    }
+
+    /// The file, read with an ear for Ctrl-C.
+    private final class StreamFile implements ReadableByteChannel {
+        private final FileChannel file;
+
+        StreamFile(FileChannel file) {
+            this.file = file;
+        }
+
+        @Override
+        public int read(ByteBuffer into) throws IOException {
+            checkCancelled();
+            return file.read(into);
+        }
+
+        @Override
+        public boolean isOpen() {
+            return file.isOpen();
+        }
+
+        @Override
+        public void close() throws IOException {
+            file.close();
         }
     }
 }

@@ -2,7 +2,6 @@ package dev.dormouse.restore;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
-import dev.dormouse.storage.AtomicFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Comparator;
@@ -12,6 +11,13 @@ import java.util.Comparator;
 public final class FlatExport {
     private final RamLayout layout;
     private final AllPages pages;
+
+    /// The file.
+    @FunctionalInterface
+    public interface Target {
+        /// Writes all that remains in the buffer; the position says where.
+        void write(ByteBuffer bytes, long position) throws IOException;
+    }
 
     public FlatExport(PreparedImage image, RestoreListener listener) {
         layout = image.layout();
@@ -25,18 +31,18 @@ public final class FlatExport {
                 .orElseThrow();
     }
 
-    /// Writes the block; the file is not published.
-    public void write(RamBlock block, AtomicFile file) throws IOException {
+    /// Writes the block, in no particular order.
+    public void write(RamBlock block, Target file) throws IOException {
         long first = layout.firstFrame(layout.blockIndex(block));
         // So that the file is as long as the block even if its last page is a hole.
-        file.writeFully(ByteBuffer.allocate(1), block.lengthBytes() - 1);
+        file.write(ByteBuffer.allocate(1), block.lengthBytes() - 1);
         pages.placeAll(new FilePlacer(file, first), first, first + block.frameCount());
     }
 
-    private record FilePlacer(AtomicFile file, long firstFrame) implements PagePlacer {
+    private record FilePlacer(Target file, long firstFrame) implements PagePlacer {
         @Override
         public void place(long frame, ByteBuffer bytes) throws IOException {
-            file.writeFully(bytes.duplicate(), (frame - firstFrame) * RamBlock.TARGET_PAGE_BYTES);
+            file.write(bytes.duplicate(), (frame - firstFrame) * RamBlock.TARGET_PAGE_BYTES);
         }
 
         @Override

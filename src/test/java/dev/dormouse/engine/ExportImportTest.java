@@ -39,8 +39,8 @@ class ExportImportTest {
         try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
             bootWithPattern(fixture);
             Path image = fixture.home.image(fixture.suspend("vm1").image());
-            ExportResult export =
-                    fixture.engine.exportStream(image, folder.resolve("it's a stream"), OperationListener.NONE);
+            ExportResult export = fixture.engine.exportStream(
+                    image, folder.resolve("it's a stream"), OperationListener.NONE, new Cancellation());
             assertThat(Path.of(export.file())).hasSize(export.bytes());
 
             QemuProcess qemu = restore(export);
@@ -69,9 +69,12 @@ class ExportImportTest {
         try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
             bootWithPattern(fixture);
             Path stream = folder.resolve("saved");
-            saveAndQuit(fixture, stream);
+            // Saved while it runs and by the newer means, too.
+            boolean older = version.equals("7.2");
+            saveAndQuit(fixture, older, (older ? "exec:cat > " : "file:") + stream);
 
-            ImportResult imported = fixture.engine.importStream(stream, "vm1", OperationListener.NONE);
+            ImportResult imported =
+                    fixture.engine.importStream(stream, "vm1", OperationListener.NONE, new Cancellation());
 
             assertThat(fixture.state("vm1")).isEqualTo("suspended");
             assertThat(imported.streamBytes()).isEqualTo(Files.size(stream));
@@ -99,7 +102,8 @@ class ExportImportTest {
             }
             Path image = fixture.home.image(fixture.suspend("vm1").image());
 
-            ExportResult export = fixture.engine.exportRaw(image, null, folder.resolve("flat"), OperationListener.NONE);
+            ExportResult export = fixture.engine.exportRaw(
+                    image, null, folder.resolve("flat"), OperationListener.NONE, new Cancellation());
 
             assertThat(export.block()).isEqualTo("pc.ram");
             assertSameAboveTheFirstMebibyte(seen, Path.of(export.file()));
@@ -158,7 +162,7 @@ class ExportImportTest {
             fixture.engine.create(VmRequest.named("vm1").withMemory("16M").withDisks(disks));
             fixture.engine.start("vm1", false);
             Path stream = folder.resolve("saved");
-            saveAndQuit(fixture, stream);
+            saveAndQuit(fixture, true, "exec:cat > " + stream);
             try (var holder = QemuHolder.of(fixture, disk)) {
                 assertThat(holder.qemu().isAlive()).isTrue();
                 assertThatThrownBy(() -> importStream(fixture, stream, "vm1"))
@@ -171,6 +175,30 @@ class ExportImportTest {
             importStream(fixture, stream, "vm1");
             fixture.resume("vm1");
             assertThat(fixture.state("vm1")).isEqualTo("running");
+        }
+    }
+
+    @Test
+    void nothingIsLeftOfWhatWasCancelled() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            Path stream = exportOf(fixture, "vm1");
+            Path image = fixture.home.image(String.valueOf(fixture.record("vm1").image()));
+            fixture.engine.create(VmRequest.named("vm2").withMemory("16M"));
+            var cancelled = new Cancellation();
+            cancelled.cancel();
+            List<String> before = EngineFixture.fileNames(folder);
+
+            Path target = folder.resolve("new");
+            assertThatThrownBy(() -> fixture.engine.exportStream(image, target, OperationListener.NONE, cancelled))
+                    .hasMessage(target + ": cancelled, nothing is left of it");
+            assertThatThrownBy(() -> fixture.engine.exportRaw(image, null, target, OperationListener.NONE, cancelled))
+                    .hasMessage(target + ": cancelled, nothing is left of it");
+            assertThatThrownBy(() -> fixture.engine.importStream(stream, "vm2", OperationListener.NONE, cancelled))
+                    .hasMessage("vm vm2: cancelled, it stays stopped");
+
+            assertThat(EngineFixture.fileNames(folder)).isEqualTo(before);
+            assertThat(fixture.state("vm2")).isEqualTo("stopped");
+            assertThat(fixture.leftovers()).isEmpty();
         }
     }
 
@@ -206,17 +234,21 @@ class ExportImportTest {
             Path image = fixture.home.image(fixture.suspend("vm1").image());
             Path there = Files.writeString(folder.resolve("there"), "mine");
 
-            assertThatThrownBy(() -> fixture.engine.exportStream(image, there, OperationListener.NONE))
+            assertThatThrownBy(
+                            () -> fixture.engine.exportStream(image, there, OperationListener.NONE, new Cancellation()))
                     .hasMessage(there + ": exists already, choose another name or remove it");
             assertThat(there).hasContent("mine");
             try (var file = new RandomAccessFile(disk.toFile(), "rw")) {
                 file.write(1);
             }
-            assertThatThrownBy(() -> fixture.engine.exportStream(image, folder.resolve("new"), OperationListener.NONE))
+            assertThatThrownBy(() -> fixture.engine.exportStream(
+                            image, folder.resolve("new"), OperationListener.NONE, new Cancellation()))
                     .hasMessageStartingWith(disk + ": disk layer changed since the checkpoint, ");
             assertThat(folder.resolve("new")).doesNotExist();
-            fixture.engine.exportRaw(image, "pc.bios", folder.resolve("bios"), OperationListener.NONE);
-            assertThatThrownBy(() -> fixture.engine.exportRaw(image, "x", folder.resolve("x"), OperationListener.NONE))
+            fixture.engine.exportRaw(
+                    image, "pc.bios", folder.resolve("bios"), OperationListener.NONE, new Cancellation());
+            assertThatThrownBy(() -> fixture.engine.exportRaw(
+                            image, "x", folder.resolve("x"), OperationListener.NONE, new Cancellation()))
                     .hasMessageStartingWith(image + ": has no RAM block 'x', it has [pc.ram, ");
         }
     }
@@ -235,7 +267,7 @@ class ExportImportTest {
     }
 
     private static ImportResult importStream(EngineFixture fixture, Path stream, String vm) throws IOException {
-        return fixture.engine.importStream(stream, vm, OperationListener.NONE);
+        return fixture.engine.importStream(stream, vm, OperationListener.NONE, new Cancellation());
     }
 
     /// {@return the exported stream of a VM of 16 MiB without a guest, which is suspended}
@@ -244,7 +276,7 @@ class ExportImportTest {
         fixture.engine.start(name, false);
         Path image = fixture.home.image(fixture.suspend(name).image());
         return Path.of(fixture.engine
-                .exportStream(image, folder.resolve(name + ".stream"), OperationListener.NONE)
+                .exportStream(image, folder.resolve(name + ".stream"), OperationListener.NONE, new Cancellation())
                 .file());
     }
 
@@ -265,13 +297,15 @@ class ExportImportTest {
     }
 
     /// As a script of somebody else would do it.
-    private static void saveAndQuit(EngineFixture fixture, Path stream) throws IOException {
+    private static void saveAndQuit(EngineFixture fixture, boolean stopFirst, String uri) throws IOException {
         QemuProcess qemu = fixture.process("vm1");
         try (QmpClient qmp = QmpClient.connect(fixture.vm("vm1").sockets().qmp(), LONG, qemu)) {
             var migrations = new Migrations(qmp);
             migrations.setParameters(Map.of("max-bandwidth", 0));
-            qmp.execute("stop");
-            migrations.startOutgoing("exec:cat > '" + stream + "'");
+            if (stopFirst) {
+                qmp.execute("stop");
+            }
+            migrations.startOutgoing(uri);
             migrations.awaitCompleted(LONG);
             qmp.execute("quit");
         }
