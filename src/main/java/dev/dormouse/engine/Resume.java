@@ -12,6 +12,7 @@ import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.restore.EagerRestore;
 import dev.dormouse.restore.LazyRestore;
 import dev.dormouse.restore.PreparedImage;
+import dev.dormouse.restore.RestoreException;
 import dev.dormouse.restore.RestoreListener;
 import dev.dormouse.restore.RestoreReport;
 import java.io.IOException;
@@ -221,6 +222,9 @@ final class Resume {
         // The eager way may not have postcopy on: QEMU would look for userfaultfd, which may be forbidden.
         migrations.setCapabilities(
                 options.eager() ? Map.of("events", true) : Map.of("events", true, "postcopy-ram", true));
+        if (!options.eager()) {
+            checkPlacement(qemuPid(restore)); // Before QEMU is connected: it would end with words of its own.
+        }
         migrations.startIncoming("unix:" + restore.migrationSocket());
         RestoreReport report;
         try (SocketChannel channel = connect(restore.migrationSocket())) {
@@ -248,6 +252,14 @@ final class Resume {
                 report);
     }
 
+    private void checkPlacement(long qemuPid) throws VmException {
+        try {
+            LazyRestore.checkPermitted(qemuPid, options.restore());
+        } catch (RestoreException e) {
+            throw new VmException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
     private static long frameCount(ImageReader image) {
         return image.ramBlocks().stream().mapToLong(RamBlock::frameCount).sum();
     }
@@ -255,6 +267,7 @@ final class Resume {
     private RestoreReport lazy(SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreStatus status)
             throws IOException {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
+        new WorkingSetFile(vm).read().ifPresent(lazy::expect);
         lazy.handshake();
         RestoreRecord running = restore.with(Phase.RUNNING);
         vm.save(running);
@@ -263,6 +276,7 @@ final class Resume {
         } finally {
             status.drain(); // What is recorded next must not be overtaken.
         }
+        new WorkingSetFile(vm).write(lazy.workingSet());
         return lazy.report();
     }
 

@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /// A lazy restore as the source of a postcopy migration (`docs/protocol.md`): handshake, device state,
@@ -35,6 +36,8 @@ public final class LazyRestore {
     private List<String> ways = List.of();
     private String streamReason = "";
     private PageFaultServer.@Nullable Outcome outcome;
+    private @Nullable WorkingSet expected;
+    private @Nullable WorkingSet learnt;
 
     /// @param resource what errors call the restore, such as the name of the VM
     /// @param channel connected to QEMU, blocking; the caller's to close
@@ -58,13 +61,17 @@ public final class LazyRestore {
         this.qemuPid = qemuPid;
     }
 
-    /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
+    /// Finds out whether pages can be placed as the options demand, before anything is sent to that QEMU.
     ///
-    /// @throws RestoreException if placing directly was asked for and is not permitted
-    public void handshake() throws IOException {
+    /// @throws RestoreException if they are to be placed directly, and that is not permitted
+    public static void checkPermitted(long qemuPid, RestoreOptions options) throws RestoreException {
         if (options.placement() == Placement.DIRECT) {
             Userfaultfd.checkPermitted(qemuPid);
         }
+    }
+
+    /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
+    public void handshake() throws IOException {
         watched.write(ByteBuffer.wrap(image.configuration()));
         out.write(new Command.OpenReturnPath());
         out.write(Command.PostcopyAdvise.of(layout.blocks()));
@@ -88,6 +95,16 @@ public final class LazyRestore {
             Thread.currentThread().interrupt();
             throw new RestoreException(resource + ": interrupted before every page was placed", e);
         }
+    }
+
+    /// Has this set placed ahead of the background; before [#run].
+    public void expect(WorkingSet set) {
+        expected = set;
+    }
+
+    /// {@return the set for the next restore of the same VM; after [#run]}
+    public WorkingSet workingSet() {
+        return Objects.requireNonNull(learnt, "the restore has not run");
     }
 
     /// {@return what was done; after [#run]}
@@ -136,13 +153,15 @@ public final class LazyRestore {
     }
 
     private void serve(PagePlacer placer) throws IOException, InterruptedException {
-        var server = new PageFaultServer(image.source(), placer, demands, listener, options);
+        var trial = new WorkingSetTrial(expected, image.source(), RandomGenerator.getDefault());
+        var server = new PageFaultServer(image.source(), placer, demands, listener, options, trial);
         try {
             server.run();
         } finally {
             demands.discard(); // The return path must never wait for a server that has ended.
         }
         outcome = server.outcome();
+        learnt = trial.next();
     }
 
     private void end() throws IOException {

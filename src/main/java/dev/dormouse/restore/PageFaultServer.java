@@ -10,11 +10,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/// Gives a restored guest its pages: those that it waits for at once, their neighbours behind them, and
-/// all the rest in the background, whose size [BackgroundWindow] decides.
+/// Gives a restored guest its pages: those that it waits for at once, their neighbours behind them, then its
+/// working set, and all the rest in the background, whose size [BackgroundWindow] decides.
 ///
 /// One thread runs it and owns all that is here but the [DemandQueue]. Each turn does a bounded amount of
-/// work: one demanded page with its neighbours, or one batch of the background.
+/// work: one demanded page with its neighbours, or one batch of the set or the background.
 ///
 /// A page that cannot be read, or is not the one that was saved, or for which the host has no memory, is
 /// left out and tried again once a second; the guest waits for it if it needs it.
@@ -26,6 +26,7 @@ final class PageFaultServer {
     private static final long WAIT_NANOS_MIN = 100_000;
     private static final long WAIT_NANOS_MAX = 10_000_000;
     private static final int ZERO_RUN_PAGES = 16; // Aligned 64 KiB: what a guest that allocates touches next.
+    private static final int AHEAD_PAGES = 16; // Some 30 us, for which a demand may have to wait.
     private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
 
     private final PageSource source;
@@ -38,7 +39,12 @@ final class PageFaultServer {
     private final DemandLatency latency = new DemandLatency();
     private final LinkedHashSet<Integer> failedGroups = new LinkedHashSet<>();
     private final LinkedHashSet<Long> failedDemands = new LinkedHashSet<>();
+    private final WorkingSetTrial workingSet;
+    private final PageSource.FrameList ahead;
+    private final long startNanos;
     private BackgroundWindow window;
+    private int nextAhead;
+    private long placedAhead;
     private boolean hurrying;
     private int nextGroup;
     private int nextInGroup;
@@ -51,10 +57,24 @@ final class PageFaultServer {
     private long reportNanos;
     private boolean stalled;
 
+    /// @param workingSet what goes ahead of the background; told of the demands
     PageFaultServer(
-            PageSource source, PagePlacer placer, DemandQueue demands, RestoreListener listener, RestoreOptions options)
+            PageSource source,
+            PagePlacer placer,
+            DemandQueue demands,
+            RestoreListener listener,
+            RestoreOptions options,
+            WorkingSetTrial workingSet)
             throws IOException {
-        this(source, placer, demands, listener, options, new FrameSet(source.frameCount()), System::nanoTime);
+        this(
+                source,
+                placer,
+                demands,
+                listener,
+                options,
+                workingSet,
+                new FrameSet(source.frameCount()),
+                System::nanoTime);
     }
 
     /// @param present frames that are there already; taken over
@@ -65,6 +85,7 @@ final class PageFaultServer {
             DemandQueue demands,
             RestoreListener listener,
             RestoreOptions options,
+            WorkingSetTrial workingSet,
             FrameSet present,
             LongSupplier clock)
             throws IOException {
@@ -73,11 +94,14 @@ final class PageFaultServer {
         this.demands = demands;
         this.listener = listener;
         this.options = options;
+        this.workingSet = workingSet;
+        this.ahead = workingSet.ahead();
         this.account = new PlacementAccount(source, placer, present);
         this.recovered = account.nonZeroPlaced();
         this.clock = clock;
-        this.window = new BackgroundWindow(options, clock.getAsLong());
-        this.reportNanos = clock.getAsLong();
+        this.startNanos = clock.getAsLong();
+        this.window = new BackgroundWindow(options, startNanos);
+        this.reportNanos = startNanos;
     }
 
     /// Returns when every non-zero page was placed and is there.
@@ -107,18 +131,28 @@ final class PageFaultServer {
     /// {@return what was done, without what only the source and the placer know}
     Outcome outcome() {
         return new Outcome(
-                progress(), recovered, latency, TimeUnit.NANOSECONDS.toMillis(auditNanos), account.placedAgain());
+                progress(),
+                recovered,
+                latency,
+                TimeUnit.NANOSECONDS.toMillis(auditNanos),
+                account.placedAgain(),
+                placedAhead,
+                workingSet.hitRate());
     }
 
     /// @param recovered non-zero pages that were there before
     /// @param auditMillis for how long it was checked that all is there
     /// @param placedAgain pages that were not
+    /// @param placedAhead pages of the working set that were placed ahead of the background
+    /// @param hitRate estimated share of the working set that the guest would have waited for
     record Outcome(
             RestoreListener.Progress progress,
             long recovered,
             DemandLatency latency,
             long auditMillis,
-            long placedAgain) {}
+            long placedAgain,
+            long placedAhead,
+            @Nullable Double hitRate) {}
 
     private void audit() throws IOException {
         long start = clock.getAsLong();
@@ -151,6 +185,10 @@ final class PageFaultServer {
             }
             report(now);
             retryFailed(now);
+            if (nextAhead < ahead.size()) {
+                placeAhead();
+                return;
+            }
             int pages = window.pages(now);
             if (pages > 0 && placeBackground(pages, now)) {
                 return;
@@ -201,6 +239,7 @@ final class PageFaultServer {
             return false;
         }
         demanded++;
+        workingSet.onDemand(frame, clock.getAsLong() - startNanos);
         return true;
     }
 
@@ -251,6 +290,19 @@ final class PageFaultServer {
         placer.flush();
     }
 
+    /// Places some of the working set. The guest is about to ask for it, so nothing rests in between.
+    private void placeAhead() throws IOException {
+        int pages = 0;
+        while (pages < AHEAD_PAGES && nextAhead < ahead.size()) {
+            int end = Math.min(ahead.size(), nextAhead + AHEAD_PAGES - pages);
+            int done = prefetch(ahead, nextAhead, end, Reading.DEMAND);
+            nextAhead += Math.max(1, done);
+            pages += Math.max(1, done);
+            placedAhead += done;
+        }
+        placer.flush();
+    }
+
     /// {@return false if nothing could be placed: nothing is left, or it cannot be read}
     private boolean placeBackground(int pagesMax, long startNanos) throws IOException {
         int pages = 0;
@@ -288,7 +340,8 @@ final class PageFaultServer {
         int wanted = 0;
         while (index + wanted < end
                 && frames.get(index + wanted) == frame + wanted
-                && !account.isClaimed(frame + wanted)) {
+                && !account.isClaimed(frame + wanted)
+                && (reading == Reading.BACKGROUND || !workingSet.isHeldBack(frame + wanted))) {
             wanted++;
         }
         if (wanted == 0) {

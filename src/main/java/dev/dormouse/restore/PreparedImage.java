@@ -102,6 +102,8 @@ public final class PreparedImage implements AutoCloseable {
                 micros(latency.maxNanos()),
                 outcome.auditMillis(),
                 outcome.placedAgain(),
+                outcome.placedAhead(),
+                outcome.hitRate(),
                 ways,
                 streamReason);
     }

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.random.RandomGenerator;
 
 /// Carries on with a lazy restore whose page server died after RUN. QEMU is paused in its migration and
 /// hands out no demands, and its main loop may itself wait for a page, so that not even its monitor
@@ -122,7 +123,14 @@ public final class RestoreRecovery implements AutoCloseable {
         returnPath.start(early);
         out.beginPart(image.ramSectionId(), false);
         var server = new PageFaultServer(
-                source, placer, demands, listener, RestoreOptions.DEFAULT.unthrottled(), present, System::nanoTime);
+                source,
+                placer,
+                demands,
+                listener,
+                RestoreOptions.DEFAULT.unthrottled(),
+                new WorkingSetTrial(null, source, RandomGenerator.getDefault()),
+                present,
+                System::nanoTime);
         try {
             server.run();
         } finally {

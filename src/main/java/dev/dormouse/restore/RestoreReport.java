@@ -2,6 +2,7 @@ package dev.dormouse.restore;
 
 import io.avaje.jsonb.Json;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// What a restore did for its guest. Pages are of 4096 bytes.
 ///
@@ -19,6 +20,9 @@ import java.util.List;
 /// @param demandMicrosMax the same for all
 /// @param auditMillis for how long it was checked that the placed pages are there
 /// @param pagesPlacedAgain pages that this check found missing
+/// @param workingSetPages pages of the working set that were placed ahead of the background
+/// @param workingSetHitRate estimated share of them that the guest would have waited for; null if too few were
+///     held back to tell
 /// @param placement per RAM block `direct` or `stream`; empty for an eager restore
 /// @param placementReason why nothing is direct, else empty
 @Json
@@ -36,6 +40,8 @@ public record RestoreReport(
         long demandMicrosMax,
         long auditMillis,
         long pagesPlacedAgain,
+        long workingSetPages,
+        @Nullable Double workingSetHitRate,
         List<String> placement,
         String placementReason) {
     public RestoreReport {

@@ -13,9 +13,11 @@ import java.util.concurrent.TimeUnit;
 
 /// The engine in a process of its own, for tests of what happens between processes, and to processes.
 ///
-/// Prints `running` when the guest runs, and at the end `done` or `failed: MESSAGE`.
+/// Prints `running` when the guest runs, `by stream: REASON` if no page is placed directly, and at the end `done` or
+/// `failed: MESSAGE`.
 final class ChildEngine implements AutoCloseable {
     private static final Duration BOUND = Duration.ofMinutes(2);
+    private static final String DENIED = "denied-";
     private final Process process;
     private final Path output;
 
@@ -87,10 +89,22 @@ final class ChildEngine implements AutoCloseable {
         try {
             Path qemu = arguments.length > 3 ? Path.of(arguments[3]) : null;
             var engine = new Engine(Home.at(Path.of(arguments[0]), null), QemuTools.locate(qemu));
-            run(engine, arguments[1], arguments[2], new OperationListener() {
+            String command = arguments[1];
+            if (command.startsWith(DENIED)) {
+                NoBorrowing.begin();
+                command = command.substring(DENIED.length());
+            }
+            run(engine, command, arguments[2], new OperationListener() {
                 @Override
                 public void running() {
                     out.println("running");
+                }
+
+                @Override
+                public void placement(List<String> ways, String reason) {
+                    if (!reason.isEmpty()) {
+                        out.println("by stream: " + reason);
+                    }
                 }
             });
             out.println("done");
@@ -108,6 +122,8 @@ final class ChildEngine implements AutoCloseable {
             case "slowly" -> engine.resume(name, slow(), listener);
             case "slowly-by-stream" ->
                 engine.resume(name, slow().withPlacement(RestoreOptions.Placement.STREAM), listener);
+            case "directly" ->
+                engine.resume(name, ResumeOptions.DEFAULT.withPlacement(RestoreOptions.Placement.DIRECT), listener);
             case "eagerly" -> engine.resume(name, ResumeOptions.DEFAULT.withEager(true), listener);
             case "stop" -> engine.stop(name, true, BOUND, listener);
             default -> throw new IllegalArgumentException(command);

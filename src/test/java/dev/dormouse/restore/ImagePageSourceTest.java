@@ -269,6 +269,7 @@ class ImagePageSourceTest {
                         demands,
                         listener,
                         RestoreOptions.DEFAULT.unthrottled(),
+                        new WorkingSetTrial(null, source, new Random(0)),
                         new FrameSet(FRAMES),
                         () -> now[0] += 50_000_000)
                 .run();

@@ -7,6 +7,7 @@ import dev.dormouse.restore.DemandQueue.Demand;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -23,6 +24,7 @@ class PageFaultServerTest {
     private final List<String> told = new ArrayList<>();
     private long now;
     private Runnable onStalled = () -> {};
+    private WorkingSetTrial trial;
 
     private final RestoreListener listener = new RestoreListener() {
         @Override
@@ -40,10 +42,15 @@ class PageFaultServerTest {
     private PageFaultServer server() {
         try {
             var nothing = new FrameSet(source.frameCount());
-            return new PageFaultServer(source, placer, demands, listener, OPTIONS, nothing, () -> now += 50_000_000);
+            return new PageFaultServer(
+                    source, placer, demands, listener, OPTIONS, trial(), nothing, () -> now += 50_000_000);
         } catch (IOException e) {
             throw new AssertionError(e);
         }
+    }
+
+    private WorkingSetTrial trial() throws IOException {
+        return trial == null ? new WorkingSetTrial(null, source, new Random(0)) : trial;
     }
 
     private void demand(long frame) {
@@ -222,6 +229,21 @@ class PageFaultServerTest {
         assertThat(told).startsWith("stalled: no memory for frame 110").contains("unstalled");
         assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
         assertThat(server.progress().placedPages()).isEqualTo(96);
+    }
+
+    @Test
+    void placesTheWorkingSetBehindTheDemandsAndAheadOfTheBackground() throws Exception {
+        var set = new WorkingSet(FRAMES, new int[][] {{127, 70}, {}, {40, 41}, {9}});
+        trial = new WorkingSetTrial(set, source, new Random(0));
+        demand(99);
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(placer.order.subList(8, 14)).containsExactly(127L, 40L, 41L, 9L, 0L, 1L);
+        assertThat(server.outcome().placedAhead()).isEqualTo(4);
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+        assertThat(trial.next().size()).isEqualTo(6);
     }
 
     @Test

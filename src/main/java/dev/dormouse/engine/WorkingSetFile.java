@@ -1,0 +1,38 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.restore.WorkingSet;
+import dev.dormouse.storage.Storage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/// The working set of a VM, `working-set` in its folder: what its last restores demanded. Nothing depends
+/// on it; whoever deletes it makes the next restore start without.
+final class WorkingSetFile {
+    private static final long LENGTH_BYTES_MAX = 1 << 20;
+    private final Path file;
+
+    WorkingSetFile(Vm vm) {
+        file = vm.folder().resolve("working-set");
+    }
+
+    Optional<WorkingSet> read() {
+        try {
+            return Files.size(file) <= LENGTH_BYTES_MAX
+                    ? WorkingSet.decode(Files.readAllBytes(file))
+                    : Optional.empty();
+        } catch (IOException _) {
+            return Optional.empty();
+        }
+    }
+
+    /// Writes it if that is possible: a restore that has succeeded does not fail for it.
+    void write(WorkingSet set) {
+        try {
+            Storage.fileSystem().writeAtomically(file, set.encode());
+        } catch (IOException _) {
+            // The next restore demands what it needs.
+        }
+    }
+}

@@ -1,0 +1,138 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.storage.Xxh3;
+import java.nio.BufferUnderflowException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/// The pages that a guest is expected to touch first after a restore: a set with coarse time groups, not an
+/// order, for the set repeats and the order does not. Immutable.
+///
+/// As bytes, little-endian: magic `DORMWSET`, version (u32, 1), the number of groups (u32, 4), the number of
+/// frames of the guest (u64), the sizes of the groups (u32 each), the frames of each group, ascending (u32
+/// each), and XXH3-64 of all that. Nothing depends on it: what is damaged counts as absent.
+public final class WorkingSet {
+    /// The frames that are kept at most: 256 MiB.
+    static final int FRAMES_MAX = 64 << 10;
+
+    static final int GROUP_COUNT = 4;
+    private static final long[] GROUP_END_MILLIS = {250, 1000, 4000};
+    private static final long MAGIC = 0x5445_5357_4d52_4f44L; // "DORMWSET"
+    private static final int VERSION = 1;
+    private static final int HEADER_BYTES = 24 + GROUP_COUNT * Integer.BYTES;
+
+    private final long frameCount;
+    private final int[][] groups;
+
+    /// @param frameCount of the guest, zero pages included
+    /// @param groups frames by the time of their demand
+    WorkingSet(long frameCount, int[][] groups) {
+        this.frameCount = frameCount;
+        this.groups = new int[GROUP_COUNT][];
+        int room = FRAMES_MAX;
+        for (int group = 0; group < GROUP_COUNT; group++) {
+            int size = Math.min(groups[group].length, room);
+            room -= size;
+            this.groups[group] = Arrays.copyOf(groups[group], size);
+            Arrays.sort(this.groups[group]);
+        }
+    }
+
+    /// {@return a set that is only believed to be hot, such as what a capture saw changing}
+    ///
+    /// @param frames the hottest first; those behind the first 65,536 are left out
+    public static WorkingSet ofHottest(long frameCount, long[] frames) {
+        int[] first = IntStream.range(0, Math.min(frames.length, FRAMES_MAX))
+                .map(i -> Math.toIntExact(frames[i]))
+                .toArray();
+        return new WorkingSet(frameCount, new int[][] {first, {}, {}, {}});
+    }
+
+    /// {@return the group of a page that is demanded so long after the restore began}
+    static int groupOf(long nanos) {
+        int group = 0;
+        while (group < GROUP_END_MILLIS.length && nanos >= GROUP_END_MILLIS[group] * 1_000_000) {
+            group++;
+        }
+        return group;
+    }
+
+    public int size() {
+        return Arrays.stream(groups).mapToInt(frames -> frames.length).sum();
+    }
+
+    long frameCount() {
+        return frameCount;
+    }
+
+    int size(int group) {
+        return groups[group].length;
+    }
+
+    /// {@return a frame of a group, which ascend}
+    int frame(int group, int index) {
+        return groups[group][index];
+    }
+
+    public byte[] encode() {
+        ByteBuffer out = ByteBuffer.allocate(HEADER_BYTES + size() * Integer.BYTES + Long.BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN);
+        out.putLong(MAGIC).putInt(VERSION).putInt(GROUP_COUNT).putLong(frameCount);
+        for (int[] frames : groups) {
+            out.putInt(frames.length);
+        }
+        for (int[] frames : groups) {
+            for (int frame : frames) {
+                out.putInt(frame);
+            }
+        }
+        out.putLong(Xxh3.hash64(out.duplicate().flip()));
+        return out.array();
+    }
+
+    /// {@return the set in these bytes, empty if they are not one or are damaged}
+    public static Optional<WorkingSet> decode(byte[] bytes) {
+        if (bytes.length < HEADER_BYTES + Long.BYTES) {
+            return Optional.empty();
+        }
+        ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        long stated = in.getLong(bytes.length - Long.BYTES);
+        ByteBuffer content = in.slice(0, bytes.length - Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        if (Xxh3.hash64(content) != stated
+                || content.getLong() != MAGIC
+                || content.getInt() != VERSION
+                || content.getInt() != GROUP_COUNT) {
+            return Optional.empty();
+        }
+        try {
+            return read(content);
+        } catch (BufferUnderflowException _) {
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<WorkingSet> read(ByteBuffer in) {
+        long frameCount = in.getLong();
+        int[] sizes = new int[GROUP_COUNT];
+        for (int i = 0; i < GROUP_COUNT; i++) {
+            sizes[i] = in.getInt();
+            if (sizes[i] < 0 || sizes[i] > FRAMES_MAX) {
+                return Optional.empty();
+            }
+        }
+        int[][] groups = new int[GROUP_COUNT][];
+        for (int i = 0; i < GROUP_COUNT; i++) {
+            groups[i] = new int[sizes[i]];
+            for (int j = 0; j < sizes[i]; j++) {
+                groups[i][j] = in.getInt();
+                if (groups[i][j] < 0 || groups[i][j] >= frameCount) {
+                    return Optional.empty();
+                }
+            }
+        }
+        return in.hasRemaining() ? Optional.empty() : Optional.of(new WorkingSet(frameCount, groups));
+    }
+}

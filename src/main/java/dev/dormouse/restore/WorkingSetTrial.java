@@ -1,0 +1,133 @@
+package dev.dormouse.restore;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/// What one restore makes of a working set, and what it learns for the next one. The pages of the set go
+/// ahead of the background, but for a random part, which is held back: whether a page that was placed is
+/// ever used cannot be seen, whether one of those is demanded can, and estimates the use of all of them.
+///
+/// Owned by the server's thread.
+final class WorkingSetTrial {
+    /// The part of a set that is held back.
+    private static final double HELD_BACK = 0.03;
+    /// With fewer pages held back the estimate says nothing.
+    private static final int HELD_BACK_MIN = 30;
+    /// A set of which so few pages are still wanted costs more than it brings.
+    private static final double HIT_RATE_MIN = 0.1;
+
+    private final PageSource source;
+    private final @Nullable WorkingSet known;
+    private final FrameSet heldBack;
+    private final FrameSet demanded;
+    private final int[][] demands = new int[WorkingSet.GROUP_COUNT][16];
+    private final int[] demandCounts = new int[WorkingSet.GROUP_COUNT];
+    private long[] ahead = {};
+    private int heldBackDemanded;
+
+    /// @param known the set, null if there is none; one of another guest is ignored
+    WorkingSetTrial(@Nullable WorkingSet known, PageSource source, RandomGenerator random) throws IOException {
+        this.source = source;
+        this.known = known != null && known.frameCount() == source.frameCount() ? known : null;
+        heldBack = new FrameSet(source.frameCount());
+        demanded = new FrameSet(source.frameCount());
+        if (this.known != null) {
+            plan(this.known, random);
+        }
+    }
+
+    /// Each time group in the order in which its pages are read best. A page that is zero now is left out.
+    private void plan(WorkingSet set, RandomGenerator random) throws IOException {
+        ahead = new long[set.size()];
+        int count = 0;
+        for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
+            int start = count;
+            for (int i = 0; i < set.size(group); i++) {
+                long frame = set.frame(group, i);
+                if (!source.isZero(frame)) {
+                    if (random.nextDouble() < HELD_BACK) {
+                        heldBack.add(frame);
+                    } else {
+                        ahead[count++] = (long) source.group(frame) << Integer.SIZE | frame;
+                    }
+                }
+            }
+            Arrays.sort(ahead, start, count);
+        }
+        ahead = Arrays.copyOf(ahead, count);
+    }
+
+    /// {@return the frames to be placed ahead of the background}
+    PageSource.FrameList ahead() {
+        return new PageSource.FrameList() {
+            @Override
+            public int size() {
+                return ahead.length;
+            }
+
+            @Override
+            public long get(int index) {
+                return ahead[index] & 0xffff_ffffL;
+            }
+        };
+    }
+
+    /// {@return whether the page is to be placed only by the background, or when it is demanded}
+    boolean isHeldBack(long frame) {
+        return heldBack.contains(frame);
+    }
+
+    /// Takes down that a page that is not zero was demanded.
+    void onDemand(long frame, long nanosSinceStart) {
+        if (!demanded.add(frame)) {
+            return;
+        }
+        if (heldBack.contains(frame)) {
+            heldBackDemanded++;
+        }
+        int group = WorkingSet.groupOf(nanosSinceStart);
+        if (demandCounts[group] < WorkingSet.FRAMES_MAX) {
+            if (demandCounts[group] == demands[group].length) {
+                demands[group] = Arrays.copyOf(demands[group], 2 * demandCounts[group]);
+            }
+            demands[group][demandCounts[group]++] = (int) frame;
+        }
+    }
+
+    /// {@return the estimated share of the set's pages that the guest would have waited for, null if too few
+    /// were held back to tell}
+    @Nullable
+    Double hitRate() {
+        return heldBack.size() < HELD_BACK_MIN ? null : heldBackDemanded / (double) heldBack.size();
+    }
+
+    /// {@return the set for the next restore: what was demanded this time, and what was known unless it is of
+    /// no more use; what was held back for nothing is left out, so that a set shrinks if nothing wants it}
+    WorkingSet next() {
+        int[][] groups = new int[WorkingSet.GROUP_COUNT][];
+        for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
+            groups[group] = Arrays.copyOf(demands[group], demandCounts[group]);
+        }
+        Double hitRate = hitRate();
+        if (known != null && (hitRate == null || hitRate >= HIT_RATE_MIN)) {
+            for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
+                groups[group] = joined(groups[group], known, group);
+            }
+        }
+        return new WorkingSet(source.frameCount(), groups);
+    }
+
+    private int[] joined(int[] frames, WorkingSet set, int group) {
+        int[] all = Arrays.copyOf(frames, frames.length + set.size(group));
+        int count = frames.length;
+        for (int i = 0; i < set.size(group); i++) {
+            int frame = set.frame(group, i);
+            if (!demanded.contains(frame) && !heldBack.contains(frame)) {
+                all[count++] = frame;
+            }
+        }
+        return Arrays.copyOf(all, count);
+    }
+}

@@ -1,0 +1,128 @@
+package dev.dormouse.restore;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+/// What is kept of the demands of a restore, what the next one does with it, and when it is dropped.
+class WorkingSetTest {
+    private static final int FRAMES = 8192;
+    private static final long MILLI = 1_000_000;
+    private static final MemorySource SOURCE = new MemorySource(FRAMES).withZeroes(4000, 4100);
+
+    private static WorkingSet of(int... frames) {
+        return new WorkingSet(FRAMES, new int[][] {frames, {}, {}, {}});
+    }
+
+    private static WorkingSetTrial trial(WorkingSet known) throws IOException {
+        return new WorkingSetTrial(known, SOURCE, new Random(5));
+    }
+
+    private static WorkingSet large() {
+        return of(IntStream.range(0, 3000).toArray());
+    }
+
+    @Test
+    void readsBackWhatItWrote() {
+        var set = new WorkingSet(FRAMES, new int[][] {{5, 3}, {}, {8000}, {1}});
+
+        WorkingSet read = WorkingSet.decode(set.encode()).orElseThrow();
+
+        assertThat(read.encode()).isEqualTo(set.encode());
+        assertThat(read.frame(0, 0)).isEqualTo(3);
+        assertThat(read.size()).isEqualTo(4);
+        assertThat(read.frameCount()).isEqualTo(FRAMES);
+    }
+
+    @Test
+    void takesDamagedBytesForNone() {
+        byte[] bytes = of(1, 2, 3).encode();
+
+        for (int length = 0; length < bytes.length; length++) {
+            assertThat(WorkingSet.decode(java.util.Arrays.copyOf(bytes, length)))
+                    .isEmpty();
+        }
+        for (int bit = 0; bit < 8 * bytes.length; bit++) {
+            byte[] damaged = bytes.clone();
+            damaged[bit / 8] ^= (byte) (1 << bit % 8);
+            assertThat(WorkingSet.decode(damaged)).as("bit %d", bit).isEmpty();
+        }
+    }
+
+    @Test
+    void keepsTheFirstWhenThereIsNoRoomForAll() {
+        int[] many = IntStream.range(0, WorkingSet.FRAMES_MAX).toArray();
+
+        var set = new WorkingSet(1L << 20, new int[][] {{7}, many, {1 << 19}, {}});
+
+        assertThat(set.size()).isEqualTo(WorkingSet.FRAMES_MAX);
+        assertThat(set.size(2)).isZero();
+    }
+
+    @Test
+    void sortsDemandsIntoCoarseTimes() throws IOException {
+        WorkingSetTrial trial = trial(of());
+        trial.onDemand(9, 0);
+        trial.onDemand(8, 249 * MILLI);
+        trial.onDemand(7, 250 * MILLI);
+        trial.onDemand(6, 3999 * MILLI);
+        trial.onDemand(5, 60_000 * MILLI);
+        trial.onDemand(9, 60_000 * MILLI);
+
+        WorkingSet next = trial.next();
+
+        assertThat(IntStream.range(0, 4).map(next::size)).containsExactly(2, 1, 1, 1);
+        assertThat(next.frame(0, 0)).isEqualTo(8);
+    }
+
+    @Test
+    void leavesOutAFewToSeeWhetherTheyAreMissed() throws IOException {
+        WorkingSetTrial trial = trial(large());
+
+        int ahead = trial.ahead().size();
+
+        assertThat(ahead).isBetween(2850, 2970);
+        assertThat(IntStream.range(0, 3000).filter(trial::isHeldBack).count()).isEqualTo(3000 - ahead);
+    }
+
+    @Test
+    void leavesOutPagesThatAreZeroNow() throws IOException {
+        assertThat(trial(of(3999, 4000, 4099, 4100)).ahead().size()).isEqualTo(2);
+    }
+
+    @Test
+    void estimatesHowManyOfTheSetAreWanted() throws IOException {
+        WorkingSetTrial trial = trial(large());
+        IntStream.range(0, 1500).filter(trial::isHeldBack).forEach(frame -> trial.onDemand(frame, 0));
+
+        assertThat(trial.hitRate()).isBetween(0.3, 0.7);
+        assertThat(trial.next().size()).isBetween(2930, 2990); // Without what was held back for nothing.
+    }
+
+    @Test
+    void dropsASetThatNothingWants() throws IOException {
+        WorkingSetTrial trial = trial(large());
+        trial.onDemand(5000, 0);
+
+        assertThat(trial.hitRate()).isZero();
+        assertThat(trial.next().size()).isEqualTo(1);
+    }
+
+    @Test
+    void keepsASetThatIsTooSmallToTell() throws IOException {
+        WorkingSetTrial trial = trial(of(1, 2, 3, 4));
+
+        assertThat(trial.hitRate()).isNull();
+        assertThat(trial.next().size()).isEqualTo(4);
+    }
+
+    @Test
+    void ignoresTheSetOfAnotherGuest() throws IOException {
+        var other = new WorkingSet(FRAMES * 2L, new int[][] {{1, 2}, {}, {}, {}});
+
+        assertThat(trial(other).ahead().size()).isZero();
+    }
+}
