@@ -1,11 +1,31 @@
 #!/usr/bin/env bash
 # Measures suspend and resume beside stock QEMU several times, the two ways in turn, and prints medians.
 # Usage: bench.sh [ROUNDS] [ARGUMENTS OF 'dormouse demo'...]     3 rounds unless given
+#        bench.sh memory [ROUNDS] [MEMORY [BACK ENDS [QEMU]]]        compares the memory back ends, 3 rounds unless given
 # Every round's figures, the raw work rate included, are kept as one line of JSON.
 set -euo pipefail
 cd "${BASH_SOURCE[0]%/*}/.."
 source scripts/env.sh
 use_jdk
+
+if [[ "${1:-}" == memory ]]; then
+  shift
+  rounds=3
+  if [[ "${1:-}" =~ ^[0-9]+$ ]]; then
+    rounds="$1"
+    shift
+  fi
+  scripts/setup.sh run guest
+  program_is_current || scripts/build.sh --quick
+  mkdir --parents target/bench
+  samples="target/bench/memory-$(date +%Y%m%d-%H%M%S).jsonl"
+  for ((round = 1; round <= rounds; round++)); do
+    "$JAVA_HOME/bin/java" "${DORMOUSE_JVM_FLAGS[@]}" --enable-native-access=ALL-UNNAMED -Xmx256m -Ddormouse.root="$PWD" \
+      -classpath target/dormouse.jar dev.dormouse.bench.MemoryBench "$@" | tee --append "$samples"
+  done
+  note "$samples: a line for each back end and round"
+  exit 0
+fi
 
 rounds=3
 if [[ "${1:-}" =~ ^[0-9]+$ ]]; then

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,7 @@ public final class MemoryBench implements AutoCloseable {
     private static final String VM = "bench";
     private static final int WORKING_SET_MIB = 64;
     private static final int OBSERVED_SECONDS = 5;
+    private static final double TICKS_PER_SECOND = 100; // Of every Linux on x86.
 
     private final Path folder;
     private final Engine engine;
@@ -55,7 +57,7 @@ public final class MemoryBench implements AutoCloseable {
     private Map<String, Object> measure(String memory, String backend) throws IOException, InterruptedException {
         engine.create(GuestVm.request(GuestImage.locate(), VM, memory).withMemoryBackend(backend));
         engine.start(VM, false);
-        double rate;
+        Rate rate;
         try (GuestProbe probe = GuestVm.connect(engine.home(), VM, LONG)) {
             probe.ping("booted", LONG);
             probe.fill("pattern", 42, 512, 25, LONG);
@@ -72,24 +74,43 @@ public final class MemoryBench implements AutoCloseable {
                 false, false, false, ResumeOptions.DEFAULT.restore().unthrottled());
         ResumeResult resume = engine.resume(VM, unthrottled, OperationListener.NONE);
         try (GuestProbe probe = GuestVm.connect(engine.home(), VM, LONG)) {
-            double rateAfter = rate(probe);
+            Rate rateAfter = rate(probe);
             probe.verify("pattern", LONG);
             return report(backend, rate, rateAfter, checkpoint, suspend, heapBytes, resume);
         }
     }
 
-    /// The median of windows of 100 ms, after a second to warm up.
-    private static double rate(GuestProbe probe) throws InterruptedException {
+    /// The guest's work.
+    ///
+    /// @param perSecond the median of windows of 100 ms
+    /// @param perProcessorSecond the same for the time in which QEMU had a processor: what a busy host leaves
+    ///     comparable
+    private record Rate(double perSecond, double perProcessorSecond) {}
+
+    /// After a second to warm up.
+    private Rate rate(GuestProbe probe) throws IOException, InterruptedException {
         Thread.sleep(1000);
         long from = System.nanoTime();
+        double processorFrom = processorSeconds();
         Thread.sleep(1000L * OBSERVED_SECONDS);
-        return WorkRate.of(probe.reportsSince(from)).baseline(OBSERVED_SECONDS).orElse(Double.NaN);
+        double processor = processorSeconds() - processorFrom;
+        List<TimedReport> reports = probe.reportsSince(from);
+        double touches = reports.getLast().report().iterations()
+                - reports.getFirst().report().iterations();
+        return new Rate(WorkRate.of(reports).baseline(OBSERVED_SECONDS).orElse(Double.NaN), touches / processor);
+    }
+
+    /// {@return what QEMU has used so far, in user and in kernel mode}
+    private double processorSeconds() throws IOException {
+        String stat = Files.readString(Path.of("/proc/" + engine.status(VM).pid() + "/stat"));
+        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
+        return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) / TICKS_PER_SECOND;
     }
 
     private static Map<String, Object> report(
             String backend,
-            double rate,
-            double rateAfter,
+            Rate rate,
+            Rate rateAfter,
             SuspendResult checkpoint,
             SuspendResult suspend,
             long heapBytes,
@@ -99,8 +120,10 @@ public final class MemoryBench implements AutoCloseable {
         Map<String, Object> report = new LinkedHashMap<>();
         report.put("memoryBackend", backend);
         report.put("direct", suspend.direct());
-        report.put("touchesPerSecond", Math.round(rate));
-        report.put("touchesPerSecondAfterResume", Math.round(rateAfter));
+        report.put("touchesPerSecond", Math.round(rate.perSecond()));
+        report.put("touchesPerProcessorSecond", Math.round(rate.perProcessorSecond()));
+        report.put("touchesPerSecondAfterResume", Math.round(rateAfter.perSecond()));
+        report.put("touchesPerProcessorSecondAfterResume", Math.round(rateAfter.perProcessorSecond()));
         report.put("nonZeroBytes", suspend.nonZeroBytes());
         report.put("imageBytes", suspend.imageBytes());
         report.put("suspendMillis", suspend.totalMillis());

@@ -2,6 +2,7 @@ package dev.dormouse.checkpoint;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
+import dev.dormouse.image.FrameRanges;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.storage.SparseFile;
 import dev.dormouse.wire.ProtocolException;
@@ -116,12 +117,13 @@ public final class Capture implements AutoCloseable {
             }
             memory.readPaused();
         }
+        writer().setHeatOrder(hotFrames());
         report(layout.frameCount());
     }
 
     /// {@return the frames that the guest wrote between the two passes, by their numbers over all blocks}
-    public List<FrameRange> hotFrames() {
-        return pipeline == null ? List.of() : pipeline.hotFrames();
+    public FrameRanges hotFrames() {
+        return pipeline == null ? FrameRanges.EMPTY : pipeline.hotFrames();
     }
 
     public ImageWriter writer() throws IOException {

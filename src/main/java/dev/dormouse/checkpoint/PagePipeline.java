@@ -1,5 +1,6 @@
 package dev.dormouse.checkpoint;
 
+import dev.dormouse.image.FrameRanges;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.PageHasher;
 import dev.dormouse.storage.SparseFile;
@@ -7,7 +8,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
-import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +27,7 @@ final class PagePipeline implements AutoCloseable {
     private final PageBatch end = new PageBatch(arena);
 
     private final Thread[] workers;
-    private final FrameRanges hot = new FrameRanges();
+    private final FrameRanges.Builder hot = FrameRanges.builder();
     private @Nullable PageBatch current;
 
     PagePipeline(ImageWriter writer, DiskLookup disks, int threads) {
@@ -85,8 +85,8 @@ final class PagePipeline implements AutoCloseable {
     }
 
     /// {@return the frames that the second pass found changed}
-    List<FrameRange> hotFrames() {
-        return hot.toList();
+    FrameRanges hotFrames() {
+        return hot.build();
     }
 
     private PageBatch batch() throws IOException {

@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.disk.FrozenDiskView;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -38,10 +39,7 @@ public final class Engine {
 
     /// Opens frozen disks for the pages that are on them.
     public DiskOpener diskOpener() {
-        return chain -> {
-            throw new VmException("%s: pages on disks cannot be read by this build yet"
-                    .formatted(chain.top().path()));
-        };
+        return chain -> FrozenDiskView.open(chain, tools().images());
     }
 
     /// Writes one RAM block of an image as a flat file, sparse where it is zero.

@@ -57,8 +57,9 @@ final class ImageExport {
         try (ImageReader image = ImageReader.open(imageFile)) {
             ImageMetadata metadata = Images.metadata(image, imageFile);
             try (FrozenLayers _ = hasOnDiskPages(image) ? FrozenLayers.freeze(metadata) : null;
+                    PreparedImage prepared = prepare(image, metadata);
                     AtomicFile file = AtomicFile.create(Storage.fileSystem(), target)) {
-                var export = new FlatExport(prepare(image), listener);
+                var export = new FlatExport(prepared, listener);
                 RamBlock block = blockName == null ? export.mainBlock() : block(image, blockName);
                 export.write(block, (bytes, position) -> {
                     checkCancelled();
@@ -77,9 +78,10 @@ final class ImageExport {
         try (ImageReader image = ImageReader.open(imageFile)) {
             ImageMetadata metadata = Images.metadata(image, imageFile);
             try (FrozenLayers _ = FrozenLayers.freeze(metadata);
+                    PreparedImage prepared = prepare(image, metadata);
                     AtomicFile file = AtomicFile.create(Storage.fileSystem(), target)) {
                 var channel = new FileEnd(file, this::checkCancelled);
-                new EagerRestore(channel, prepare(image), listener).run();
+                new EagerRestore(channel, prepared, listener).run();
                 publish(file);
                 return new ExportResult(
                         metadata.id(), target.toString(), "qemu", channel.position, null, commands(metadata));
@@ -93,8 +95,8 @@ final class ImageExport {
         }
     }
 
-    private static PreparedImage prepare(ImageReader image) throws IOException {
-        return PreparedImage.of(image);
+    private PreparedImage prepare(ImageReader image, ImageMetadata metadata) throws IOException {
+        return PreparedImage.of(image, new FrozenViews(metadata, tools));
     }
 
     private void publish(AtomicFile file) throws IOException {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.base.Command;
 import dev.dormouse.base.DormouseException;
+import dev.dormouse.image.FrameRanges;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.PageClass;
@@ -31,7 +32,7 @@ class MemoryCaptureTest {
         void run(MemoryCapture memory) throws IOException;
     }
 
-    private record Result(Path image, List<FrameRange> hot) {}
+    private record Result(Path image, FrameRanges hot) {}
 
     private Result capture(GuestFile guest, DiskLookup disks, int threads, Steps steps) throws IOException {
         Path image = folder.resolve("image" + threads);
@@ -59,7 +60,7 @@ class MemoryCaptureTest {
             Result result = capture(guest, DiskLookup.NONE, 3, MemoryCapture::readPaused);
 
             assertIsImageOf(guest, result.image());
-            assertThat(result.hot()).isEmpty();
+            assertThat(result.hot()).isEqualTo(FrameRanges.EMPTY);
         }
     }
 
@@ -110,8 +111,7 @@ class MemoryCaptureTest {
             });
 
             assertIsImageOf(guest, result.image());
-            assertThat(result.hot())
-                    .containsExactly(new FrameRange(200, 2), new FrameRange(300, 1), new FrameRange(2000, 1));
+            assertThat(result.hot()).isEqualTo(FrameRanges.of(200, 201, 300, 2000));
         }
     }
 

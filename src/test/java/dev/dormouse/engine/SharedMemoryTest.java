@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.bench.GuestProbe;
+import dev.dormouse.bench.GuestVm;
 import dev.dormouse.checkpoint.Capture;
 import dev.dormouse.checkpoint.CaptureSource;
 import dev.dormouse.checkpoint.SharedMemory;
@@ -104,7 +105,9 @@ class SharedMemoryTest {
     @ValueSource(strings = {"7.2", "10.0"})
     void aGuestThatWritesDuringACheckpointIsWhole(String version) throws Exception {
         try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
-            boot(fixture);
+            // The work loop reads a file of the guest's own disk.
+            fixture.boot(GuestVm.request(fixture.guest, "vm1", "384M").withMemoryBackend("shared"));
+            CheckpointTest.fillPattern(fixture);
             SuspendResult checkpoint;
             try (GuestProbe probe = fixture.probe("vm1")) {
                 probe.work(32, LONG);
