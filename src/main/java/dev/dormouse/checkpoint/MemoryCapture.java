@@ -9,11 +9,12 @@ import org.jspecify.annotations.Nullable;
 /// most of the work done while it still runs. One thread.
 ///
 /// **Two passes are right** whatever the guest does meanwhile. The first pass copies each page once, and
-/// hashes and stores that copy, so the image holds exactly the bytes whose keyed 128-bit hash is remembered
+/// hashes and stores that copy, so the image holds exactly the bytes whose hashes are remembered
 /// (a copy of a page that was being written may be a mixture; it is stored and hashed as such). The second
-/// pass, when guest and devices have come to rest, hashes every page again: an equal hash means equal
-/// bytes, by the argument that holds for duplicates ([dev.dormouse.image.ImageWriter]); all other pages are
-/// added again and the last content wins. What the first pass left to a disk is asked for again
+/// pass, when guest and devices have come to rest, hashes every page again: equal hashes, the keyed one and
+/// the checksum, mean equal bytes, by the argument that holds for duplicates
+/// ([dev.dormouse.image.ImageWriter]); all other pages are added again and the last content wins. What the first pass
+/// left to a disk is asked for again
 /// ([DiskLookup#holds]). Pages that became holes are set to zero.
 final class MemoryCapture implements AutoCloseable {
     /// Told after each batch; may throw to end the capture.

@@ -7,8 +7,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/// What the first pass has seen of each page of a block that was not zero: its keyed hash, and where on a
-/// disk it was found. 24 bytes a page outside the heap, only around pages that are not zero.
+/// What the first pass has seen of each page of a block that was not zero: its hashes, and where on a disk
+/// it was found. 32 bytes a page outside the heap, only around pages that are not zero.
 ///
 /// One thread puts; others may read once it has stopped.
 final class RememberedPages implements AutoCloseable {
@@ -18,7 +18,8 @@ final class RememberedPages implements AutoCloseable {
     /// Location + 2, so that 0, as memory begins, stands for a page that was never put.
     private static final int PLACE = 2;
 
-    private static final int WORDS = 3;
+    private static final int CHECKSUM = 3;
+    private static final int WORDS = 4;
 
     private final Arena arena = Arena.ofShared();
     private final @Nullable MemorySegment[] chunks;
@@ -37,6 +38,7 @@ final class RememberedPages implements AutoCloseable {
         }
         chunk.setAtIndex(JAVA_LONG, word(page, LOW), hash.low());
         chunk.setAtIndex(JAVA_LONG, word(page, HIGH), hash.high());
+        chunk.setAtIndex(JAVA_LONG, word(page, CHECKSUM), hash.checksum());
         chunk.setAtIndex(JAVA_LONG, word(page, PLACE), location + 2);
     }
 
@@ -46,13 +48,15 @@ final class RememberedPages implements AutoCloseable {
         return chunk != null && chunk.getAtIndex(JAVA_LONG, word(page, PLACE)) != 0;
     }
 
-    /// {@return whether the page was put with this hash}
+    /// {@return whether the page was put with these hashes, the keyed one and the checksum: a guest that wants
+    /// its new bytes to pass for the old ones would have to find a collision of both, the first blind}
     boolean contains(long page, PageHash hash) {
         MemorySegment chunk = chunk(page);
         return chunk != null
                 && chunk.getAtIndex(JAVA_LONG, word(page, PLACE)) != 0
                 && chunk.getAtIndex(JAVA_LONG, word(page, LOW)) == hash.low()
-                && chunk.getAtIndex(JAVA_LONG, word(page, HIGH)) == hash.high();
+                && chunk.getAtIndex(JAVA_LONG, word(page, HIGH)) == hash.high()
+                && chunk.getAtIndex(JAVA_LONG, word(page, CHECKSUM)) == hash.checksum();
     }
 
     /// {@return the location of a page that was put}

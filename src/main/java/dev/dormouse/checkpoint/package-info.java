@@ -10,7 +10,7 @@
 ///   and leaves no image.
 /// - The same memory makes the same image, whatever the number of threads and the way it was captured, as
 ///   long as QEMU sends its blocks in their order.
-/// - Memory in use is bounded: the batches in flight, 24 bytes for each page that a first pass has seen, the
+/// - Memory in use is bounded: the batches in flight, 32 bytes for each page that a first pass has seen, the
 ///   writer's table. Nothing grows with a guest's holes.
 @NullMarked
 package dev.dormouse.checkpoint;
