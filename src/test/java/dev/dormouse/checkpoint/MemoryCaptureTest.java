@@ -41,6 +41,7 @@ class MemoryCaptureTest {
                 var pipeline = new PagePipeline(writer, disks, threads);
                 var memory = new MemoryCapture(file, 0, pipeline, _ -> {})) {
             steps.run(memory);
+            writer.setDiskBlockCounts(1000, 1000, 1000, 1000);
             writer.publish();
             return new Result(image, pipeline.hotFrames());
         }

@@ -104,6 +104,7 @@ final class SampleImage {
                     writer.addPage(0, frame, ByteBuffer.wrap(page));
                 }
             }
+            writer.setDiskBlockCounts(1L << 20);
             writer.publish();
         }
         return ImageReader.open(image);
