@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.image.ImageReader;
+import dev.dormouse.qmp.MigrationStatus;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
@@ -57,6 +58,9 @@ final class Recovery {
         try (ImageReader image = ImageReader.open(file);
                 FrozenLayers frozen = FrozenLayers.freeze(Images.metadata(image, file))) {
             vm.save(restore.withServer(Processes.self()));
+            if (!RestoreRecovery.isNeeded(qemu.pid())) {
+                return complete(qemu, image, restore, record, frozen);
+            }
             return feed(qemu, image, restore, record, frozen, status);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -67,6 +71,42 @@ final class Recovery {
         } finally {
             status.close(failure);
         }
+    }
+
+    /// Of a QEMU that has got all its memory: only that was not recorded any more.
+    private ResumeResult complete(
+            QemuProcess qemu, ImageReader image, RestoreRecord restore, VmRecord record, FrozenLayers frozen)
+            throws IOException {
+        var views = new FrozenViews(Images.metadata(image, image.path()), tools);
+        try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu);
+                PreparedImage prepared = PreparedImage.of(image, views)) {
+            var migrations = new Migrations(qmp);
+            MigrationStatus status = migrations.status();
+            if (!status.isCompleted()) {
+                throw new VmException(
+                        "vm %s: its QEMU waits for no pages, but its migration is '%s' and not completed; 'dormouse stop --force %s' ends it"
+                                .formatted(vm.name(), status.name(), vm.name()));
+            }
+            migrations.awaitIncomingClean(CLEAN_TIMEOUT);
+            listener.running();
+            long millis = Suspend.millisSince(startNanos);
+            new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
+            return result(millis, millis, millis, prepared.finishedReport(), image);
+        }
+    }
+
+    private ResumeResult result(
+            long readyMillis, long runningMillis, long completeMillis, RestoreReport report, ImageReader image) {
+        return new ResumeResult(
+                readyMillis,
+                runningMillis,
+                completeMillis,
+                Suspend.millisSince(startNanos),
+                report.demandedPages(),
+                report.demandedZeroPages(),
+                report.nonZeroPages() - report.demandedPages(),
+                image.frameCount() - report.nonZeroPages(),
+                report);
     }
 
     private ResumeResult feed(
@@ -95,16 +135,7 @@ final class Recovery {
                 long completeMillis = Suspend.millisSince(startNanos);
                 new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
                 new LastRestore(vm).write(report);
-                return new ResumeResult(
-                        readyMillis,
-                        runningMillis,
-                        completeMillis,
-                        Suspend.millisSince(startNanos),
-                        report.demandedPages(),
-                        report.demandedZeroPages(),
-                        report.nonZeroPages() - report.demandedPages(),
-                        image.frameCount() - report.nonZeroPages(),
-                        report);
+                return result(readyMillis, runningMillis, completeMillis, report, image);
             }
         }
     }

@@ -85,8 +85,7 @@ public final class EagerRestore {
 
     /// {@return what was done}
     public RestoreReport report() {
-        var outcome = new PageFaultServer.Outcome(progress(), 0, new DemandLatency(), 0, 0, 0, null);
-        return image.report(outcome, List.of(), "");
+        return image.report(PageFaultServer.Outcome.ofAll(progress(), 0), List.of(), "");
     }
 
     /// {@return what was sent so far}

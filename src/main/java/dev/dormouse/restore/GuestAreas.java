@@ -41,6 +41,11 @@ final class GuestAreas {
         }
     }
 
+    /// {@return the registered areas by length}
+    static Map<Long, List<Area>> registered(long pid) throws IOException {
+        return registered(Files.readAllLines(Path.of("/proc/" + pid + "/smaps")));
+    }
+
     /// As [#find], of the lines of an `smaps`.
     static Optional<GuestAreas> match(List<String> smaps, List<RamBlock> blocks) {
         Map<Long, List<Area>> areasByLength = registered(smaps);

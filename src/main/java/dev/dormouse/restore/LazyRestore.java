@@ -1,5 +1,6 @@
 package dev.dormouse.restore;
 
+import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
 import dev.dormouse.restore.RestoreOptions.Placement;
 import dev.dormouse.wire.Command;
@@ -23,10 +24,12 @@ import org.jspecify.annotations.Nullable;
 public final class LazyRestore {
     private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
+    private static final long SMALL_BLOCK_BYTES_MAX = 1 << 20;
     private final String resource;
     private final WatchedChannel watched;
     private final PreparedImage image;
     private final RamLayout layout;
+    private final FrameSet sentAhead;
     private final MigrationStreamWriter out;
     private final DemandQueue demands = new DemandQueue();
     private final ReturnPath returnPath;
@@ -52,6 +55,7 @@ public final class LazyRestore {
         this.resource = resource;
         this.image = image;
         layout = image.layout();
+        sentAhead = new FrameSet(layout.frameCount());
         watched = new WatchedChannel(resource, channel, listener, WatchedChannel.Limits.DEFAULT);
         out = new MigrationStreamWriter(watched);
         returnPath = new ReturnPath(
@@ -76,8 +80,34 @@ public final class LazyRestore {
         out.write(new Command.OpenReturnPath());
         out.write(Command.PostcopyAdvise.of(layout.blocks()));
         out.write(new StreamMessage.RamStart(image.ramSectionId(), layout.blocks()));
+        sendSmallBlocks();
         out.flush();
         returnPath.start();
+    }
+
+    /// Small blocks, those of the firmware, go as ordinary pages before the guest can run, zeros included.
+    /// QEMU's main loop reads them itself; would it wait for one of them when this process has died, no
+    /// monitor would answer whoever comes to help. Most of them have the length of another one, too, so that
+    /// they could not be placed directly.
+    private void sendSmallBlocks() throws IOException {
+        out.beginPart(image.ramSectionId(), false);
+        var zeroes = ByteBuffer.allocate(RamBlock.TARGET_PAGE_BYTES);
+        for (int i = 0; i < layout.blocks().size(); i++) {
+            RamBlock block = layout.blocks().get(i);
+            for (long page = 0; isSmall(block) && page < block.frameCount(); page++) {
+                long frame = layout.firstFrame(i) + page;
+                ByteBuffer data = image.source().isZero(frame)
+                        ? zeroes.duplicate()
+                        : image.source().read(frame, 1, PageSource.Reading.BACKGROUND);
+                out.page(block, page * RamBlock.TARGET_PAGE_BYTES, data);
+                sentAhead.add(frame);
+            }
+        }
+        out.endPart();
+    }
+
+    private static boolean isSmall(RamBlock block) {
+        return block.lengthBytes() <= SMALL_BLOCK_BYTES_MAX;
     }
 
     /// Sends the device state with RUN and serves pages until every non-zero one is placed, then ends the
@@ -86,7 +116,9 @@ public final class LazyRestore {
     /// @param record told the way of each RAM block before the first page goes
     public void run(PlacementRecord record) throws IOException {
         try {
-            out.launch(layout.blocks(), new DevicePackage(image.deviceState(), OptionalInt.empty()));
+            List<RamBlock> discarded =
+                    layout.blocks().stream().filter(block -> !isSmall(block)).toList();
+            out.launch(discarded, new DevicePackage(image.deviceState(), OptionalInt.empty()));
             out.beginPart(image.ramSectionId(), false);
             serve(new StreamPlacer(out, layout), record);
             end();
@@ -154,7 +186,8 @@ public final class LazyRestore {
 
     private void serve(PagePlacer placer) throws IOException, InterruptedException {
         var trial = new WorkingSetTrial(expected, image.source(), RandomGenerator.getDefault());
-        var server = new PageFaultServer(image.source(), placer, demands, listener, options, trial);
+        var server = new PageFaultServer(
+                image.source(), placer, demands, listener, options, trial, sentAhead, System::nanoTime);
         try {
             server.run();
         } finally {

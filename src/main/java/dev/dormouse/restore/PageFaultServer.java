@@ -152,7 +152,12 @@ final class PageFaultServer {
             long auditMillis,
             long placedAgain,
             long placedAhead,
-            @Nullable Double hitRate) {}
+            @Nullable Double hitRate) {
+        /// {@return the outcome of a restore in which nobody asked for a page}
+        static Outcome ofAll(RestoreListener.Progress progress, long recovered) {
+            return new Outcome(progress, recovered, new DemandLatency(), 0, 0, 0, null);
+        }
+    }
 
     private void audit() throws IOException {
         long start = clock.getAsLong();

@@ -108,6 +108,13 @@ public final class PreparedImage implements AutoCloseable {
                 streamReason);
     }
 
+    /// {@return the report of a restore that somebody else has brought to its end}
+    public RestoreReport finishedReport() {
+        long pages = source.nonZeroCount();
+        var progress = new RestoreListener.Progress(pages, pages, 0, 0, 0);
+        return report(PageFaultServer.Outcome.ofAll(progress, pages), List.of(), "");
+    }
+
     private long bytes(PageClass pageClass) {
         return source.count(pageClass) * RamBlock.TARGET_PAGE_BYTES;
     }

@@ -58,6 +58,12 @@ public final class RestoreRecovery implements AutoCloseable {
         placer = DirectPlacer.attachForRecovery(qemuPid, layout, new StreamPlacer(out, layout), ATTACH_TIMEOUT);
     }
 
+    /// {@return whether QEMU waits for pages; one that has been given all of them does not, though whoever
+    /// gave them may have died before it could say so}
+    public static boolean isNeeded(long qemuPid) throws IOException {
+        return !GuestAreas.registered(qemuPid).isEmpty();
+    }
+
     /// Places what is missing of the blocks that can be reached directly: first all that is not zero, then,
     /// in private memory, the zeros, for a thread may wait for one of those. Shared memory is left without
     /// zeros, which would take memory of the host; a thread that waits there is heard after [#finish].

@@ -111,9 +111,11 @@ public final class MigrationStreamWriter {
         out.u8(0);
     }
 
-    /// Discards every block from end to end and starts the guest: DISCARDs and package leave together,
+    /// Discards the blocks from end to end and starts the guest: DISCARDs and package leave together,
     /// in one call where the channel allows, because between them nothing may touch guest memory. Ends
     /// with a flush.
+    ///
+    /// @param blocks all but those of which every page was sent
     public void launch(List<RamBlock> blocks, DevicePackage devices) throws IOException {
         outside().flush();
         for (RamBlock block : blocks) {

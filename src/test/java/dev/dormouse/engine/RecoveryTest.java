@@ -3,12 +3,14 @@ package dev.dormouse.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.bench.GuestProbe;
+import dev.dormouse.restore.RestoreRecovery;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -50,6 +52,34 @@ class RecoveryTest {
             verify(fixture);
             fixture.suspend("vm1"); // Nothing of the recovery is left in QEMU that would hinder it.
             fixture.resume("vm1");
+            verify(fixture);
+        }
+    }
+
+    @Test
+    void aRestoreThatIsOverIsOnlyCompleted() throws Exception {
+        try (var fixture = new EngineFixture(folder, null)) {
+            fixture.boot(fixture.request("vm1"));
+            try (GuestProbe probe = fixture.probe("vm1")) {
+                probe.fill("pattern", 7, 96, 50, LONG);
+                probe.write("file", 7, 64, LONG);
+            }
+            fixture.suspend("vm1");
+            // Its page server waits for this lock between the last page and the record that says so.
+            try (ImagesLock _ = ImagesLock.acquire(fixture.home);
+                    var child = ChildEngine.start(fixture.home.root(), "resume", "vm1")) {
+                InterruptionTest.await("the guest runs", () -> child.output().contains("running"));
+                long qemu = fixture.process("vm1").pid();
+                InterruptionTest.await("every page is placed", () -> !RestoreRecovery.isNeeded(qemu));
+                child.kill();
+            }
+            assertThat(fixture.state("vm1")).isEqualTo("orphaned");
+
+            ResumeResult recovered = fixture.resume("vm1");
+
+            assertThat(recovered.pagesOnDemand()).isZero();
+            assertThat(fixture.state("vm1")).isEqualTo("running");
+            assertThat(fixture.home.imageIds()).isEmpty();
             verify(fixture);
         }
     }
