@@ -2,13 +2,21 @@
 # Measures suspend and resume beside stock QEMU several times, the two ways in turn, and prints medians.
 # Usage: bench.sh [ROUNDS] [ARGUMENTS OF 'dormouse demo'...]     3 rounds unless given
 #        bench.sh memory [ROUNDS] [MEMORY [BACK ENDS [QEMU]]]        compares the memory back ends, 3 rounds unless given
+#        bench.sh image [ROUNDS] [GUEST [MEMORY [BACK END [QEMU]]]]   sizes and times of images, 3 rounds unless given
 # Every round's figures, the raw work rate included, are kept as one line of JSON.
 set -euo pipefail
 cd "${BASH_SOURCE[0]%/*}/.."
 source scripts/env.sh
 use_jdk
 
-if [[ "${1:-}" == memory ]]; then
+# A bench that is a program of its own, with the heap that a suspend may take.
+run() { # class [argument...]
+  "$JAVA_HOME/bin/java" "${DORMOUSE_JVM_FLAGS[@]}" --enable-native-access=ALL-UNNAMED -Xmx256m -Ddormouse.root="$PWD" \
+    -classpath target/dormouse.jar "dev.dormouse.bench.$1" "${@:2}"
+}
+
+kind="${1:-}"
+if [[ "$kind" == memory || "$kind" == image ]]; then
   shift
   rounds=3
   if [[ "${1:-}" =~ ^[0-9]+$ ]]; then
@@ -18,10 +26,14 @@ if [[ "${1:-}" == memory ]]; then
   scripts/setup.sh run guest
   program_is_current || scripts/build.sh --quick
   mkdir --parents target/bench
-  samples="target/bench/memory-$(date +%Y%m%d-%H%M%S).jsonl"
+  samples="target/bench/$kind-$(date +%Y%m%d-%H%M%S).jsonl"
+  if [[ "$kind" == image ]]; then
+    run ImageBench "$rounds" "$@" > "$samples"
+    "$JAVA_HOME/bin/java" -Xshare:auto scripts/ImageSummary.java "$samples"
+    exit 0
+  fi
   for ((round = 1; round <= rounds; round++)); do
-    "$JAVA_HOME/bin/java" "${DORMOUSE_JVM_FLAGS[@]}" --enable-native-access=ALL-UNNAMED -Xmx256m -Ddormouse.root="$PWD" \
-      -classpath target/dormouse.jar dev.dormouse.bench.MemoryBench "$@" | tee --append "$samples"
+    run MemoryBench "$@" | tee --append "$samples"
   done
   note "$samples: a line for each back end and round"
   exit 0

@@ -1,46 +1,38 @@
 package dev.dormouse.bench;
 
+import static dev.dormouse.bench.BenchEngine.LONG;
+import static dev.dormouse.bench.BenchEngine.VM;
+
 import dev.dormouse.base.Json;
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
-import dev.dormouse.engine.Home;
 import dev.dormouse.engine.OperationListener;
-import dev.dormouse.engine.QemuTools;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.ResumeResult;
 import dev.dormouse.engine.SuspendResult;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
-import java.lang.management.MemoryPoolMXBean;
-import java.lang.management.MemoryType;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /// Compares the memory back ends: the guest's work rate, the pause of a checkpoint, the time of a suspend,
 /// the rate at which pages are placed in a restore. A program of its own, `./dev bench memory`; prints a line
 /// of JSON for each back end.
 ///
 /// Arguments: memory of the guest (`4G`), back ends (`anonymous,shared`), path of QEMU; all optional.
-public final class MemoryBench implements AutoCloseable {
-    private static final Duration LONG = Duration.ofMinutes(3);
-    private static final String VM = "bench";
+public final class MemoryBench {
     private static final int WORKING_SET_MIB = 64;
     private static final int OBSERVED_SECONDS = 5;
     private static final double TICKS_PER_SECOND = 100; // Of every Linux on x86.
 
-    private final Path folder;
+    private final BenchEngine bench;
     private final Engine engine;
 
-    private MemoryBench(@Nullable Path qemu) throws IOException {
-        folder = Files.createTempDirectory(Path.of(System.getProperty("dormouse.bench", "/var/tmp")), "memory-bench");
-        engine = new Engine(Home.at(folder.resolve("home"), null), QemuTools.locate(qemu));
+    private MemoryBench(BenchEngine bench) {
+        this.bench = bench;
+        this.engine = bench.engine;
     }
 
     public static void main(String[] arguments) throws IOException, InterruptedException {
@@ -48,8 +40,8 @@ public final class MemoryBench implements AutoCloseable {
         String backends = arguments.length > 1 ? arguments[1] : "anonymous,shared";
         Path qemu = arguments.length > 2 ? Path.of(arguments[2]) : null;
         for (String backend : backends.split(",", -1)) {
-            try (var bench = new MemoryBench(qemu)) {
-                System.out.println(Json.write(bench.measure(memory, backend)));
+            try (var bench = new BenchEngine(qemu)) {
+                System.out.println(Json.write(new MemoryBench(bench).measure(memory, backend)));
             }
         }
     }
@@ -58,7 +50,7 @@ public final class MemoryBench implements AutoCloseable {
         engine.create(GuestVm.request(GuestImage.locate(), VM, memory).withMemoryBackend(backend));
         engine.start(VM, false);
         Rate rate;
-        try (GuestProbe probe = GuestVm.connect(engine.home(), VM, LONG)) {
+        try (GuestProbe probe = bench.probe()) {
             probe.ping("booted", LONG);
             probe.fill("pattern", 42, 512, 25, LONG);
             probe.read(LONG);
@@ -67,13 +59,13 @@ public final class MemoryBench implements AutoCloseable {
         }
         SuspendResult checkpoint = engine.checkpoint(VM, OperationListener.NONE, new Cancellation());
         engine.images().remove(checkpoint.image());
-        resetPeakHeap();
+        BenchEngine.resetPeakHeap();
         SuspendResult suspend = engine.suspend(VM, OperationListener.NONE, new Cancellation());
-        long heapBytes = peakHeapBytes();
+        long heapBytes = BenchEngine.peakHeapBytes();
         var unthrottled = new ResumeOptions(
                 false, false, false, ResumeOptions.DEFAULT.restore().unthrottled());
         ResumeResult resume = engine.resume(VM, unthrottled, OperationListener.NONE);
-        try (GuestProbe probe = GuestVm.connect(engine.home(), VM, LONG)) {
+        try (GuestProbe probe = bench.probe()) {
             Rate rateAfter = rate(probe);
             probe.verify("pattern", LONG);
             return report(backend, rate, rateAfter, checkpoint, suspend, heapBytes, resume);
@@ -134,36 +126,5 @@ public final class MemoryBench implements AutoCloseable {
         report.put("suspendHeapBytesPeak", heapBytes);
         report.put("placedBytesPerSecond", pages * 4096 * 1000 / placingMillis);
         return report;
-    }
-
-    private static void resetPeakHeap() {
-        ManagementFactory.getMemoryPoolMXBeans().forEach(MemoryPoolMXBean::resetPeakUsage);
-    }
-
-    /// {@return the sum of the peaks of all pools, which is at least the peak of the heap}
-    private static long peakHeapBytes() {
-        return ManagementFactory.getMemoryPoolMXBeans().stream()
-                .filter(pool -> pool.getType() == MemoryType.HEAP)
-                .mapToLong(pool -> pool.getPeakUsage().getUsed())
-                .sum();
-    }
-
-    @Override
-    public void close() throws IOException {
-        try {
-            engine.stop(VM, true, LONG, OperationListener.NONE);
-            engine.remove(VM, true);
-        } finally {
-            delete(engine.home().runtime());
-            delete(folder);
-        }
-    }
-
-    private static void delete(Path tree) throws IOException {
-        try (Stream<Path> files = Files.walk(tree)) {
-            for (Path file : (Iterable<Path>) files.sorted(Comparator.reverseOrder())::iterator) {
-                Files.delete(file);
-            }
-        }
     }
 }
