@@ -8,10 +8,21 @@ import java.util.List;
 /// A disk as it was at the moment of a checkpoint.
 ///
 /// @param layers the identity of each layer, bottom first
+/// @param digests what tells the content of each layer from another; empty where that is not known
 @Json
-public record FrozenDisk(List<LayerIdentity> layers) {
+public record FrozenDisk(List<LayerIdentity> layers, List<String> digests) {
     public FrozenDisk {
         layers = List.copyOf(layers);
+        digests = List.copyOf(digests);
+    }
+
+    /// {@return the digest of a layer, empty if it is not known}
+    public String digest(int layer) {
+        return layer < digests.size() ? digests.get(layer) : "";
+    }
+
+    public FrozenDisk withDigests(List<String> known) {
+        return new FrozenDisk(layers, known);
     }
 
     /// Takes the identities that the layers have now; nobody may be writing them.
@@ -20,7 +31,7 @@ public record FrozenDisk(List<LayerIdentity> layers) {
         for (Layer layer : chain.layers()) {
             identities.add(LayerIdentity.of(layer));
         }
-        return new FrozenDisk(identities);
+        return new FrozenDisk(identities, List.of());
     }
 
     public BackingChain chain() {

@@ -22,6 +22,12 @@ public final class ErrorText {
         return text.strip().replaceAll("\\s*\\R\\s*", " ");
     }
 
+    /// As [#of], for a line that names the resource itself.
+    static String of(IOException e, String resource) {
+        String text = of(e);
+        return text.startsWith(resource + ": ") ? text.substring(resource.length() + 2) : text;
+    }
+
     private static String reason(FileSystemException e) {
         if (e.getReason() != null) {
             return e.getReason();

@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.disk.DiskException;
 import dev.dormouse.disk.FrozenDisk;
+import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.storage.OfdLock;
 import java.io.IOException;
@@ -18,12 +19,26 @@ final class FrozenLayers implements AutoCloseable {
     /// Locks the layers, then finds out whether they are still the same: in this order, so that nobody can
     /// change them in between.
     static FrozenLayers freeze(ImageMetadata metadata) throws IOException {
+        return freeze(metadata, (_, _) -> false);
+    }
+
+    /// Reads a layer that is another file than the frozen one, or was touched, and finds out whether it still
+    /// says the same.
+    @FunctionalInterface
+    interface ContentCheck {
+        boolean isSame(Layer layer, String digest) throws IOException;
+    }
+
+    /// As [#freeze(ImageMetadata)], but a layer that was copied, moved or restored from a backup is taken if its
+    /// content is the frozen one.
+    static FrozenLayers freeze(ImageMetadata metadata, ContentCheck content) throws IOException {
         var frozen = new FrozenLayers();
         boolean complete = false;
         try {
             for (FrozenDisk disk : metadata.disks()) {
-                for (LayerIdentity layer : disk.layers()) {
-                    frozen.freeze(layer);
+                for (int i = 0; i < disk.layers().size(); i++) {
+                    // The digest of an upper layer does not tell zeros that hide a lower one from nothing.
+                    frozen.freeze(disk.layers().get(i), i == 0 ? disk.digest(i) : "", content);
                 }
             }
             complete = true;
@@ -35,13 +50,19 @@ final class FrozenLayers implements AutoCloseable {
         }
     }
 
-    private void freeze(LayerIdentity layer) throws IOException {
+    private void freeze(LayerIdentity layer, String digest, ContentCheck content) throws IOException {
         LayerIdentity.of(layer.layer()); // Says that it is missing in our words.
         Path file = Path.of(layer.layer().path());
         locks.add(OfdLock.tryFreeze(file)
                 .orElseThrow(() -> new DiskException(
                         file + ": disk layer is open for writing by another program, end that first")));
-        layer.check();
+        try {
+            layer.check();
+        } catch (DiskException e) {
+            if (digest.isEmpty() || !content.isSame(layer.layer(), digest)) {
+                throw e;
+            }
+        }
     }
 
     /// Releases the locks; doing it again does no harm.

@@ -3,6 +3,7 @@ package dev.dormouse.engine;
 import dev.dormouse.base.Json;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.DiskView;
+import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.LayerIdentity;
@@ -179,6 +180,42 @@ final class LayerIndexes {
                 // Then it is made anew when it is needed.
             }
         }
+    }
+
+    /// {@return the disk, frozen now, with what its indexes know of the content of its layers}
+    static FrozenDisk withDigests(Home home, QemuTools tools, FrozenDisk disk) {
+        var digests = new ArrayList<String>();
+        for (LayerIdentity layer : disk.layers()) {
+            String digest = "";
+            try {
+                Optional<BlockIndex> index = store(home, tools).find(layer.layer());
+                if (index.isPresent()) {
+                    try (BlockIndex opened = index.get()) {
+                        digest = opened.digest().toString();
+                    }
+                }
+            } catch (IOException _) {
+                // A layer of which that is not known has to stay the very same file.
+            }
+            digests.add(digest);
+        }
+        return disk.withDigests(digests);
+    }
+
+    /// {@return a check that reads a whole layer where its file is not the one that was frozen}
+    static FrozenLayers.ContentCheck contentCheck(Home home, QemuTools tools, OperationListener listener) {
+        return (layer, digest) -> {
+            listener.step("comparing the content of " + layer.path() + ", which was touched since");
+            try (BlockIndex index =
+                    store(home, tools).open(layer, IndexListener.NONE).index()) {
+                return index.digest().toString().equals(digest);
+            }
+        };
+    }
+
+    /// Forgets what the last QEMU of the VM was asked to record.
+    static void forget(Vm vm) throws IOException {
+        Files.deleteIfExists(file(vm));
     }
 
     /// Keeps what is recorded for a later suspend of the same QEMU.

@@ -56,7 +56,8 @@ final class Recovery {
         var status = new RestoreStatus(vm.sockets(), listener);
         Exception failure = null;
         try (ImageReader image = ImageReader.open(file);
-                FrozenLayers frozen = FrozenLayers.freeze(Images.metadata(image, file))) {
+                FrozenLayers frozen = FrozenLayers.freeze(
+                        Images.metadata(image, file), LayerIndexes.contentCheck(home, tools, listener))) {
             vm.save(restore.withServer(Processes.self()));
             if (!RestoreRecovery.isNeeded(qemu.pid())) {
                 return complete(qemu, image, restore, record, frozen);
@@ -83,9 +84,8 @@ final class Recovery {
             var migrations = new Migrations(qmp);
             MigrationStatus status = migrations.status();
             if (!status.isCompleted()) {
-                throw new VmException(
-                        "vm %s: its QEMU waits for no pages, but its migration is '%s' and not completed; 'dormouse stop --force %s' ends it"
-                                .formatted(vm.name(), status.name(), vm.name()));
+                throw new VmException("vm %s: its QEMU waits for no pages, but its migration is '%s' and not completed"
+                        .formatted(vm.name(), status.name()));
             }
             migrations.awaitIncomingClean(CLEAN_TIMEOUT);
             listener.running();

@@ -71,7 +71,7 @@ final class Resume {
             ImageMetadata metadata = Images.metadata(image, home.image(id));
             checkConfiguration(metadata);
             checkPermission();
-            frozen = FrozenLayers.freeze(metadata);
+            frozen = FrozenLayers.freeze(metadata, LayerIndexes.contentCheck(home, tools, listener));
             return restore(id, image, record, status);
         } catch (IOException | RuntimeException e) {
             failure = e;

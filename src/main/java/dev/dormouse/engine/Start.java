@@ -29,7 +29,8 @@ final class Start {
         try {
             boot(record);
         } catch (IOException e) {
-            throw new VmException("vm %s: start failed: %s".formatted(vm.name(), ErrorText.of(e)), e);
+            throw new VmException(
+                    "vm %s: start failed: %s".formatted(vm.name(), ErrorText.of(e, "vm " + vm.name())), e);
         }
     }
 

@@ -40,6 +40,7 @@ final class Stop {
             if (qemu.isPresent()) {
                 end(qemu.get(), force, timeout);
                 vm.enter(VmState.STOPPED, record.withQemu(null));
+                LayerIndexes.forget(vm);
             } else if (!givenUp) {
                 throw new VmException("vm %s: not running, there is nothing to stop".formatted(vm.name()));
             }
@@ -88,7 +89,7 @@ final class Stop {
             if (!force) {
                 throw new VmException(
                         "vm %s: its restore was cut off and cannot be carried on: %s; 'dormouse stop --force %s' gives it up"
-                                .formatted(vm.name(), e.getMessage(), vm.name()),
+                                .formatted(vm.name(), ErrorText.of(e, "vm " + vm.name()), vm.name()),
                         e);
             }
             listener.step("giving the restore up: " + e.getMessage());

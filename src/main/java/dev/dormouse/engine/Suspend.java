@@ -152,6 +152,14 @@ final class Suspend {
                 snapshotDisks(qmp, before, during);
             }
             indexes.confirm(before.chains());
+            if (!options.selfContained()) {
+                disks = disks.stream()
+                        .map(disk -> LayerIndexes.withDigests(home, tools, disk))
+                        .toList();
+            }
+            if (kind == VmState.CHECKPOINTING) {
+                indexes.save(); // For the next suspend of this QEMU.
+            }
             writer.setMetadata(Json.write(
                     new ImageMetadata(id, vm.name(), Vm.now(), version.numbers(), config, disks, captureMillis)));
             cancellation.check("vm " + vm.name());
@@ -262,6 +270,7 @@ final class Suspend {
             qemu.terminate(EXIT_TIMEOUT);
         }
         vm.save(suspended.withQemu(null));
+        LayerIndexes.forget(vm);
     }
 
     /// The image did not come to be: the VM runs on. It does so before that is recorded, because the

@@ -106,7 +106,15 @@ class CaptureTest {
 
         assertThat(EngineFixture.fileNames(fixture.home.sockets("vm1"))).isEmpty();
         assertThat(EngineFixture.fileNames(fixture.home.vm("vm1")))
-                .containsExactly("disks", "lock", "qemu.log", "serial.log", "state.json", "vm.json");
+                .containsExactly(
+                        "disks",
+                        "last-restore.json",
+                        "lock",
+                        "qemu.log",
+                        "serial.log",
+                        "state.json",
+                        "vm.json",
+                        "working-set");
         assertThat(fixture.diskFiles("vm1")).isEmpty();
     }
 

@@ -70,7 +70,7 @@ final class EngineFixture implements AutoCloseable {
         try (var disk = new RandomAccessFile(file.toFile(), "rw")) {
             disk.setLength(SMALL_DISK_BYTES);
         }
-        Command.run(List.of("mke2fs", "-q", "-F", "-t", "ext4", file.toString()), LONG);
+        Command.run(List.of("mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", file.toString()), LONG);
         return file;
     }
 

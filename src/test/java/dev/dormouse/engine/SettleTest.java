@@ -229,9 +229,8 @@ class SettleTest {
         QemuProcess qemu = fixture.process("vm1");
 
         assertThatThrownBy(() -> fixture.engine.stop("vm1", false, LONG, OperationListener.NONE))
-                .hasMessageMatching("vm vm1: its restore was cut off and cannot be carried on: process \\d+: the areas"
-                        + " registered with userfaultfd are not its RAM blocks;"
-                        + " 'dormouse stop --force vm1' gives it up");
+                .hasMessage("vm vm1: its restore was cut off and cannot be carried on: its QEMU waits for no pages, but"
+                        + " its migration is 'none' and not completed; 'dormouse stop --force vm1' gives it up");
         VmStatus status = fixture.engine.stop("vm1", true, LONG, OperationListener.NONE);
 
         assertThat(status.state()).isEqualTo("suspended");

@@ -172,8 +172,9 @@ class SharedMemoryTest {
             fixture.engine.create(VmRequest.named("vm1").withMemory("16T").withMemoryBackend("shared"));
 
             assertThatThrownBy(() -> fixture.engine.start("vm1", false))
-                    .hasMessageMatching("vm vm1: /dev/shm has \\S+ [KMGT]iB free, the VM's shared memory needs "
-                            + "16.0 TiB; enlarge it, as in 'mount -o remount,size=\\d+M /dev/shm'");
+                    .hasMessageMatching(
+                            "vm vm1: start failed: /dev/shm has \\S+ [KMGT]iB free, the VM's shared memory needs "
+                                    + "16.0 TiB; enlarge it, as in 'mount -o remount,size=\\d+M /dev/shm'");
 
             assertThat(fixture.state("vm1")).isEqualTo("stopped");
         }

@@ -1,0 +1,203 @@
+package dev.dormouse.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.dormouse.bench.GuestProbe;
+import dev.dormouse.bench.GuestVm;
+import dev.dormouse.disk.DiskException;
+import dev.dormouse.engine.VmRequest.DiskRequest;
+import dev.dormouse.image.ImageInspection;
+import dev.dormouse.image.VerifyReport;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// Pages that the VM's disk holds are left out of its image, and come back from the disk: with a real guest
+/// that has files in its page cache and verifies every byte.
+@Tag("qemu")
+@Timeout(300)
+class OnDiskPagesTest {
+    private static final Duration LONG = EngineFixture.LONG;
+    private static final int FILE_KIB = 32 << 10;
+    private static final long FILE_PAGES = FILE_KIB / 4;
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest(name = "{0} disk, {1} memory, QEMU {2}")
+    @CsvSource({
+        "raw, anonymous, 7.2",
+        "qcow2, shared, 7.2",
+        "raw, shared, 10.0",
+        "qcow2, anonymous, 10.0",
+    })
+    void thePageCacheComesBackFromTheDisk(String disk, String memory, String version) throws Exception {
+        try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
+            fixture.boot(request(fixture, disk).withMemoryBackend(memory));
+            writeAndRead(fixture, "one", 1);
+
+            SuspendResult first = fixture.suspend("vm1");
+            assertThat(onDisk(fixture, first)).isGreaterThan(FILE_PAGES * 95 / 100);
+            assertThat(verifyDeep(fixture, first).isSound()).isTrue();
+            fixture.resume("vm1");
+            check(fixture, "one", 1);
+
+            writeAndRead(fixture, "one", 2); // In place, so that the index of the first suspend is stale.
+            SuspendResult second = fixture.suspend("vm1");
+            assertThat(onDisk(fixture, second)).isGreaterThan(FILE_PAGES * 95 / 100);
+            fixture.resume("vm1");
+            check(fixture, "one", 2);
+        }
+    }
+
+    @Test
+    void aCheckpointLeavesThemOutWhileTheGuestWrites() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            fixture.boot(fixture.request("vm1").withMemoryBackend("shared"));
+            writeAndRead(fixture, "one", 1);
+
+            SuspendResult kept = fixture.checkpoint("vm1");
+            writeAndRead(fixture, "one", 2);
+            assertThat(onDisk(fixture, kept)).isGreaterThan(FILE_PAGES * 9 / 10);
+            assertThat(verifyDeep(fixture, kept).isSound()).isTrue();
+            fixture.engine.stop("vm1", true, LONG, OperationListener.NONE);
+
+            fixture.engine.restoreAs(kept.image(), "vm2");
+            fixture.resume("vm2");
+            try (GuestProbe probe = fixture.probe("vm2")) {
+                probe.check("one", 1, FILE_KIB, LONG);
+            }
+        }
+    }
+
+    @Test
+    void pagesOfSeveralDisksAreToldApart() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            Path first = fixture.smallDisk("vm1");
+            Path second = fixture.asQcow2(fixture.smallDisk("data"));
+            fixture.boot(GuestVm.request(fixture.guest, "vm1", "384M")
+                    .withDisks(List.of(
+                            new DiskRequest(first.toString(), null, null),
+                            new DiskRequest(second.toString(), null, null))));
+            writeAndRead(fixture, "one", 1);
+
+            SuspendResult suspended = fixture.suspend("vm1");
+            assertThat(onDisk(fixture, suspended)).isGreaterThan(FILE_PAGES * 95 / 100);
+            fixture.resume("vm1");
+
+            check(fixture, "one", 1);
+        }
+    }
+
+    @Test
+    void aSelfContainedImageRefersToNoDisk() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            fixture.boot(fixture.request("vm1"));
+            writeAndRead(fixture, "one", 1);
+
+            SuspendResult suspended =
+                    fixture.engine.suspend("vm1", new SuspendOptions(true), OperationListener.NONE, new Cancellation());
+
+            assertThat(onDisk(fixture, suspended)).isZero();
+            fixture.resume("vm1");
+            check(fixture, "one", 1);
+        }
+    }
+
+    @Test
+    void exportsWithThePagesOfTheDisk() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            fixture.boot(fixture.request("vm1"));
+            writeAndRead(fixture, "one", 1);
+            SuspendResult contained = fixture.engine.checkpoint(
+                    "vm1", new SuspendOptions(true), OperationListener.NONE, new Cancellation());
+            // The guest stands still from here on, so both hold the same memory but for what it just did.
+            SuspendResult suspended = fixture.suspend("vm1");
+            Path memory = folder.resolve("memory.raw");
+
+            fixture.engine.exportRaw(
+                    fixture.home.image(suspended.image()), null, memory, OperationListener.NONE, new Cancellation());
+
+            assertThat(onDisk(fixture, suspended)).isGreaterThan(FILE_PAGES * 95 / 100);
+            assertThat(Files.size(memory)).isEqualTo(384L << 20);
+            assertThat(contained.imageBytes()).isGreaterThan(suspended.imageBytes() + (FILE_KIB << 9));
+        }
+    }
+
+    /// A copy of the disk, as from a backup, has other times and another inode; what it says decides.
+    @Test
+    void aCopyOfTheDiskIsTakenAndAChangedOneRefused() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            fixture.boot(fixture.request("vm1"));
+            writeAndRead(fixture, "one", 1);
+            fixture.suspend("vm1");
+            Path disk = folder.resolve("vm1.raw");
+            Path copy = folder.resolve("copy.raw");
+            Files.copy(disk, copy);
+            flipByte(copy, 40 << 20);
+            Path original = Files.move(disk, folder.resolve("original.raw"));
+            Files.move(copy, disk);
+
+            assertThatThrownBy(() -> fixture.resume("vm1"))
+                    .isInstanceOf(DiskException.class)
+                    .hasMessageContaining("disk layer changed since the checkpoint");
+            Files.copy(original, disk, StandardCopyOption.REPLACE_EXISTING);
+            fixture.resume("vm1");
+
+            check(fixture, "one", 1);
+        }
+    }
+
+    private static void flipByte(Path file, long position) throws Exception {
+        try (var disk = new RandomAccessFile(file.toFile(), "rw")) {
+            disk.seek(position);
+            int before = disk.read();
+            disk.seek(position);
+            disk.write(before ^ 1);
+        }
+    }
+
+    private static VmRequest request(EngineFixture fixture, String disk) throws Exception {
+        if (disk.equals("raw")) {
+            return fixture.request("vm1");
+        }
+        Path file = fixture.asQcow2(fixture.smallDisk("vm1"));
+        return fixture.request("vm1").withDisks(List.of(new DiskRequest(file.toString(), null, null)));
+    }
+
+    /// Afterwards the file is on the disk and in the page cache.
+    private static void writeAndRead(EngineFixture fixture, String file, long seed) throws Exception {
+        try (GuestProbe probe = fixture.probe("vm1")) {
+            probe.write(file, seed, FILE_KIB, LONG);
+            probe.sync(LONG);
+            probe.check(file, seed, FILE_KIB, LONG);
+        }
+    }
+
+    private static void check(EngineFixture fixture, String file, long seed) throws Exception {
+        try (GuestProbe probe = fixture.probe("vm1")) {
+            probe.check(file, seed, FILE_KIB, LONG);
+        }
+    }
+
+    private static long onDisk(EngineFixture fixture, SuspendResult result) throws Exception {
+        ImageInspection inspection = fixture.engine.images().inspect(fixture.home.image(result.image()));
+        return inspection.pages().onDisk();
+    }
+
+    private static VerifyReport verifyDeep(EngineFixture fixture, SuspendResult result) throws Exception {
+        return fixture.engine
+                .images()
+                .verifyDeep(fixture.home.image(result.image()), fixture.engine.diskOpener(), (_, _) -> {});
+    }
+}
