@@ -49,6 +49,7 @@ final class Resume {
     private final long startNanos = System.nanoTime();
     private final AtomicLong runningNanos = new AtomicLong();
     private @Nullable FrozenLayers frozen;
+    private @Nullable LazyRestore restored;
 
     Resume(Home home, QemuTools tools, Vm vm, ResumeOptions options, OperationListener listener) throws IOException {
         this.home = home;
@@ -239,6 +240,10 @@ final class Resume {
         long completeMillis = Suspend.millisSince(startNanos);
         new Completion(home, tools, vm).complete(qmp, restore, record, Objects.requireNonNull(frozen));
         new LastRestore(vm).write(report);
+        if (restored != null) {
+            listener.step("making huge pages");
+            restored.collapse();
+        }
         long skipped = frameCount(image) - report.nonZeroPages() - report.demandedZeroPages();
         return new ResumeResult(
                 readyMillis,
@@ -277,6 +282,7 @@ final class Resume {
             status.drain(); // What is recorded next must not be overtaken.
         }
         new WorkingSetFile(vm).write(lazy.workingSet());
+        restored = lazy;
         return lazy.report();
     }
 

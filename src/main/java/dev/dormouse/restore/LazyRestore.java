@@ -30,6 +30,7 @@ public final class LazyRestore {
     private final PreparedImage image;
     private final RamLayout layout;
     private final FrameSet sentAhead;
+    private final HugePages hugePages = new HugePages();
     private final MigrationStreamWriter out;
     private final DemandQueue demands = new DemandQueue();
     private final ReturnPath returnPath;
@@ -129,6 +130,13 @@ public final class LazyRestore {
         }
     }
 
+    /// Gives the guest its huge pages back; after QEMU has ended the migration, and while it runs.
+    ///
+    /// @return the huge pages that were made
+    public int collapse() throws IOException {
+        return hugePages.collapse(qemuPid, image.source(), listener);
+    }
+
     /// Has this set placed ahead of the background; before [#run].
     public void expect(WorkingSet set) {
         expected = set;
@@ -169,9 +177,21 @@ public final class LazyRestore {
         }
         try (direct) {
             ways = direct.ways();
+            noteRegions(direct);
             record.write(ways);
             listener.placement(ways, "");
             serve(direct);
+        }
+    }
+
+    private void noteRegions(DirectPlacer direct) {
+        for (int i = 0; i < layout.blocks().size(); i++) {
+            if (direct.isDirect(i) && !direct.isShared(i)) {
+                hugePages.add(
+                        direct.address(i),
+                        layout.firstFrame(i),
+                        layout.blocks().get(i).frameCount());
+            }
         }
     }
 

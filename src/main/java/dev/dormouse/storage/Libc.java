@@ -31,6 +31,8 @@ public final class Libc {
     static final int ENXIO = 6;
     private static final long SYS_PIDFD_OPEN = 434;
     private static final long SYS_PIDFD_GETFD = 438;
+    private static final long SYS_PROCESS_MADVISE = 440;
+    private static final long MADV_COLLAPSE = 25;
     public static final int EAGAIN = 11;
     public static final int EEXIST = 17;
     public static final int ENOMEM = 12;
@@ -59,7 +61,7 @@ public final class Libc {
             "ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
     private static final MethodHandle SYSCALL = bind(
             "syscall",
-            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
             Linker.Option.firstVariadicArg(1));
     private static final MethodHandle STRERROR = LINKER.downcallHandle(
             LINKER.defaultLookup().findOrThrow("strerror"), FunctionDescriptor.of(unboundedString(), JAVA_INT));
@@ -126,10 +128,27 @@ public final class Libc {
         return systemCall(SYS_PIDFD_GETFD, pidfd, descriptor, 0);
     }
 
+    /// Has the kernel put memory of another process into huge pages, while that process runs.
+    ///
+    /// @param address a multiple of the size of a huge page, as is the length
+    /// @return the bytes that were looked at
+    public static int collapse(int pidfd, long address, long lengthBytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment range = arena.allocate(2 * JAVA_LONG.byteSize(), JAVA_LONG.byteAlignment()); // struct iovec
+            range.setAtIndex(JAVA_LONG, 0, address);
+            range.setAtIndex(JAVA_LONG, 1, lengthBytes);
+            return systemCall(SYS_PROCESS_MADVISE, pidfd, range.address(), 1, MADV_COLLAPSE, 0);
+        }
+    }
+
     private static int systemCall(long number, long first, long second, long third) {
+        return systemCall(number, first, second, third, 0, 0);
+    }
+
+    private static int systemCall(long number, long first, long second, long third, long fourth, long fifth) {
         try {
             MemorySegment captured = CAPTURED.get();
-            long result = (long) SYSCALL.invokeExact(captured, number, first, second, third);
+            long result = (long) SYSCALL.invokeExact(captured, number, first, second, third, fourth, fifth);
             return result >= 0 ? (int) result : -errno(captured);
         } catch (Throwable e) {
             throw unexpected(e);

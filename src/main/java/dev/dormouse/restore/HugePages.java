@@ -1,0 +1,62 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.base.RamBlock;
+import dev.dormouse.storage.Libc;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Gives a guest whose pages were placed one by one the huge pages back that it had when it booted: without
+/// them its work rate stays at two thirds to nine tenths of what it was
+/// (`docs/adr/0011-huge-pages-after-a-restore.md`). By `process_madvise` with `MADV_COLLAPSE`, while it runs.
+///
+/// Of private memory only, and only where most of a huge page holds data: the kernel fills the rest with
+/// zeros, which takes memory of the host. A host that does not let us do it is left alone.
+final class HugePages {
+    private static final long HUGE_BYTES = 2 << 20;
+    private static final int FRAMES = (int) (HUGE_BYTES / RamBlock.TARGET_PAGE_BYTES);
+    private static final int NON_ZERO_FRAMES_MIN = FRAMES / 2;
+    private final List<Region> regions = new ArrayList<>();
+
+    /// A RAM block in QEMU's address space.
+    private record Region(long address, long firstFrame, long frameCount) {}
+
+    void add(long address, long firstFrame, long frameCount) {
+        regions.add(new Region(address, firstFrame, frameCount));
+    }
+
+    /// Goes through all regions, for half a second or so for each GiB of data.
+    ///
+    /// @param listener asked whether somebody waits for the end
+    /// @return the huge pages that were made
+    int collapse(long pid, PageSource source, RestoreListener listener) throws IOException {
+        int pidfd = Libc.pidfdOpen(pid);
+        if (pidfd < 0) {
+            return 0;
+        }
+        int made = 0;
+        try {
+            for (Region region : regions) {
+                long at = Math.ceilDiv(region.address(), HUGE_BYTES) * HUGE_BYTES;
+                long end = region.address() + region.frameCount() * RamBlock.TARGET_PAGE_BYTES;
+                for (; at + HUGE_BYTES <= end && !listener.hurry(); at += HUGE_BYTES) {
+                    long frame = region.firstFrame() + (at - region.address()) / RamBlock.TARGET_PAGE_BYTES;
+                    if (isMostlyData(source, frame) && Libc.collapse(pidfd, at, HUGE_BYTES) >= 0) {
+                        made++;
+                    }
+                }
+            }
+        } finally {
+            Libc.close(pidfd);
+        }
+        return made;
+    }
+
+    private static boolean isMostlyData(PageSource source, long firstFrame) throws IOException {
+        int data = 0;
+        for (long frame = firstFrame; frame < firstFrame + FRAMES; frame++) {
+            data += source.isZero(frame) ? 0 : 1;
+        }
+        return data >= NON_ZERO_FRAMES_MIN;
+    }
+}
