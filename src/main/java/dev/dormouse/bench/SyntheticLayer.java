@@ -108,6 +108,11 @@ final class SyntheticLayer {
         }
     }
 
+    /// {@return whether the block has data}
+    boolean holds(long block) {
+        return pieces.get(Math.toIntExact(block / PIECE_BLOCKS));
+    }
+
     /// {@return whether the block was rewritten}
     boolean isChanged(long block) {
         return changed.get(Math.toIntExact(block));
