@@ -3,6 +3,7 @@
 # Usage: bench.sh [ROUNDS] [ARGUMENTS OF 'dormouse demo'...]     3 rounds unless given
 #        bench.sh memory [ROUNDS] [MEMORY [BACK ENDS [QEMU]]]        compares the memory back ends, 3 rounds unless given
 #        bench.sh image [ROUNDS] [GUEST [MEMORY [BACK END [QEMU]]]]   sizes and times of images, 3 rounds unless given
+#        bench.sh refresh [ROUNDS] [GIB [ALLOCATED GIB [PERCENT]]]   the index of a VM's own layer, 1 round unless given
 # Every round's figures, the raw work rate included, are kept as one line of JSON.
 set -euo pipefail
 cd "${BASH_SOURCE[0]%/*}/.."
@@ -16,6 +17,13 @@ run() { # class [argument...]
 }
 
 kind="${1:-}"
+if [[ "$kind" == refresh ]]; then
+  scripts/setup.sh run
+  program_is_current || scripts/build.sh --quick
+  mkdir --parents target/bench
+  run RefreshBench "${@:2}" | tee "target/bench/refresh-$(date +%Y%m%d-%H%M%S).jsonl"
+  exit 0
+fi
 if [[ "$kind" == memory || "$kind" == image ]]; then
   shift
   rounds=3
@@ -28,6 +36,7 @@ if [[ "$kind" == memory || "$kind" == image ]]; then
   mkdir --parents target/bench
   samples="target/bench/$kind-$(date +%Y%m%d-%H%M%S).jsonl"
   if [[ "$kind" == image ]]; then
+    [[ "${1:-}" != debian ]] || scripts/setup.sh debian
     run ImageBench "$rounds" "$@" > "$samples"
     "$JAVA_HOME/bin/java" -Xshare:auto scripts/ImageSummary.java "$samples"
     exit 0

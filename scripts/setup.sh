@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what is missing of Debian's packages: with apt-get when root, else it prints the command
-# and exits with 1. Usage: scripts/setup.sh [run|guest|build|test|all]...   (default: all)
+# and exits with 1. Usage: scripts/setup.sh [run|guest|build|test|debian|all]...   (default: all)
 #   run    what running a VM needs        guest  what building the demo's guest needs
 #   build  what building Dormouse needs   test   what only its tests need
-#   all    these four
+#   debian what building the benchmarks' full Debian needs
+#   all    these but debian
 # Called before every command that needs it, so it asks no package database: only files and PATH.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -54,6 +55,12 @@ need_for_test() {
   need bsdutils have script
 }
 
+need_for_debian() {
+  need mmdebstrap have mmdebstrap
+  need debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
+  need e2fsprogs have mkfs.ext4
+}
+
 install_missing() {
   local log command
   command="apt-get install --yes --no-install-recommends ${missing[*]}"
@@ -76,9 +83,9 @@ install_missing() {
 
 for part in "${@:-all}"; do
   case "$part" in
-    run | guest | build | test) "need_for_$part" ;;
+    run | guest | build | test | debian) "need_for_$part" ;;
     all) need_for_run && need_for_guest && need_for_build && need_for_test ;;
-    *) fail "setup: '$part' is not one of run, guest, build, test, all" ;;
+    *) fail "setup: '$part' is not one of run, guest, build, test, debian, all" ;;
   esac
 done
 [[ "${#missing[@]}" -eq 0 ]] || install_missing

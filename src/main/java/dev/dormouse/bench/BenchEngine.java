@@ -5,6 +5,7 @@ import dev.dormouse.engine.Home;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.QemuTools;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryPoolMXBean;
 import java.lang.management.MemoryType;
@@ -57,6 +58,15 @@ final class BenchEngine implements AutoCloseable {
         } finally {
             delete(engine.home().runtime());
             delete(folder);
+        }
+    }
+
+    /// Deletes a folder with all that is in it; an error is only reported, so that it does not hide an earlier one.
+    static void deleteQuietly(Path tree) {
+        try {
+            delete(tree);
+        } catch (IOException | UncheckedIOException e) {
+            System.err.printf("dormouse: %s: not removed whole, remove it by hand: %s%n", tree, e);
         }
     }
 

@@ -15,14 +15,14 @@ import java.util.concurrent.TimeUnit;
 ///
 /// @param append the kernel command line that the guest is made for
 public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
-    private static final int BUILD_SECONDS_MAX = 600;
+    private static final int BUILD_SECONDS_MAX = 1800;
     private static final long MANIFEST_BYTES_MAX = 64 * 1024;
 
     /// The guest of this source tree, built first if it has not been: the directory named by the system property
     /// `dormouse.guest`, else what `guest/build.sh` under `dormouse.root` (or the working directory) prints.
     public static GuestImage locate() throws IOException, InterruptedException {
         String built = System.getProperty("dormouse.guest");
-        return open(built != null && !built.isEmpty() ? Path.of(built) : build(List.of()));
+        return open(built != null && !built.isEmpty() ? Path.of(built) : build("guest/build.sh", List.of()));
     }
 
     /// The guest with other files on its disk, built first if it has not been.
@@ -30,7 +30,13 @@ public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
     /// @param binaryMebibytes random bytes, beside the 160 MiB of the work loop
     /// @param textMebibytes text, which compresses well
     public static GuestImage locate(int binaryMebibytes, int textMebibytes) throws IOException, InterruptedException {
-        return open(build(List.of(Integer.toString(binaryMebibytes), Integer.toString(textMebibytes))));
+        return open(
+                build("guest/build.sh", List.of(Integer.toString(binaryMebibytes), Integer.toString(textMebibytes))));
+    }
+
+    /// A full Debian that compiles something at each boot, built first if it has not been. There is no probe in it.
+    static GuestImage locateDebian() throws IOException, InterruptedException {
+        return open(build("guest/debian.sh", List.of()));
     }
 
     /// @throws ProbeException if the directory does not hold a whole guest
@@ -70,9 +76,9 @@ public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
         }
     }
 
-    private static Path build(List<String> arguments) throws IOException, InterruptedException {
+    private static Path build(String name, List<String> arguments) throws IOException, InterruptedException {
         Path root = Path.of(System.getProperty("dormouse.root", ""));
-        Path script = root.resolve("guest/build.sh").toAbsolutePath();
+        Path script = root.resolve(name).toAbsolutePath();
         Path output = Files.createTempFile("dormouse-guest", ".out");
         try {
             var argv = new ArrayList<>(List.of("bash", script.toString()));

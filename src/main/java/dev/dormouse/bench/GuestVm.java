@@ -21,11 +21,15 @@ public final class GuestVm {
 
     /// {@return a request for a VM with the guest's disk as golden base, else all defaults}
     public static VmRequest request(GuestImage guest, String name, String memory) {
+        return requestWithoutProbe(guest, name, memory).withExtraArguments(PROBE_PORTS);
+    }
+
+    /// {@return the same for a guest in which there is no probe}
+    static VmRequest requestWithoutProbe(GuestImage guest, String name, String memory) {
         return VmRequest.named(name)
                 .withMemory(memory)
                 .withKernel(guest.kernel().toString(), guest.initrd().toString(), guest.append())
-                .withDisks(List.of(new DiskRequest(null, guest.disk().toString(), null)))
-                .withExtraArguments(PROBE_PORTS);
+                .withDisks(List.of(new DiskRequest(null, guest.disk().toString(), null)));
     }
 
     /// Connects to the probe of a VM as soon as its QEMU listens.

@@ -1,6 +1,5 @@
 package dev.dormouse.bench;
 
-import static dev.dormouse.bench.BenchEngine.LONG;
 import static dev.dormouse.bench.BenchEngine.VM;
 
 import dev.dormouse.base.Command;
@@ -35,7 +34,8 @@ import java.util.Random;
 /// program of its own, `./dev bench image`; prints a line of JSON for each round.
 ///
 /// The guest's memory is two thirds page cache of incompressible files and one third pages of an anonymous
-/// pattern, a quarter of whose bytes do not compress (`cache`), or that of the demo (`demo`).
+/// pattern, a quarter of whose bytes do not compress (`cache`), or that of the demo (`demo`), or that of a full
+/// Debian that has compiled something (`debian`; nothing verifies the memory of this one).
 ///
 /// Arguments: rounds (3), guest (`cache`), memory (`4G`), back end (`shared`), path of QEMU; all optional. The
 /// first round warms the JVM up, as in a daemon, and says so.
@@ -74,19 +74,16 @@ public final class ImageBench {
 
     private void run(String guestName, String memory, String backend, boolean withRecall)
             throws IOException, InterruptedException {
-        boolean cache = guestName.equals("cache");
-        GuestImage guest = cache ? GuestImage.locate(523, 0) : GuestImage.locate();
+        BenchGuest guest = BenchGuest.named(guestName, bench);
         report.put("guest", guestName);
         report.put("memoryBackend", backend);
         report.put("qemuVersion", engine.tools().qemu().version().full());
-        engine.create(GuestVm.request(guest, VM, memory).withMemoryBackend(backend));
+        engine.create(guest.request(memory).withMemoryBackend(backend));
         index(guest.disk());
+        long start = System.nanoTime();
         engine.start(VM, false);
-        try (GuestProbe probe = bench.probe()) {
-            probe.ping("booted", LONG);
-            probe.read(LONG);
-            probe.fill("pattern", SEED, cache ? 341 : 512, 25, LONG);
-        }
+        guest.prepare();
+        report.put("guestReadyMillis", (System.nanoTime() - start) / 1e6);
         selfContained();
         checkpoint();
         suspend("suspend", withRecall);
@@ -94,10 +91,7 @@ public final class ImageBench {
         evict(guest.disk());
         suspend("suspendCold", false);
         resume();
-        try (GuestProbe probe = bench.probe()) {
-            probe.verify("pattern", LONG);
-            probe.read(LONG);
-        }
+        guest.verify();
         stock();
     }
 
