@@ -57,6 +57,12 @@ public record LayerIdentity(
         }
     }
 
+    /// {@return whether a file that fails [#check] may still say what the frozen one said: its length is the
+    /// same, and a digest by blocks of 4 KiB covers all of it}
+    public boolean mayHaveSameContent() throws IOException {
+        return of(layer).sizeBytes == sizeBytes && sizeBytes % DiskView.BLOCK_BYTES == 0;
+    }
+
     private DiskException changed(String how) {
         return new DiskException(
                 "%s: disk layer changed since the checkpoint, %s; move the file that it was back to its place"

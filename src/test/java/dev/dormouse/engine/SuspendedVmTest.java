@@ -105,25 +105,38 @@ class SuspendedVmTest {
     @Test
     void needsItsDiskUnwritten() throws IOException {
         FileTime modified = Files.getLastModifiedTime(layer);
+        flipByte(); // Times alone are not a change: the content is compared.
         Files.setLastModifiedTime(layer, FileTime.fromMillis(0));
         assertResumeRefused()
                 .hasMessageMatching(
                         layer + ": disk layer changed since the checkpoint, it was modified last at"
                                 + " 20[-0-9]+T[0-9:.]+Z and now at 1970-01-01T00:00:00Z; move the file that it was back to its place");
+        flipByte();
         Files.setLastModifiedTime(layer, modified);
     }
 
     @Test
-    void needsTheSameFileNotACopy() throws IOException {
+    void needsTheSameFileOrACopyOfItsContent() throws IOException {
         Path original = layer.resolveSibling("original");
         Files.move(layer, original);
         Files.copy(original, layer);
+        flipByte();
         Files.setLastModifiedTime(layer, Files.getLastModifiedTime(original));
         assertResumeRefused()
                 .hasMessageMatching(layer + ": disk layer changed since the checkpoint, its inode was \\d+"
                         + " and is \\d+, it is another file; move the file that it was back to its place");
         Files.delete(layer);
         Files.move(original, layer);
+    }
+
+    /// Changes the content of the layer, or changes it back.
+    private void flipByte() throws IOException {
+        try (var file = new RandomAccessFile(layer.toFile(), "rw")) {
+            file.seek(1024); // In the superblock, which every file system has.
+            int before = file.read();
+            file.seek(1024);
+            file.write(before ^ 1);
+        }
     }
 
     @Test
