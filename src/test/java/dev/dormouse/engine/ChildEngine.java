@@ -134,7 +134,7 @@ final class ChildEngine implements AutoCloseable {
     static ResumeOptions slow() {
         RestoreOptions preset = RestoreOptions.DEFAULT;
         var restore =
-                new RestoreOptions(1, 1, preset.quietNanos(), 1, 1 << 20, preset.neighbourPages(), preset.placement());
+                new RestoreOptions(1, 1, preset.quietNanos(), 1, 2 << 20, preset.neighbourPages(), preset.placement());
         return new ResumeOptions(false, false, false, restore);
     }
 }
