@@ -10,17 +10,13 @@ final class BackgroundWindow {
 
     BackgroundWindow(RestoreOptions options, long nowNanos) {
         this.options = options;
-        this.openNanos = nowNanos;
         onDemand(nowNanos);
     }
 
-    /// The guest waited for a page: collapse, and stay shut for a while, at least as long as the rate wants.
+    /// The guest waited for a page: collapse, and stay shut for a while.
     void onDemand(long nowNanos) {
         pages = options.windowPagesMin();
-        long quietEnd = nowNanos + options.quietNanos();
-        if (quietEnd - openNanos > 0) { // Not compared as they are: the clock may overflow.
-            openNanos = quietEnd;
-        }
+        openNanos = nowNanos + options.quietNanos();
     }
 
     /// {@return the pages that may be placed now, 0 if the window is shut}
