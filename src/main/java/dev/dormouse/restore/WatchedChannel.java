@@ -48,10 +48,12 @@ final class WatchedChannel implements WritableByteChannel {
             startNanos = System.nanoTime();
         }
         try {
-            return channel.write(source);
+            int written = channel.write(source);
+            throwIfGivenUp(); // A write that is cut off when the socket closes may return what went before.
+            return written;
         } catch (ClosedChannelException e) {
-            RestoreException reason = givenUp;
-            throw reason == null ? e : reason;
+            throwIfGivenUp();
+            throw e;
         } finally {
             synchronized (lock) {
                 writing = false;
@@ -60,6 +62,13 @@ final class WatchedChannel implements WritableByteChannel {
                     listener.unstalled();
                 }
             }
+        }
+    }
+
+    private void throwIfGivenUp() throws RestoreException {
+        RestoreException reason = givenUp;
+        if (reason != null) {
+            throw reason;
         }
     }
 
