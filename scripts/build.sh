@@ -32,17 +32,26 @@ modernize_libraries() {
   done
 }
 
-# The classes that starting loads, parsed and checked beforehand: halves the time of a start. The JVM
-# ignores the archive when a jar was replaced since.
-archive_classes() {
-  rm --force "$target/dormouse.jsa"
-  if "$JAVA_HOME/bin/java" "${DORMOUSE_JVM_FLAGS[@]}" \
+# Usage: archive_classes_of COMMAND [ARGUMENT...]: runs that command and archives the classes it loaded.
+archive_classes_of() {
+  timeout 60 "$JAVA_HOME/bin/java" "${DORMOUSE_JVM_FLAGS[@]}" \
     -XX:ArchiveClassesAtExit="$target/dormouse.jsa.new" \
-    -jar "$target/dormouse.jar" --help >"$target/archive.log" 2>&1 </dev/null; then
+    -jar "$target/dormouse.jar" "$@" >"$target/archive.log" 2>&1 </dev/null
+}
+
+# The classes that commands load, parsed and checked beforehand: halves the time of a start. They are those of
+# a tiny VM's life, or only those of --help where no VM can run here. The JVM ignores the archive when a jar
+# was replaced since.
+archive_classes() {
+  local rehearsal
+  rm --force "$target/dormouse.jsa"
+  rehearsal="$(mktemp --directory)"
+  if archive_classes_of rehearse --folder "$rehearsal" || archive_classes_of --help; then
     mv --force "$target/dormouse.jsa.new" "$target/dormouse.jsa"
   else
     note "$target/archive.log: no class archive, starts will be slower"
   fi
+  rm --recursive --force "$rehearsal"
 }
 
 # The lock is on the folder itself: it needs no file, and 'clean' does not remove it.

@@ -61,7 +61,8 @@ import picocli.CommandLine.Spec;
             DemoCommand.class,
             CompletionCommand.class,
             HelpCommand.class,
-            PageServerCommand.class
+            PageServerCommand.class,
+            RehearseCommand.class
         })
 public final class Main implements Runnable {
     private final Map<String, String> environment;
