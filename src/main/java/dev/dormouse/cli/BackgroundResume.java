@@ -3,6 +3,7 @@ package dev.dormouse.cli;
 import dev.dormouse.engine.Home;
 import java.io.File;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,24 +11,31 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /// Starts the background process that resumes a VM and serves its pages, and follows it until the guest
 /// runs, or to its end. The process has its own session: it lives on when this one ends, by Ctrl-C too.
 final class BackgroundResume {
     private static final int POLL_MILLIS = 4;
+    private static final int SESSION_MILLIS = 300;
     private final long startNanos = System.nanoTime();
     private final Main main;
     private final String name;
     private final ResumeFlags flags;
     private final ProgressBar bar;
+    private final PrintWriter err;
     private final Map<String, Object> facts = new LinkedHashMap<>();
+    private final Thread interrupted = new Thread(this::sayWhatGoesOn, "interrupted");
+    private volatile @Nullable Process server;
 
-    BackgroundResume(Main main, String name, ResumeFlags flags, ProgressBar bar) {
+    /// @param err told what goes on when this process is ended before the guest runs
+    BackgroundResume(Main main, String name, ResumeFlags flags, ProgressBar bar, PrintWriter err) {
         this.main = main;
         this.name = name;
         this.flags = flags;
         this.bar = bar;
+        this.err = err;
     }
 
     /// @param toTheEnd whether to wait until every page is placed and the disks are merged
@@ -40,12 +48,41 @@ final class BackgroundResume {
         facts.put("vm", name);
         try (EventTail tail = EventTail.create(events)) {
             Path log = home.vm(name).resolve("server.log");
-            Process server = start(events, log);
-            follow(server, tail, toTheEnd, log);
+            Runtime.getRuntime().addShutdownHook(interrupted);
+            Process started = start(events, log);
+            server = started;
+            follow(started, tail, toTheEnd, log);
         } finally {
+            forgetInterruption();
             Files.deleteIfExists(events);
         }
         return facts;
+    }
+
+    private void forgetInterruption() {
+        try {
+            Runtime.getRuntime().removeShutdownHook(interrupted);
+        } catch (IllegalStateException _) {
+            // This process is being ended, and the hook is at work.
+        }
+    }
+
+    /// After Ctrl-C the user must know whether the VM comes back all the same. A signal that arrives before the
+    /// background process has its own session ends that one, too.
+    private void sayWhatGoesOn() {
+        Process started = server;
+        boolean goesOn = false;
+        try {
+            goesOn = started != null && !started.waitFor(SESSION_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+        err.println(
+                goesOn
+                        ? "dormouse: vm %s: the restore goes on in the background, 'dormouse show %s' tells how far it is"
+                                .formatted(name, name)
+                        : "dormouse: vm %s: cancelled, it is suspended as before".formatted(name));
+        err.flush();
     }
 
     private Process start(Path events, Path log) throws IOException {

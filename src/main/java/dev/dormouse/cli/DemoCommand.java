@@ -4,6 +4,7 @@ import dev.dormouse.base.Json;
 import dev.dormouse.bench.Demo;
 import dev.dormouse.bench.DemoOptions;
 import dev.dormouse.bench.DemoReport;
+import dev.dormouse.engine.Home;
 import dev.dormouse.engine.MemorySize;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -71,7 +72,7 @@ final class DemoCommand implements Callable<Integer> {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> cleanUp(demo, folder, worker, ended)));
             try {
                 DemoReport report = demo.run();
-                System.out.println(json ? Json.write(report) : DemoTable.of(report));
+                spec.commandLine().getOut().println(json ? Json.write(report) : DemoTable.of(report));
                 return report.guestMemoryIntact() && report.guestFilesIntact() ? 0 : 1;
             } catch (InterruptedException _) {
                 throw new InterruptedIOException("demo: interrupted, its QEMU and its files are removed");
@@ -93,7 +94,7 @@ final class DemoCommand implements Callable<Integer> {
                 ? Path.of(cache)
                 : xdg != null
                         ? Path.of(xdg, "dormouse")
-                        : Path.of(System.getProperty("user.home"), ".cache", "dormouse");
+                        : Path.of(Home.userHome(System.getenv()), ".cache", "dormouse");
         return Files.createDirectories(folder);
     }
 

@@ -111,10 +111,16 @@ public final class Main implements Runnable {
     public static int run(Map<String, String> environment, PrintWriter out, PrintWriter err, String... args) {
         var main = new Main(environment);
         try {
-            return commandLine(main, Arrays.asList(args).contains("--json"))
+            int exitCode = commandLine(main, Arrays.asList(args).contains("--json"))
                     .setOut(out)
                     .setErr(err)
                     .execute(args);
+            if (out.checkError() && exitCode == 0) {
+                err.println(
+                        "dormouse: standard output: not all could be written, is its disk full or its reader gone?");
+                return Failures.FAILED;
+            }
+            return exitCode;
         } finally {
             out.flush();
             err.flush();

@@ -34,7 +34,8 @@ final class RestoreCommand extends FactsCommand {
         if (!resume) {
             return print(status);
         }
-        Map<String, Object> facts = show(bar -> new BackgroundResume(main(), name, new ResumeFlags(), bar).run(false));
+        Map<String, Object> facts =
+                show(bar -> new BackgroundResume(main(), name, new ResumeFlags(), bar, err()).run(false));
         return print(facts, Texts.resumed(name, false, facts));
     }
 }

@@ -32,7 +32,7 @@ final class ResumeCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
-        Map<String, Object> facts = show(bar -> new BackgroundResume(main(), name, flags, bar).run(wait));
+        Map<String, Object> facts = show(bar -> new BackgroundResume(main(), name, flags, bar, err()).run(wait));
         return print(facts, Texts.resumed(name, flags.options().eager(), facts));
     }
 }

@@ -46,9 +46,15 @@ public record Home(Path root, Path runtime) {
             String data = environment.get("XDG_DATA_HOME");
             home = data != null && !data.isEmpty()
                     ? data + "/dormouse"
-                    : System.getProperty("user.home") + "/.local/share/dormouse";
+                    : userHome(environment) + "/.local/share/dormouse";
         }
         return at(Path.of(home), environment.get("XDG_RUNTIME_DIR"));
+    }
+
+    /// {@return the user's own folder: `$HOME`, else what the system has for the user}
+    public static String userHome(Map<String, String> environment) {
+        String home = environment.get("HOME");
+        return home == null || home.isEmpty() ? System.getProperty("user.home") : home;
     }
 
     /// {@return the home in this folder; its folders are created, readable by their owner only}
@@ -164,7 +170,7 @@ public record Home(Path root, Path runtime) {
                         e);
             }
             throw new VmException(
-                    "vm %s: %s is what a creation or removal left that was cut off, or is being created; remove the folder"
+                    "vm %s: is being created or removed just now, try again; if nothing does that, %s was left by one that was cut off, remove it"
                             .formatted(name, folder),
                     e);
         }

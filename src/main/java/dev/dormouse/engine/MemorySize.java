@@ -1,11 +1,16 @@
 package dev.dormouse.engine;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// Memory sizes as people write them: a number and K, M, G or T, by powers of 1024.
 public final class MemorySize {
     private static final Pattern FORM = Pattern.compile("(\\d{1,9})([KMGT])(i?B)?", Pattern.CASE_INSENSITIVE);
+
+    private static final Pattern HOST_TOTAL = Pattern.compile("MemTotal:\\s+(\\d+) kB");
 
     private MemorySize() {}
 
@@ -30,6 +35,17 @@ public final class MemorySize {
             throw new IllegalArgumentException("%s is '%s', less than 8388608T is allowed".formatted(what, text));
         }
         return count << shift;
+    }
+
+    /// {@return the memory of this host in bytes}
+    static long ofHost() throws IOException {
+        for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
+            Matcher total = HOST_TOTAL.matcher(line);
+            if (total.matches()) {
+                return Long.parseLong(total.group(1)) << 10;
+            }
+        }
+        throw new VmException("/proc/meminfo: has no line MemTotal, is /proc mounted?");
     }
 
     /// {@return the size for people, in the largest unit that leaves a number of 1 or more}

@@ -39,7 +39,7 @@ final class Stop {
             Optional<QemuProcess> qemu = vm.qemu(record).filter(_ -> record.state() == VmState.RUNNING);
             if (qemu.isPresent()) {
                 end(qemu.get(), force, timeout);
-                vm.enter(VmState.STOPPED, record.withQemu(null));
+                recordStopped(record);
                 LayerIndexes.forget(vm);
             } else if (!givenUp) {
                 throw new VmException("vm %s: not running, there is nothing to stop".formatted(vm.name()));
@@ -48,6 +48,16 @@ final class Stop {
                 listener.step("merging the disks");
                 new Merge(home, tools, vm).offline();
             }
+        }
+    }
+
+    /// The next operation records it where this cannot: QEMU has ended, that is what counts.
+    private void recordStopped(VmRecord record) throws IOException {
+        try {
+            vm.enter(VmState.STOPPED, record.withQemu(null));
+        } catch (IOException e) {
+            throw new VmException(
+                    "vm %s: stopped, but that could not be recorded: %s".formatted(vm.name(), ErrorText.of(e)), e);
         }
     }
 

@@ -120,6 +120,9 @@ final class Suspend {
         } catch (IOException | RuntimeException | Error e) { // A bug of ours, too, must not leave the guest paused.
             goOn(qmp, before, during, wasRunning, e);
             cancellation.check("vm " + vm.name()); // Whatever the capture broke off with was our doing then.
+            if (e instanceof IOException failure) {
+                throw runsOn(failure);
+            }
             throw e;
         }
     }
@@ -202,7 +205,16 @@ final class Suspend {
 
     /// Creates the overlays before the guest is paused; they are empty and nobody refers to them yet.
     private List<Layer> createOverlays(VmRecord record) throws IOException {
-        return Overlays.create(tools.images(), vm, config, record);
+        try {
+            return Overlays.create(tools.images(), vm, config, record);
+        } catch (IOException e) {
+            throw runsOn(e);
+        }
+    }
+
+    private VmException runsOn(IOException failure) {
+        String resource = "vm " + vm.name();
+        return new VmException("%s: %s; the VM runs on".formatted(resource, ErrorText.of(failure, resource)), failure);
     }
 
     /// The layers are as the guest left them, flushed by QEMU; we sync them ourselves because a disk may

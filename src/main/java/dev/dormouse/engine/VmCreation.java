@@ -5,6 +5,7 @@ import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.VmConfig.Disk;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.engine.VmRequest.NetworkRequest;
+import dev.dormouse.qmp.Accelerator;
 import dev.dormouse.qmp.QemuBinary;
 import dev.dormouse.qmp.QemuException;
 import java.io.IOException;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Resolves a request into a VM: every word that means something else on another QEMU is replaced by one
@@ -23,6 +25,10 @@ import org.jspecify.annotations.Nullable;
 final class VmCreation {
     private static final String DEFAULT_MEMORY = "2G";
     private static final long MEMORY_BYTES_MIN = 16 << 20;
+    /// Those whose devices a restore was tried with.
+    private static final Pattern MACHINE = Pattern.compile("pc-(q35|i440fx)-.+");
+    private static final Pattern VNC = Pattern.compile("(unix:/[^,]+|[^,/]*:\\d+)(,.*)?");
+    private static final Pattern FORWARD = Pattern.compile("(tcp|udp):[^:,]*:\\d+-[^:,]*:\\d+");
     private static final SecureRandom RANDOM = new SecureRandom();
 
     private final Home home;
@@ -55,8 +61,7 @@ final class VmCreation {
 
     private VmConfig resolve() throws IOException {
         QemuBinary qemu = tools.qemu();
-        String accelerator =
-                qemu.accelerator(request.acceleratorChoice()).kind().option();
+        String accelerator = accelerator(qemu).kind().option();
         VmConfig.UefiFirmware uefi = uefi();
         return new VmConfig(
                 request.name(),
@@ -69,7 +74,7 @@ final class VmCreation {
                 disks,
                 kernel(),
                 networks(),
-                request.vnc(),
+                vnc(),
                 uefi,
                 Boolean.TRUE.equals(request.guestAgent()),
                 Boolean.FALSE.equals(request.vmgenid())
@@ -79,13 +84,39 @@ final class VmCreation {
                 qemu.version().numbers());
     }
 
-    private long memoryBytes() throws UsageException {
+    private long memoryBytes() throws IOException {
         long bytes = MemorySize.parse("memory", Objects.requireNonNullElse(request.memory(), DEFAULT_MEMORY));
         if (bytes < MEMORY_BYTES_MIN || bytes % (1 << 20) != 0) {
             throw new UsageException("vm %s: memory is %s, 16M or more in whole MiB is allowed"
                     .formatted(request.name(), request.memory()));
         }
+        long hostBytes = MemorySize.ofHost();
+        if (bytes > hostBytes) {
+            throw new UsageException("vm %s: memory is %s, more than the %d MiB of this host"
+                    .formatted(request.name(), request.memory(), hostBytes >> 20));
+        }
         return bytes;
+    }
+
+    /// A VM that could never be started is refused now.
+    private Accelerator accelerator(QemuBinary qemu) throws IOException {
+        Accelerator.Choice choice = request.acceleratorChoice();
+        Accelerator usable =
+                choice == Accelerator.Choice.TCG ? qemu.accelerator(choice) : qemu.accelerator(Accelerator.Choice.AUTO);
+        if (choice == Accelerator.Choice.KVM && usable.kind() != Accelerator.Kind.KVM) {
+            throw new UsageException("vm %s: accelerator 'kvm' cannot be used here: %s; tcg works everywhere"
+                    .formatted(request.name(), usable.reason()));
+        }
+        return usable;
+    }
+
+    private @Nullable String vnc() throws UsageException {
+        String vnc = request.vnc();
+        if (vnc != null && !VNC.matcher(vnc).matches()) {
+            throw new UsageException("vm %s: VNC is '%s', ADDRESS:DISPLAY or unix:PATH is allowed, as in 127.0.0.1:1"
+                    .formatted(request.name(), vnc));
+        }
+        return vnc;
     }
 
     private int cpus() throws UsageException {
@@ -99,7 +130,7 @@ final class VmCreation {
     private String machineType(QemuBinary qemu) throws IOException {
         String name = Objects.requireNonNullElse(request.machine(), "q35");
         try {
-            return qemu.machineType(name);
+            return checked(name, qemu.machineType(name));
         } catch (QemuException e) {
             if (qemu.machineTypes().isEmpty()) {
                 throw e; // It did not even list those that it knows.
@@ -109,6 +140,14 @@ final class VmCreation {
                             .formatted(request.name(), name, qemu.path()),
                     e);
         }
+    }
+
+    private String checked(String name, String machine) throws UsageException {
+        if (!MACHINE.matcher(machine).matches()) {
+            throw new UsageException("vm %s: machine type is '%s', allowed are q35 and pc, also with a version"
+                    .formatted(request.name(), name));
+        }
+        return machine;
     }
 
     /// `max` and `host` mean something else on each QEMU and each host, so a restore could not be sure of
@@ -142,7 +181,24 @@ final class VmCreation {
         }
     }
 
+    /// QEMU's tools say it less clearly, or only when the VM starts.
+    private void refuseUnlessDisk(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            throw new VmException("%s: not found, vm %s is to have it as a disk".formatted(file, request.name()));
+        }
+        if (!Files.isRegularFile(file) && !isBlockDevice(file)) {
+            throw new UsageException("%s: is neither a file nor a block device, vm %s cannot have it as a disk"
+                    .formatted(file, request.name()));
+        }
+    }
+
+    private static boolean isBlockDevice(Path file) throws IOException {
+        int type = (int) Files.getAttribute(file, "unix:mode") & 0xf000;
+        return type == 0x6000; // S_IFBLK
+    }
+
     private void addOwnDisk(Path file, Disk.Interface attachment) throws IOException {
+        refuseUnlessDisk(file);
         BackingChain chain = tools.images().backingChain(file.toAbsolutePath());
         refuseIfUsed(chain.top());
         refuseIfWritten(chain);
@@ -180,6 +236,7 @@ final class VmCreation {
     }
 
     private void addGoldenDisk(Path golden, Disk.Interface attachment) throws IOException {
+        refuseUnlessDisk(golden);
         BackingChain base = tools.images().backingChain(golden.toAbsolutePath());
         refuseIfWritten(base);
         long sizeBytes = tools.images().virtualSizeBytes(golden);
@@ -244,10 +301,21 @@ final class VmCreation {
                 throw new UsageException("vm %s: network '%s' has forwards, only the network user may have them"
                         .formatted(request.name(), mode));
             }
+            for (String forward : forwards) {
+                checkForward(forward);
+            }
             result.add(new VmConfig.Network(
                     mode, network.target(), forwards, network.mac() == null ? randomMac() : network.mac()));
         }
         return result;
+    }
+
+    private void checkForward(String forward) throws UsageException {
+        if (!FORWARD.matcher(forward).matches()) {
+            throw new UsageException(
+                    "vm %s: forward is '%s', PROTOCOL:HOSTADDRESS:PORT-GUESTADDRESS:PORT is allowed, as in tcp:127.0.0.1:2222-:22"
+                            .formatted(request.name(), forward));
+        }
     }
 
     static String randomMac() {

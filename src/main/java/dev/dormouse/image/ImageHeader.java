@@ -16,7 +16,12 @@ record ImageHeader(
         in.check(lengthBytes >= smallest, lengthBytes, "file ends here, an image has at least %d bytes", smallest);
         ByteBuffer bytes = in.read(0, Header.SIZE_BYTES);
         long magic = bytes.getLong(Header.MAGIC.offset());
-        in.check(magic == ImageFormat.HEADER_MAGIC, 0, "magic is %#x, not %#x", magic, ImageFormat.HEADER_MAGIC);
+        in.check(
+                magic == ImageFormat.HEADER_MAGIC,
+                0,
+                "magic is %#x, not %#x: this is no checkpoint image",
+                magic,
+                ImageFormat.HEADER_MAGIC);
         checkVersion(in, Integer.toUnsignedLong(bytes.getInt(Header.VERSION.offset())));
         checkChecksum(in, bytes, 0, Header.CHECKSUM.offset(), "header");
         ImageHeader header = parse(in, bytes);

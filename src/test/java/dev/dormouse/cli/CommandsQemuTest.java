@@ -11,6 +11,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Runs the real commands on a VM without an operating system: its firmware is guest enough.
 @Tag("qemu")
@@ -175,6 +177,12 @@ class CommandsQemuTest extends CommandsFixture {
         fails(2, "vm x: memory is 1M, 16M or more", "vm", "create", "x", "--memory=1M", "--accel=tcg");
         fails(2, "vm x: CPU count is 256, 1 to 255 are allowed", "vm", "create", "x", "--cpus=256", "--accel=tcg");
         fails(2, "vm x: QEMU knows no machine type 'toaster'", "vm", "create", "x", "--machine=toaster");
+        fails(2, "vm x: machine type is 'microvm', allowed are", "vm", "create", "x", "--machine=microvm");
+        fails(2, "vm x: memory is 900T, more than the", "vm", "create", "x", "--memory=900T");
+        fails(2, "vm x: VNC is 'foo'", "vm", "create", "x", "--vnc=foo");
+        fails(2, "vm x: forward is 'foo'", "vm", "create", "x", "--network=user,forward=foo");
+        fails(2, "/dev/null: is neither a file nor a block device", "vm", "create", "x", "--disk=/dev/null");
+        fails(1, folder.resolve("none") + ": not found", "vm", "create", "x", "--disk=" + folder.resolve("none"));
         fails(2, "vm x: an initrd or kernel arguments need", "vm", "create", "x", "--append=quiet", "--accel=tcg");
         fails(2, "VM name '../x': not allowed", "show", "../x");
         fails(2, "vm x: CPU model 'host' differs", "vm", "create", "x", "--cpu", "host", "--accel=tcg");
@@ -241,6 +249,31 @@ class CommandsQemuTest extends CommandsFixture {
                         + "'dormouse show x' says whether it runs\n");
         assertThat(facts("show", "--json", "x")).containsEntry("state", "running");
         ok("suspend", "x");
+    }
+
+    /// As Ctrl-C in a shell: the signal goes to the command and to whatever it has started by then.
+    @ParameterizedTest(name = "after {0} ms")
+    @ValueSource(ints = {500, 1500})
+    void tellsWhatGoesOnWhenAResumeIsInterrupted(int millis) throws Exception {
+        create("x");
+        ok("start", "x");
+        ok("suspend", "x");
+        Process resume = process("resume", "--wait", "--background-rate=64K", "x");
+        resume.waitFor(millis, TimeUnit.MILLISECONDS); // Any moment will do.
+
+        new ProcessBuilder("kill", "-INT", Long.toString(resume.pid())).start().waitFor();
+
+        assertThat(resume.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        String told = processErrors();
+        boolean goesOn = told.contains("the restore goes on in the background");
+        assertThat(told.isEmpty() || goesOn || told.equals("dormouse: vm x: cancelled, it is suspended as before\n"))
+                .as(told)
+                .isTrue();
+        if (goesOn) {
+            awaitState("x", "running");
+        } else {
+            assertThat(facts("show", "--json", "x")).containsEntry("state", "suspended");
+        }
     }
 
     @Test

@@ -1,10 +1,12 @@
 package dev.dormouse.engine;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,8 +21,17 @@ class HomeTest {
         home.createVmFolder("web");
 
         assertThatThrownBy(() -> home.createVmFolder("web"))
-                .hasMessage("vm web: " + home.vm("web") + " is what a creation or removal left that was cut off,"
-                        + " or is being created; remove the folder");
+                .hasMessage("vm web: is being created or removed just now, try again; if nothing does that, "
+                        + home.vm("web") + " was left by one that was cut off, remove it");
+    }
+
+    @Test
+    void isInTheFolderThatTheEnvironmentNamesAsTheUsersOwn() throws IOException {
+        String user = folder.resolve("user").toString();
+
+        Home home = Home.fromEnvironment(Map.of("HOME", user, "XDG_RUNTIME_DIR", folder.toString()));
+
+        assertThat(home.vms()).isEqualTo(Path.of(user, ".local/share/dormouse/vms"));
     }
 
     @Test

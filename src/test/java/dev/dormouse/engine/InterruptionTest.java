@@ -114,8 +114,9 @@ class InterruptionTest {
             CheckpointTest.bootWithPattern(fixture);
 
             assertThatThrownBy(() -> fixture.suspend("vm1"))
-                    .hasMessageMatching(mount + "/images/vm1-[0-9-]+\\.dormouse: cannot be written at byte \\d+: "
-                            + "No space left on device");
+                    .hasMessageMatching(
+                            "vm vm1: " + mount + "/images/vm1-[0-9-]+\\.dormouse: cannot be written at byte \\d+: "
+                                    + "No space left on device; the VM runs on");
 
             assertRunsOn(fixture);
             Command.run(List.of("mount", "-o", "remount,size=300m", mount.toString()), LONG);

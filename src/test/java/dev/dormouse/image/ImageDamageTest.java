@@ -132,7 +132,8 @@ class ImageDamageTest {
 
         assertThatThrownBy(() -> ImageReader.open(file))
                 .isInstanceOf(CorruptImageException.class)
-                .hasMessage(file + ": damaged at byte 0: magic is 0x0, not 0x4553554f4d524f44");
+                .hasMessage(file
+                        + ": damaged at byte 0: magic is 0x0, not 0x4553554f4d524f44: this is no checkpoint image");
     }
 
     @Test
