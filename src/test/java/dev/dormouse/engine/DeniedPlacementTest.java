@@ -15,7 +15,8 @@ import org.junit.jupiter.api.io.TempDir;
 class DeniedPlacementTest {
     private static final Duration LONG = EngineFixture.LONG;
     private static final String REASON =
-            "process \\d+: its descriptors cannot be borrowed: Operation not permitted; the right to ptrace it is needed";
+            "process \\d+: its descriptors cannot be borrowed: Operation not permitted; the right to ptrace it is"
+                    + " needed";
 
     @TempDir
     Path folder;
@@ -66,9 +67,7 @@ class DeniedPlacementTest {
         }
         assertThat(fixture.state("vm1")).isEqualTo("orphaned");
 
-        assertThat(run(fixture, "resume")).endsWith("done");
-
-        assertThat(fixture.engine.status("vm1").lastRestore().placementReason()).matches(REASON);
+        PageServerKillTest.assertCarriesOn(fixture, run(fixture, "resume"));
     }
 
     private static void verify(EngineFixture fixture) throws Exception {

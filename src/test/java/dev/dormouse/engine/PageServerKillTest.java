@@ -154,7 +154,7 @@ class PageServerKillTest {
             run(List.of(), first);
             assertThat(fixture.state("vm1")).isIn("orphaned", "interrupted");
 
-            assertThat(run(List.of(), second)).endsWith("done");
+            assertCarriesOn(fixture, run(List.of(), second));
 
             fault.verify(this::verify);
         }
@@ -167,7 +167,7 @@ class PageServerKillTest {
         try (var fault = FaultReport.inject(KIND, "by-stream 50%, then without CAP_SYS_PTRACE")) {
             run(List.of(), "by-stream");
 
-            assertThat(run(WITHOUT_PTRACE, "resume")).endsWith("done");
+            assertCarriesOn(fixture, run(WITHOUT_PTRACE, "resume"));
 
             fault.verify(this::verify);
         }
@@ -193,6 +193,18 @@ class PageServerKillTest {
                 fixture.resume("vm1");
             }
             fault.verify(this::verify);
+        }
+    }
+
+    /// By stream a restore carries on, unless QEMU's main loop itself waits for a page: that only somebody can
+    /// end who may place it directly, and who is called for then.
+    static void assertCarriesOn(EngineFixture fixture, String end) throws IOException {
+        if (!end.endsWith("done")) {
+            assertThat(end)
+                    .isEqualTo("failed: vm vm1: its restore cannot be carried on from here: QEMU itself waits for a "
+                            + "page, its monitor does not answer; the guest waits, run 'dormouse resume vm1' as root");
+            assertThat(fixture.state("vm1")).isEqualTo("orphaned");
+            fixture.resume("vm1");
         }
     }
 
