@@ -119,7 +119,7 @@ initramfs() {
   done
   # init calls these by name; a symbolic link holds its target as a file holds its bytes.
   printf /bin/busybox > "$work/link"
-  for applet in cat insmod mount sleep usleep; do
+  for applet in cat date insmod mount sleep usleep; do
     cpio_entry "bin/$applet" 120777 "$work/link"
   done
   cpio_entry TRAILER!!! 0

@@ -3,6 +3,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import javax.xml.parsers.ParserConfigurationException;
@@ -13,6 +14,10 @@ import org.xml.sax.SAXException;
 /// Sums up the reports of Surefire in the folders that are its arguments: a line for each failed and
 /// each skipped test with the reason, then `N passed, N failed, N skipped`. Exits with 1 if a test
 /// failed or none ran: a build without tests must not look like one whose tests passed.
+///
+/// Before that it prints what the tests have broken on purpose, from `target/faults.tsv`, if they have:
+/// per kind and step how often, how often that was survived, the bytes that were verified afterwards, and
+/// how often they were wrong.
 final class TestSummary {
     private static final int REASON_LENGTH_MAX = 300; // A whole stack trace may stand there.
 
@@ -23,6 +28,7 @@ final class TestSummary {
     public static void main(String[] folders) throws Exception {
         var summary = new TestSummary();
         for (String folder : folders) summary.addFolder(Path.of(folder));
+        printFaults(Path.of("target", "faults.tsv"));
         summary.print();
         boolean fine = summary.passed > 0 && summary.failed.isEmpty();
         System.exit(fine ? 0 : 1);
@@ -76,6 +82,27 @@ final class TestSummary {
                 .replaceFirst("^Assumption failed: ", "");
         if (text.isEmpty()) return "no reason given";
         return text.length() <= REASON_LENGTH_MAX ? text : text.substring(0, REASON_LENGTH_MAX) + "...";
+    }
+
+    private static void printFaults(Path file) throws IOException {
+        if (!Files.exists(file)) return;
+        var rows = new TreeMap<String, long[]>();
+        var all = new long[4];
+        for (String line : Files.readAllLines(file)) {
+            String[] fields = line.split("\t");
+            long[] row = rows.computeIfAbsent(fields[0] + "\t" + fields[1], _ -> new long[4]);
+            for (long[] sums : List.of(row, all)) {
+                sums[0]++;
+                for (int i = 1; i < sums.length; i++) sums[i] += Long.parseLong(fields[i + 1]);
+            }
+        }
+        System.out.printf("%n%-30s %-56s %8s %8s %12s %5s%n", "fault", "step", "injected", "survived", "MiB verified", "wrong");
+        rows.forEach((name, row) -> printFault(name.split("\t")[0], name.split("\t")[1], row));
+        printFault("all", "", all);
+    }
+
+    private static void printFault(String kind, String step, long[] row) {
+        System.out.printf("%-30s %-56s %8d %8d %12d %5d%n", kind, step, row[0], row[1], row[2] >> 20, row[3]);
     }
 
     private void print() {

@@ -92,6 +92,7 @@ final class Texts {
         if (vm.vnc() != null) {
             table.row("VNC", vm.vnc());
         }
+        vm.forwards().forEach(forward -> table.row("forward", forward));
         addDisks(table, vm.disks());
         return table.toString();
     }

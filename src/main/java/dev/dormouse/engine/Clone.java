@@ -67,7 +67,7 @@ final class Clone {
         }
     }
 
-    private VmConfig renamed(ImageMetadata metadata) {
+    private VmConfig renamed(ImageMetadata metadata) throws IOException {
         VmConfig old = metadata.config();
         var disks = new ArrayList<VmConfig.Disk>();
         for (int i = 0; i < old.disks().size(); i++) {
@@ -78,11 +78,14 @@ final class Clone {
                     disk.attachment(),
                     metadata.disks().get(i).layers().size()));
         }
-        List<VmConfig.Network> networks = old.networks().stream()
-                // A port of the host can be forwarded to one guest only.
-                .map(network ->
-                        new VmConfig.Network(network.mode(), network.target(), List.of(), VmCreation.randomMac()))
-                .toList();
+        var networks = new ArrayList<VmConfig.Network>();
+        for (VmConfig.Network network : old.networks()) {
+            var forwards = new ArrayList<String>();
+            for (String forward : network.forwards()) {
+                forwards.add(HostForward.onFreePort(forward));
+            }
+            networks.add(new VmConfig.Network(network.mode(), network.target(), forwards, VmCreation.randomMac()));
+        }
         return new VmConfig(
                 name,
                 old.memoryBytes(),

@@ -5,6 +5,7 @@ import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.restore.RestoreStep;
 import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.util.List;
@@ -14,11 +15,17 @@ final class Completion {
     private final Home home;
     private final QemuTools tools;
     private final Vm vm;
+    private final OperationListener listener;
 
     Completion(Home home, QemuTools tools, Vm vm) {
+        this(home, tools, vm, OperationListener.NONE);
+    }
+
+    Completion(Home home, QemuTools tools, Vm vm, OperationListener listener) {
         this.home = home;
         this.tools = tools;
         this.vm = vm;
+        this.listener = listener;
     }
 
     /// Each step is recorded before the next one begins, and doing one again does no harm.
@@ -27,13 +34,17 @@ final class Completion {
     void complete(QmpClient qmp, RestoreRecord restore, VmRecord record, FrozenLayers frozen) throws IOException {
         new Migrations(qmp).resetCapabilities();
         boolean spent = decide(restore);
+        listener.reached(RestoreStep.COMPLETE);
         VmRecord running = record.withChains(record.chainsWithOverlays()).withImage(null, List.<Layer>of());
         vm.enter(VmState.RUNNING, running);
+        listener.reached(RestoreStep.RUNNING);
         frozen.close();
         if (spent) {
             dropImage(restore.image());
+            listener.reached(RestoreStep.DROPPED);
             new Merge(home, tools, vm).live(qmp, QemuVersion.ofReply(qmp.execute("query-version")));
         }
+        listener.reached(RestoreStep.MERGED);
         vm.deleteRestoreRecord();
     }
 

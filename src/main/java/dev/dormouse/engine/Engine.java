@@ -155,13 +155,29 @@ public final class Engine {
     public ResumeResult resume(String name, ResumeOptions options, OperationListener listener) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "resume")) {
-            new Settle(home, tools(), vm).run();
+            return resume(vm, options, listener);
+        }
+    }
+
+    /// A QEMU that ends before its guest has written anything is started once more: the host may have been
+    /// short of memory for a moment.
+    private ResumeResult resume(Vm vm, ResumeOptions options, OperationListener listener) throws IOException {
+        boolean wasCutOff = vm.restoreRecord().isPresent();
+        new Settle(home, tools(), vm).run();
+        if (wasCutOff && vm.record().state() == VmState.RUNNING) {
+            listener.running(); // Every page was placed; only what follows had been cut off.
+            return ResumeResult.ofSettled();
+        }
+        try {
             if (Recovery.isNeeded(vm)) {
-                return new Recovery(home, tools, vm, listener).run();
+                return new Recovery(home, tools(), vm, listener).run();
             }
             if (options.discardChanges()) {
-                new Start(home, tools(), vm).setChangesAside();
+                new Start(home, tools(), vm).setChangesAside(listener);
             }
+            return new Resume(home, tools(), vm, options, listener).run();
+        } catch (NothingLostException e) {
+            listener.step("starting over: " + e.getMessage());
             return new Resume(home, tools(), vm, options, listener).run();
         }
     }

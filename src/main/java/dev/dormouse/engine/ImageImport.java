@@ -57,7 +57,7 @@ final class ImageImport {
             channel.position(0);
             String id = new Images(home).newId(vm.name());
             var metadata = new ImageMetadata(
-                    id, vm.name(), Vm.now(), tools.qemu().version().numbers(), config, identify(record), 0);
+                    id, vm.name(), Vm.now(), tools.qemu().version().numbers(), config, identify(record), 0, null);
             // Whoever has a disk open for writing, such as the QEMU that saved the stream, is found here.
             try (FrozenLayers _ = FrozenLayers.freeze(metadata)) {
                 return suspend(channel, stream, metadata, record);

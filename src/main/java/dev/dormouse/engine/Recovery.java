@@ -6,11 +6,13 @@ import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.qmp.QmpException;
+import dev.dormouse.qmp.QmpTimeoutException;
 import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.restore.RestoreException;
 import dev.dormouse.restore.RestoreListener;
 import dev.dormouse.restore.RestoreRecovery;
 import dev.dormouse.restore.RestoreReport;
+import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -25,6 +27,7 @@ final class Recovery {
     private static final Duration PAUSED_TIMEOUT = Duration.ofSeconds(10);
     private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration CLEAN_TIMEOUT = Duration.ofMinutes(1);
+    private static final Duration EXIT_GRACE = Duration.ofSeconds(2);
     private static final long RETRY_MILLIS = 50;
 
     private final Home home;
@@ -66,12 +69,29 @@ final class Recovery {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new VmException("vm %s: interrupted while it was recovered, try again".formatted(vm.name()), e);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException e) {
+            failure = e;
+            throw explained(e, qemu);
+        } catch (RuntimeException e) {
             failure = e;
             throw e;
         } finally {
             status.close(failure);
         }
+    }
+
+    /// A QEMU that ended meanwhile is no longer to be recovered: what is left of it decides.
+    private IOException explained(IOException cause, QemuProcess qemu) throws IOException {
+        if (!qemu.awaitExit(cause instanceof VmException ? Duration.ZERO : EXIT_GRACE)) {
+            return cause;
+        }
+        var settle = new Settle(home, tools, vm);
+        settle.run();
+        String message = "vm %s: resume failed: %s; %s"
+                .formatted(vm.name(), qemu.died(null).getMessage(), settle.advice());
+        return vm.record().state() == VmState.SUSPENDED
+                ? new NothingLostException(message, cause)
+                : new VmException(message, cause);
     }
 
     /// Of a QEMU that has got all its memory: only that was not recorded any more.
@@ -84,13 +104,16 @@ final class Recovery {
             var migrations = new Migrations(qmp);
             MigrationStatus status = migrations.status();
             if (!status.isCompleted()) {
+                if (qemu.awaitExit(EXIT_GRACE)) { // It had not come as far as RUN, and nobody sends it any more.
+                    throw qemu.died(null);
+                }
                 throw new VmException("vm %s: its QEMU waits for no pages, but its migration is '%s' and not completed"
                         .formatted(vm.name(), status.name()));
             }
             migrations.awaitIncomingClean(CLEAN_TIMEOUT);
             listener.running();
             long millis = Suspend.millisSince(startNanos);
-            new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
+            new Completion(home, tools, vm, listener).complete(qmp, restore, record, frozen);
             return result(millis, millis, millis, prepared.finishedReport(), image);
         }
     }
@@ -120,36 +143,68 @@ final class Recovery {
         var views = new FrozenViews(Images.metadata(image, image.path()), tools);
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
                 PreparedImage prepared = PreparedImage.of(image, views);
-                RestoreRecovery recovery = attach(qemu, prepared, status, channel)) {
+                RestoreRecovery recovery = attach(qemu, restore, prepared, status, channel)) {
+            vm.save(restore.withServer(Processes.self()).withPlacement(recovery.ways()));
             recovery.placeMissing();
-            listener.running(); // Nobody waits for a page any more.
+            if (recovery.isDirect()) {
+                guestRuns(); // Nobody waits for a page any more.
+            }
             long runningMillis = Suspend.millisSince(startNanos);
-            try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu)) {
+            try (QmpClient qmp = connect(qemu, recovery)) {
                 long readyMillis = Suspend.millisSince(startNanos);
                 Path socket = vm.sockets().recovery();
                 Files.deleteIfExists(socket);
                 recover(qmp, socket);
+                listener.reached(RestoreStep.LISTENING_AGAIN);
                 channel.connect(UnixDomainSocketAddress.of(socket));
+                if (!recovery.isDirect()) {
+                    guestRuns(); // From the handshake on it gets the pages that it waits for.
+                }
                 RestoreReport report = recovery.finish(channel);
                 new Migrations(qmp).awaitIncomingClean(CLEAN_TIMEOUT);
+                listener.reached(RestoreStep.CLEAN);
                 long completeMillis = Suspend.millisSince(startNanos);
-                new Completion(home, tools, vm).complete(qmp, restore, record, frozen);
+                new Completion(home, tools, vm, listener).complete(qmp, restore, record, frozen);
                 new LastRestore(vm).write(report);
                 return result(readyMillis, runningMillis, completeMillis, report, image);
             }
         }
     }
 
+    private void guestRuns() throws IOException {
+        listener.running();
+        new GuestClock(vm, vm.config(), listener).guestRuns(); // The server that was killed may not have set it.
+    }
+
+    /// Without direct placing nobody has woken QEMU's main loop, should that wait for a page.
+    private QmpClient connect(QemuProcess qemu, RestoreRecovery recovery) throws IOException {
+        try {
+            return new QemuStarter(tools, vm).connect(qemu);
+        } catch (QmpTimeoutException e) {
+            throw recovery.isDirect()
+                    ? e
+                    : cannotCarryOn("QEMU itself waits for a page, its monitor does not answer", e);
+        }
+    }
+
+    private VmException cannotCarryOn(String reason, IOException cause) {
+        return new VmException(
+                "vm %s: its restore cannot be carried on from here: %s; the guest waits, run 'dormouse resume %s' as root"
+                        .formatted(vm.name(), reason, vm.name()),
+                cause);
+    }
+
     private RestoreRecovery attach(
-            QemuProcess qemu, PreparedImage prepared, RestoreListener status, SocketChannel channel)
+            QemuProcess qemu,
+            RestoreRecord restore,
+            PreparedImage prepared,
+            RestoreListener status,
+            SocketChannel channel)
             throws IOException, InterruptedException {
         try {
-            return new RestoreRecovery("vm " + vm.name(), qemu.pid(), prepared, status, channel);
+            return new RestoreRecovery("vm " + vm.name(), qemu.pid(), prepared, status, channel, restore.placement());
         } catch (RestoreException e) {
-            throw new VmException(
-                    "vm %s: its restore cannot be carried on from here: %s; the guest waits, run 'dormouse resume %s' as root"
-                            .formatted(vm.name(), e.getMessage(), vm.name()),
-                    e);
+            throw cannotCarryOn(String.valueOf(e.getMessage()), e);
         }
     }
 

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// @param migrationSocket where QEMU listened for the first connection
 /// @param ramSectionId id under which the RAM section was announced, needed for a recovery
 /// @param ramBlocks names of the RAM blocks in the order announced
-/// @param placement per block how its pages are placed, `direct` or `stream`; known from the phase running on
+/// @param placement per block how its pages are placed, [#STREAM], `direct`, or [#UNDECIDED]: what is not `stream` may
+///     hold pages of which QEMU's own account does not know
 @Json
 public record RestoreRecord(
         String image,
@@ -29,6 +30,8 @@ public record RestoreRecord(
         List<String> ramBlocks,
         List<String> placement,
         List<Layer> overlays) {
+    static final String STREAM = "stream";
+    static final String UNDECIDED = "undecided";
 
     /// How far the restore is. After each phase the next one may have begun.
     public enum Phase {

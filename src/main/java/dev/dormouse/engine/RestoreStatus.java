@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.restore.RestoreListener;
+import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -116,6 +117,16 @@ final class RestoreStatus implements RestoreListener {
     @Override
     public void progress(Progress progress) {
         last = progress;
+    }
+
+    @Override
+    public void reached(RestoreStep step) {
+        next.reached(step);
+    }
+
+    @Override
+    public void placed(long pages, long ofPages) {
+        next.placed(pages, ofPages);
     }
 
     @Override

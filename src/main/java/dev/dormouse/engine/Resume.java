@@ -14,7 +14,9 @@ import dev.dormouse.restore.LazyRestore;
 import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.restore.RestoreException;
 import dev.dormouse.restore.RestoreListener;
+import dev.dormouse.restore.RestoreOptions.Placement;
 import dev.dormouse.restore.RestoreReport;
+import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
@@ -62,6 +64,9 @@ final class Resume {
 
     ResumeResult run() throws IOException {
         VmRecord record = vm.record();
+        if (record.state() == VmState.CRASHED) {
+            throw new VmException("vm %s: is crashed, %s".formatted(vm.name(), new Settle(home, tools, vm).advice()));
+        }
         if (record.state() != VmState.SUSPENDED || record.image() == null) {
             throw new VmException("vm %s: not suspended, only a suspended VM can be resumed".formatted(vm.name()));
         }
@@ -144,6 +149,7 @@ final class Resume {
         RestoreRecord restore = newRecord(id, image, suspended);
         vm.save(restore);
         VmRecord record = vm.enter(VmState.RESTORING, suspended);
+        listener.reached(RestoreStep.RECORDED);
         QemuProcess qemu = null;
         try {
             var starter = new QemuStarter(tools, vm);
@@ -152,9 +158,11 @@ final class Resume {
             vm.save(restore.withQemu(reference));
             record = record.withQemu(reference);
             vm.save(record);
+            listener.reached(RestoreStep.STARTED);
             try (PreparedImage prepared = prepare(image); // While QEMU starts.
                     QmpClient qmp = connect(starter, qemu, image)) {
                 checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
+                CpuFeatures.refuseFewer(Images.metadata(image, image.path()), qmp);
                 track(qmp, reference, record);
                 return feed(qmp, image, prepared, restore.withQemu(reference), record, status);
             }
@@ -201,7 +209,7 @@ final class Resume {
                 sockets.migration().toString(),
                 image.ramSectionId(),
                 blocks,
-                Collections.nCopies(blocks.size(), "stream"),
+                Collections.nCopies(blocks.size(), RestoreRecord.UNDECIDED),
                 suspended.overlays());
     }
 
@@ -214,9 +222,11 @@ final class Resume {
             RestoreStatus status)
             throws IOException {
         long readyMillis = Suspend.millisSince(startNanos);
+        var clock = new GuestClock(vm, config, listener);
         qmp.addListener(event -> {
             if (event.name().equals("RESUME") && runningNanos.compareAndSet(0, System.nanoTime())) {
                 listener.running();
+                clock.guestRuns();
             }
         });
         var migrations = new Migrations(qmp);
@@ -227,18 +237,21 @@ final class Resume {
             checkPlacement(qemuPid(restore)); // Before QEMU is connected: it would end with words of its own.
         }
         migrations.startIncoming("unix:" + restore.migrationSocket());
+        listener.reached(RestoreStep.LISTENING);
         RestoreReport report;
         try (SocketChannel channel = connect(restore.migrationSocket())) {
             vm.save(restore.with(Phase.HANDSHAKE));
+            listener.reached(RestoreStep.CONNECTED);
             report = options.eager() ? eager(channel, prepared, status) : lazy(channel, prepared, restore, status);
             migrations.awaitIncomingClean(CLEAN_TIMEOUT);
+            listener.reached(RestoreStep.CLEAN);
         }
         if (options.eager()) {
             vm.save(restore.with(Phase.RUNNING));
             qmp.execute("cont"); // The stream says that the guest was paused, as it was for the capture.
         }
         long completeMillis = Suspend.millisSince(startNanos);
-        new Completion(home, tools, vm).complete(qmp, restore, record, Objects.requireNonNull(frozen));
+        new Completion(home, tools, vm, listener).complete(qmp, restore, record, Objects.requireNonNull(frozen));
         new LastRestore(vm).write(report);
         if (restored != null) {
             listener.step("making huge pages");
@@ -274,8 +287,9 @@ final class Resume {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
         new WorkingSetFile(vm).read().ifPresent(lazy::expect);
         lazy.handshake();
-        RestoreRecord running = restore.with(Phase.RUNNING);
+        RestoreRecord running = restore.with(Phase.RUNNING).withPlacement(waysKnownBefore(restore));
         vm.save(running);
+        listener.reached(RestoreStep.READY);
         try {
             lazy.run(ways -> status.later(() -> savePlacement(running, ways)));
         } finally {
@@ -284,6 +298,14 @@ final class Resume {
         new WorkingSetFile(vm).write(lazy.workingSet());
         restored = lazy;
         return lazy.report();
+    }
+
+    /// Where no page can go directly that is recorded before the first one goes: a recovery that may not
+    /// look into QEMU's memory has to know it.
+    private List<String> waysKnownBefore(RestoreRecord restore) {
+        boolean stream =
+                options.restore().placement() == Placement.STREAM || !LazyRestore.isDirectPermitted(qemuPid(restore));
+        return stream ? Collections.nCopies(restore.ramBlocks().size(), RestoreRecord.STREAM) : restore.placement();
     }
 
     private void savePlacement(RestoreRecord running, List<String> ways) {
@@ -341,9 +363,14 @@ final class Resume {
         if (qemu != null && !ended && !settle.guestMayHaveRun()) {
             qemu.terminate(Duration.ofSeconds(5));
         }
+        boolean connected = vm.restoreRecord()
+                .map(restore -> restore.phase() != Phase.STARTING)
+                .orElse(false);
         settle.run();
-        VmState now = vm.record().state();
-        return new VmException(
-                "vm %s: resume failed: %s; %s".formatted(vm.name(), what, Settle.advice(vm.name(), now)), cause);
+        String message = "vm %s: resume failed: %s; %s".formatted(vm.name(), what, settle.advice());
+        boolean lost = qemu != null && ended && !refused && (connected || qemu.wasKilled());
+        return lost && vm.record().state() == VmState.SUSPENDED
+                ? new NothingLostException(message, cause)
+                : new VmException(message, cause);
     }
 }

@@ -24,4 +24,9 @@ public record ResumeResult(
         long zeroPagesOnDemand,
         long pagesPrefetched,
         long pagesSkipped,
-        RestoreReport report) {}
+        RestoreReport report) {
+    /// {@return the result of one that had nothing left to do but to put the records right}
+    static ResumeResult ofSettled() {
+        return new ResumeResult(0, 0, 0, 0, 0, 0, 0, 0, RestoreReport.NOTHING);
+    }
+}

@@ -46,13 +46,15 @@ final class Settle {
         deleteTemporaries(vm.folder(), "");
     }
 
-    /// {@return what a person can do about a VM in this state}
-    static String advice(String name, VmState state) {
-        return switch (state) {
+    /// {@return what a person can do about the VM as it is now}
+    String advice() throws IOException {
+        String name = vm.name();
+        VmRecord record = vm.record();
+        return switch (record.state()) {
             case SUSPENDED -> "nothing is lost, 'dormouse resume %s' tries again".formatted(name);
             case CRASHED ->
-                "its disk was written since: 'dormouse start %s' boots the newest files, 'dormouse resume --discard-changes %s' goes back to the image"
-                        .formatted(name, name);
+                "its disk was written since: 'dormouse start %s' boots the newest files, 'dormouse resume --discard-changes %s' goes back to %s"
+                        .formatted(name, name, lostTime(record));
             case STOPPED -> "'dormouse start %s' boots it".formatted(name);
             case RUNNING -> "it runs";
             case RESTORING ->
@@ -60,6 +62,19 @@ final class Settle {
                         .formatted(name, name);
             default -> "'dormouse show %s' says what it is doing".formatted(name);
         };
+    }
+
+    /// {@return what going back to the image of a crashed VM costs}
+    private String lostTime(VmRecord record) {
+        try {
+            String created = new Images(home)
+                    .metadata(home.image(String.valueOf(record.image())))
+                    .created();
+            return "its image of %s, and what the guest did since, until %s, is lost"
+                    .formatted(created, record.since());
+        } catch (IOException e) {
+            return "its image, which cannot be read now: " + ErrorText.of(e);
+        }
     }
 
     /// {@return whether RUN may have reached QEMU in the restore that is recorded}

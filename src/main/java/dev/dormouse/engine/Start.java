@@ -92,7 +92,7 @@ final class Start {
     }
 
     /// Of a crashed VM: keeps what was written since the image under another name and makes it suspended.
-    void setChangesAside() throws IOException {
+    void setChangesAside(OperationListener listener) throws IOException {
         VmRecord record = vm.record();
         if (record.state() != VmState.CRASHED) {
             throw new VmException("vm %s: is not crashed, there are no changes to discard".formatted(vm.name()));
@@ -103,7 +103,9 @@ final class Start {
         for (Layer overlay : record.overlays()) {
             Path file = Path.of(overlay.path());
             if (Files.exists(file)) {
-                Files.move(file, file.resolveSibling(file.getFileName() + suffix), StandardCopyOption.ATOMIC_MOVE);
+                Path aside = file.resolveSibling(file.getFileName() + suffix);
+                Files.move(file, aside, StandardCopyOption.ATOMIC_MOVE);
+                listener.step("what was written until %s is kept as %s".formatted(record.since(), aside));
             }
         }
     }

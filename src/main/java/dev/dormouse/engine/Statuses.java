@@ -36,6 +36,9 @@ final class Statuses {
                 report.map(RestoreStatus.Report::nonZeroPages).orElse(null),
                 record.state() == VmState.RESTORING ? record.chainsWithOverlays() : record.chains(),
                 config.vnc(),
+                config.networks().stream()
+                        .flatMap(network -> network.forwards().stream())
+                        .toList(),
                 vm.sockets().qmp().toString(),
                 record.since(),
                 new LastRestore(vm).read().orElse(null));

@@ -134,6 +134,7 @@ final class Suspend {
         long startNanos = System.nanoTime();
         String id = imageId(during);
         QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
+        List<String> missingFeatures = CpuFeatures.missing(qmp);
         var indexes = new LayerIndexes(home, tools, vm, qmp, ProcessRef.of(qemu), indexing());
         // Their order: the capture's threads use the search.
         try (DiskSearch search = search(indexes, before, kind == VmState.CHECKPOINTING);
@@ -163,8 +164,8 @@ final class Suspend {
             if (kind == VmState.CHECKPOINTING) {
                 indexes.save(); // For the next suspend of this QEMU.
             }
-            writer.setMetadata(Json.write(
-                    new ImageMetadata(id, vm.name(), Vm.now(), version.numbers(), config, disks, captureMillis)));
+            writer.setMetadata(Json.write(new ImageMetadata(
+                    id, vm.name(), Vm.now(), version.numbers(), config, disks, captureMillis, missingFeatures)));
             cancellation.check("vm " + vm.name());
             listener.step("publishing the image");
             writer.publish();

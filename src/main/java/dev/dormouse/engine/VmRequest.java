@@ -114,6 +114,10 @@ public record VmRequest(
         });
     }
 
+    public VmRequest withGuestAgent(boolean value) {
+        return with(copy -> copy.guestAgent = value);
+    }
+
     public VmRequest withExtraArguments(List<String> value) {
         return with(copy -> copy.extraArguments = value);
     }

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param stalledReason why a page cannot be served
 /// @param pid of QEMU
 /// @param image id of the image that holds the memory
+/// @param forwards ports of the host that lead to the guest, in QEMU's form
 /// @param lastRestore what the last restore came to, if there was one
 /// @param restored, toRestore non-zero pages placed so far, and in all, of a restore under way
 @Json
@@ -34,6 +35,7 @@ public record VmStatus(
         @Nullable Long toRestore,
         List<BackingChain> disks,
         @Nullable String vnc,
+        List<String> forwards,
         String qmpSocket,
         String since,
         @Nullable RestoreReport lastRestore) {}

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// ever taken for it. Any thread.
 public final class QemuProcess {
     private static final Duration START_BOUND = Duration.ofSeconds(10);
+    private static final int SIGNAL_STATUS_BASE = 128; // As Java reports it, like a shell.
     private static final Duration KILL_BOUND = Duration.ofSeconds(10);
     private static final int POLL_MILLIS = 10;
     private static final int LOG_TAIL_BYTES = 64 << 10;
@@ -221,6 +222,11 @@ public final class QemuProcess {
                 + (words.isEmpty() ? "without a word" : "its last words: " + words)
                 + (log == null ? "" : " (" + log + ")");
         return cause == null ? new QemuException(message) : new QemuException(message, cause);
+    }
+
+    /// {@return whether a signal ended the process, which is gone; true where only its parent could know}
+    public boolean wasKilled() {
+        return child == null || child.isAlive() || child.exitValue() > SIGNAL_STATUS_BASE;
     }
 
     private String exitText() {

@@ -46,7 +46,7 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
     static DirectPlacer attach(
             long pid, RamLayout layout, StreamPlacer stream, Duration timeout, BooleanSupplier demanded)
             throws IOException, InterruptedException {
-        GuestAreas areas = await(pid, layout.blocks(), timeout, demanded);
+        GuestAreas areas = awaitAreas(pid, layout.blocks(), timeout, demanded);
         return attach(pid, layout, stream, areas, Userfaultfd.borrow(pid));
     }
 
@@ -54,7 +54,7 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
     /// server has placed pages: one that is there already is only woken.
     static DirectPlacer attachForRecovery(long pid, RamLayout layout, StreamPlacer stream, Duration timeout)
             throws IOException, InterruptedException {
-        GuestAreas areas = await(pid, layout.blocks(), timeout, () -> false);
+        GuestAreas areas = awaitAreas(pid, layout.blocks(), timeout, () -> false);
         return attach(pid, layout, stream, areas, Userfaultfd.borrowForRecovery(pid));
     }
 
@@ -85,7 +85,8 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
         return Objects.requireNonNull(areas[block], "the block goes through the stream");
     }
 
-    private static GuestAreas await(long pid, List<RamBlock> blocks, Duration timeout, BooleanSupplier demanded)
+    /// {@return the areas of QEMU's memory, once it has registered them all}
+    static GuestAreas awaitAreas(long pid, List<RamBlock> blocks, Duration timeout, BooleanSupplier demanded)
             throws IOException, InterruptedException {
         long end = System.nanoTime() + timeout.toNanos();
         while (true) {

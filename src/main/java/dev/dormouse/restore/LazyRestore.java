@@ -75,15 +75,29 @@ public final class LazyRestore {
         }
     }
 
+    /// {@return whether the memory of that QEMU could be reached directly}
+    public static boolean isDirectPermitted(long qemuPid) {
+        try {
+            Userfaultfd.checkPermitted(qemuPid);
+            return true;
+        } catch (RestoreException _) {
+            return false;
+        }
+    }
+
     /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
     public void handshake() throws IOException {
         watched.write(ByteBuffer.wrap(image.configuration()));
+        listener.reached(RestoreStep.CONFIGURED);
         out.write(new Command.OpenReturnPath());
         out.write(Command.PostcopyAdvise.of(layout.blocks()));
         out.write(new StreamMessage.RamStart(image.ramSectionId(), layout.blocks()));
+        out.flush();
+        listener.reached(RestoreStep.ANNOUNCED);
         sendSmallBlocks();
         out.flush();
         returnPath.start();
+        listener.reached(RestoreStep.SHAKEN);
     }
 
     /// Small blocks, those of the firmware, go as ordinary pages before the guest can run, zeros included.
@@ -120,9 +134,12 @@ public final class LazyRestore {
             List<RamBlock> discarded =
                     layout.blocks().stream().filter(block -> !isSmall(block)).toList();
             out.launch(discarded, new DevicePackage(image.deviceState(), OptionalInt.empty()));
+            listener.reached(RestoreStep.LAUNCHED);
             out.beginPart(image.ramSectionId(), false);
             serve(new StreamPlacer(out, layout), record);
+            listener.reached(RestoreStep.PLACED);
             end();
+            listener.reached(RestoreStep.ENDED);
             returnPath.awaitShut(SHUT_TIMEOUT);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -182,6 +182,7 @@ final class PageFaultServer {
     }
 
     private void turn() throws IOException, InterruptedException {
+        listener.placed(account.nonZeroPlaced(), source.nonZeroCount());
         Demand demand = demands.poll();
         long now = clock.getAsLong();
         if (demand == null) {

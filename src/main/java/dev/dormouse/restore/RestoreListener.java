@@ -18,6 +18,12 @@ public interface RestoreListener {
     /// Called at most some ten times a second, and at the end.
     default void progress(Progress progress) {}
 
+    /// A step was done. Called by the thread that does the next one, before it begins.
+    default void reached(RestoreStep step) {}
+
+    /// How many of the non-zero pages are placed. Called by the owner thread in each of its turns.
+    default void placed(long pages, long ofPages) {}
+
     /// It was decided how pages get into the guest's memory.
     ///
     /// @param ways per RAM block `direct` or `stream`

@@ -11,21 +11,26 @@ import dev.dormouse.wire.ReturnPathReader;
 import dev.dormouse.wire.StreamMessage;
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
+import java.nio.file.AccessDeniedException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /// Carries on with a lazy restore whose page server died after RUN. QEMU is paused in its migration and
 /// hands out no demands, and its main loop may itself wait for a page, so that not even its monitor
 /// answers. Therefore, in this order: place everything that is missing directly, which wakes whoever
 /// waits; then take the migration up again (`docs/protocol.md`, recovery) for the blocks that go through
-/// the stream, and end it.
+/// the stream, and end it. Where QEMU's memory cannot be reached, everything goes through the stream,
+/// which works as long as QEMU's main loop does.
 ///
-/// What is missing is learnt from QEMU's memory, not from its received bitmap, which does not know of
-/// pages that were placed directly. The calling thread owns everything.
+/// What is missing is learnt from QEMU's memory, and of blocks that go through the stream from its
+/// received bitmap, which does not know of pages that were placed directly. The calling thread owns
+/// everything.
 public final class RestoreRecovery implements AutoCloseable {
     private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
     private static final int FAILURES_MAX = 16;
@@ -38,14 +43,26 @@ public final class RestoreRecovery implements AutoCloseable {
     private final FrameSet present;
     private final RestoreListener listener;
     private final MigrationStreamWriter out;
-    private final DirectPlacer placer;
     private final long qemuPid;
+    private final List<String> waysBefore;
+    private final @Nullable DirectPlacer direct; // Null where only the stream is left.
+    private final PagePlacer placer;
+    private String streamReason = "";
 
     /// @param channel a place for the connection that [#finish] gets; nothing is sent before
-    /// @throws RestoreException if pages cannot be placed directly here: then the guest goes on waiting
+    /// @param waysBefore per block how its pages were placed so far; of one that is not `stream` there may be
+    ///     pages of which QEMU's own account does not know
+    /// @throws RestoreException if it cannot be known from here which pages are there: then the guest goes on
+    ///     waiting
     public RestoreRecovery(
-            String resource, long qemuPid, PreparedImage image, RestoreListener listener, SocketChannel channel)
+            String resource,
+            long qemuPid,
+            PreparedImage image,
+            RestoreListener listener,
+            SocketChannel channel,
+            List<String> waysBefore)
             throws IOException, InterruptedException {
+        this.waysBefore = List.copyOf(waysBefore);
         this.resource = resource;
         this.qemuPid = qemuPid;
         this.image = image;
@@ -54,50 +71,120 @@ public final class RestoreRecovery implements AutoCloseable {
         source = image.source();
         present = new FrameSet(source.frameCount());
         out = new MigrationStreamWriter(new WatchedChannel(resource, channel, listener, WatchedChannel.Limits.DEFAULT));
-        Userfaultfd.checkPermitted(qemuPid);
-        placer = DirectPlacer.attachForRecovery(qemuPid, layout, new StreamPlacer(out, layout), ATTACH_TIMEOUT);
+        var stream = new StreamPlacer(out, layout);
+        direct = attach(stream);
+        placer = direct == null ? stream : direct;
+        listener.reached(RestoreStep.EXAMINED);
+    }
+
+    private @Nullable DirectPlacer attach(StreamPlacer stream) throws IOException, InterruptedException {
+        try {
+            Userfaultfd.checkPermitted(qemuPid);
+            DirectPlacer placing = DirectPlacer.attachForRecovery(qemuPid, layout, stream, ATTACH_TIMEOUT);
+            for (int i = 0; i < layout.blocks().size(); i++) {
+                if (placing.isDirect(i)) {
+                    notePresent(i, placing.address(i));
+                }
+            }
+            return placing;
+        } catch (RestoreException e) {
+            examineForStream(e);
+            streamReason = String.valueOf(e.getMessage());
+            return null;
+        }
+    }
+
+    /// Finds the pages that were placed directly before, where none can be any more: a second copy of one of
+    /// them would end QEMU. Of shared memory they cannot be told for certain.
+    private void examineForStream(RestoreException denied) throws IOException, InterruptedException {
+        GuestAreas areas = null;
+        for (int i = 0; i < layout.blocks().size(); i++) {
+            if (waysBefore.get(i).equals("stream")) {
+                continue;
+            }
+            if (areas == null) {
+                areas = visibleAreas(denied);
+            }
+            Optional<GuestAreas.Area> area = areas.area(layout.blocks().get(i));
+            if (area.isPresent() && area.get().shared()) {
+                throw denied;
+            }
+            if (area.isPresent()) {
+                notePresent(i, area.get().address());
+            }
+        }
+    }
+
+    private GuestAreas visibleAreas(RestoreException denied) throws IOException, InterruptedException {
+        try {
+            return DirectPlacer.awaitAreas(qemuPid, layout.blocks(), ATTACH_TIMEOUT, () -> false);
+        } catch (RestoreException e) {
+            denied.addSuppressed(e);
+            throw denied;
+        }
+    }
+
+    private void notePresent(int block, long address) throws IOException {
+        long first = layout.firstFrame(block);
+        try (var pages = new PresentPages(qemuPid)) {
+            pages.visit(address, layout.blocks().get(block).frameCount(), (index, there) -> {
+                if (there) {
+                    present.add(first + index);
+                }
+            });
+        }
+    }
+
+    /// {@return whether pages can be placed without the stream, so that whoever waits in QEMU is woken first}
+    public boolean isDirect() {
+        return direct != null;
+    }
+
+    /// {@return per block how its pages are placed, here or before; to be recorded before [#placeMissing]}
+    public List<String> ways() {
+        var ways = new ArrayList<String>();
+        for (int i = 0; i < waysBefore.size(); i++) {
+            ways.add(direct != null && direct.isDirect(i) ? "direct" : waysBefore.get(i));
+        }
+        return ways;
     }
 
     /// {@return whether QEMU waits for pages; one that has been given all of them does not, though whoever
-    /// gave them may have died before it could say so}
+    /// gave them may have died before it could say so; true where its memory cannot be seen}
     public static boolean isNeeded(long qemuPid) throws IOException {
-        return !GuestAreas.registered(qemuPid).isEmpty();
+        try {
+            return !GuestAreas.registered(qemuPid).isEmpty();
+        } catch (AccessDeniedException _) {
+            return true;
+        }
     }
 
     /// Places what is missing of the blocks that can be reached directly: first all that is not zero, then,
     /// in private memory, the zeros, for a thread may wait for one of those. Shared memory is left without
     /// zeros, which would take memory of the host; a thread that waits there is heard after [#finish].
     public void placeMissing() throws IOException {
-        try (var pages = new PresentPages(qemuPid)) {
-            for (int i = 0; i < layout.blocks().size(); i++) {
-                long first = layout.firstFrame(i);
-                if (placer.isDirect(i)) {
-                    pages.visit(placer.address(i), layout.blocks().get(i).frameCount(), (index, there) -> {
-                        if (there) {
-                            present.add(first + index);
-                        }
-                    });
-                }
-            }
+        if (direct == null) {
+            return;
         }
-        placeNonZero();
+        placeNonZero(direct);
         for (int i = 0; i < layout.blocks().size(); i++) {
-            if (placer.isDirect(i) && !placer.isShared(i)) {
+            if (direct.isDirect(i) && !direct.isShared(i)) {
                 placeZeroes(layout.firstFrame(i), layout.blocks().get(i).frameCount());
             }
         }
+        listener.reached(RestoreStep.REPAIRED);
     }
 
     /// Leaves out what cannot be served, in the hope that nobody waits for it: [#finish] tries it again.
-    private void placeNonZero() throws IOException {
+    private void placeNonZero(DirectPlacer into) throws IOException {
         int failures = 0;
         for (int group = 0; group < source.groupCount(); group++) {
             PageSource.FrameList frames = source.frames(group);
             for (int i = 0; i < frames.size(); i++) {
                 long frame = frames.get(i);
-                if (placer.isDirect(layout.blockIndex(frame)) && present.add(frame)) {
+                if (into.isDirect(layout.blockIndex(frame)) && present.add(frame)) {
                     try {
-                        placer.place(frame, source.read(frame, 1, PageSource.Reading.BACKGROUND));
+                        into.place(frame, source.read(frame, 1, PageSource.Reading.BACKGROUND));
                     } catch (IOException e) {
                         present.remove(frame);
                         if (++failures == FAILURES_MAX) {
@@ -142,13 +229,16 @@ public final class RestoreRecovery implements AutoCloseable {
         } finally {
             demands.discard();
         }
+        listener.reached(RestoreStep.PLACED);
         out.endPart();
         out.beginPart(image.ramSectionId(), true);
         out.endPart();
         out.write(new StreamMessage.EndOfStream());
         out.flush();
+        listener.reached(RestoreStep.ENDED);
         returnPath.awaitShut(SHUT_TIMEOUT);
-        return image.report(server.outcome(), placer.ways(), "");
+        List<String> ways = direct == null ? Collections.nCopies(layout.blocks().size(), "stream") : direct.ways();
+        return image.report(server.outcome(), ways, streamReason);
     }
 
     /// {@return demands that came before the handshake was over}
@@ -157,6 +247,7 @@ public final class RestoreRecovery implements AutoCloseable {
             out.write(new Command.RecvBitmap(block.name()));
         }
         out.flush();
+        listener.reached(RestoreStep.ASKED);
         var early = new ArrayList<PageRequest>();
         for (int left = layout.blocks().size(); left > 0; ) {
             if (next(reader) instanceof ReturnPathMessage.RecvBitmap(String block, int _, BitSet received)) {
@@ -164,8 +255,10 @@ public final class RestoreRecovery implements AutoCloseable {
                 left--;
             }
         }
+        listener.reached(RestoreStep.ANSWERED);
         out.write(new Command.PostcopyResume());
         out.flush();
+        listener.reached(RestoreStep.RESUMED);
         while (true) {
             ReturnPathEvent event = next(reader);
             if (event instanceof ReturnPathMessage.ResumeAck) {
@@ -179,7 +272,7 @@ public final class RestoreRecovery implements AutoCloseable {
 
     private void takeBitmap(String name, BitSet received) {
         for (int i = 0; i < layout.blocks().size(); i++) {
-            if (layout.blocks().get(i).name().equals(name) && !placer.isDirect(i)) {
+            if (layout.blocks().get(i).name().equals(name) && (direct == null || !direct.isDirect(i))) {
                 long first = layout.firstFrame(i);
                 received.stream().forEach(page -> present.add(first + page));
             }
@@ -194,6 +287,8 @@ public final class RestoreRecovery implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        placer.close();
+        if (direct != null) {
+            direct.close();
+        }
     }
 }

@@ -44,6 +44,10 @@ public record RestoreReport(
         @Nullable Double workingSetHitRate,
         List<String> placement,
         String placementReason) {
+    /// Of a restore that had nothing left to do.
+    public static final RestoreReport NOTHING =
+            new RestoreReport(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, List.of(), "");
+
     public RestoreReport {
         placement = List.copyOf(placement);
     }

@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.restore.RestoreOptions;
+import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -14,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 /// The engine in a process of its own, for tests of what happens between processes, and to processes.
 ///
 /// Prints `running` when the guest runs, `by stream: REASON` if no page is placed directly, and at the end `done` or
-/// `failed: MESSAGE`.
+/// `failed: MESSAGE`. A [KillPlan] beside the home says when it dies.
 final class ChildEngine implements AutoCloseable {
     private static final Duration BOUND = Duration.ofMinutes(2);
     private static final String DENIED = "denied-";
@@ -94,7 +95,18 @@ final class ChildEngine implements AutoCloseable {
                 NoBorrowing.begin();
                 command = command.substring(DENIED.length());
             }
+            KillPlan kills = KillPlan.ofThisProcess(Path.of(arguments[0]));
             run(engine, command, arguments[2], new OperationListener() {
+                @Override
+                public void reached(RestoreStep step) {
+                    kills.reached(step);
+                }
+
+                @Override
+                public void placed(long pages, long ofPages) {
+                    kills.placed(pages, ofPages);
+                }
+
                 @Override
                 public void running() {
                     out.println("running");
@@ -119,6 +131,8 @@ final class ChildEngine implements AutoCloseable {
             case "start" -> engine.start(name, false);
             case "suspend" -> engine.suspend(name, listener, new Cancellation());
             case "resume" -> engine.resume(name, ResumeOptions.DEFAULT, listener);
+            case "by-stream" ->
+                engine.resume(name, ResumeOptions.DEFAULT.withPlacement(RestoreOptions.Placement.STREAM), listener);
             case "slowly" -> engine.resume(name, slow(), listener);
             case "slowly-by-stream" ->
                 engine.resume(name, slow().withPlacement(RestoreOptions.Placement.STREAM), listener);

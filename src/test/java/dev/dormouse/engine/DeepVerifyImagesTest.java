@@ -49,8 +49,8 @@ class DeepVerifyImagesTest {
             for (int block = 0; block < BLOCKS; block++) {
                 writer.addOnDisk(0, 50 + block, 0, block, Xxh3.hash64(ByteBuffer.wrap(content, block * 4096, 4096)));
             }
-            writer.setMetadata(Json.write(
-                    new ImageMetadata("vm-1", "vm", Vm.now(), "7.2.0", config(), List.of(FrozenDisk.of(chain)), 0)));
+            writer.setMetadata(Json.write(new ImageMetadata(
+                    "vm-1", "vm", Vm.now(), "7.2.0", config(), List.of(FrozenDisk.of(chain)), 0, null)));
             writer.publish();
         }
     }

@@ -7,7 +7,7 @@ import dev.dormouse.base.Command;
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.qmp.QemuProcess;
-import dev.dormouse.restore.RestoreListener;
+import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +21,8 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// Operations that are cut off, on a VM whose guest says afterwards what it has lost: nothing.
 @Tag("qemu")
@@ -61,23 +63,6 @@ class InterruptionTest {
             @Override
             public void captured(long bytes, long totalBytes) {
                 once();
-            }
-        };
-    }
-
-    /// When a tenth of the pages is placed.
-    private static OperationListener onATenth(Action action) {
-        return new Once() {
-            @Override
-            void act() throws IOException {
-                action.run();
-            }
-
-            @Override
-            public void progress(RestoreListener.Progress progress) {
-                if (progress.placedPages() * 10 > progress.nonZeroPages()) {
-                    once();
-                }
             }
         };
     }
@@ -154,18 +139,26 @@ class InterruptionTest {
         }
     }
 
-    @Test
-    void aVmWhoseQemuDiesBeforeItWritesIsResumedAgain() throws Exception {
+    /// The restore starts over once; a QEMU that dies again is a matter for a person.
+    @ParameterizedTest(name = "{0}")
+    @EnumSource(
+            value = RestoreStep.class,
+            names = {"STARTED", "LAUNCHED"})
+    void aVmWhoseQemuDiesTwiceBeforeItWritesIsSuspendedAsBefore(RestoreStep step) throws Exception {
         try (var fixture = new EngineFixture(folder)) {
             CheckpointTest.bootWithPattern(fixture);
             fixture.suspend("vm1");
 
-            assertThatThrownBy(() -> fixture.engine.resume(
-                            "vm1",
-                            ChildEngine.slow(),
-                            onATenth(() -> fixture.process("vm1").kill())))
-                    .hasMessageMatching("vm vm1: resume failed: QEMU process \\d+: it ended .*; "
-                            + "nothing is lost, 'dormouse resume vm1' tries again");
+            assertThatThrownBy(() -> fixture.engine.resume("vm1", ResumeOptions.DEFAULT, new OperationListener() {
+                        @Override
+                        public void reached(RestoreStep done) {
+                            if (done == step) {
+                                killQemu(fixture);
+                            }
+                        }
+                    }))
+                    .hasMessageMatching("vm vm1: resume failed: QEMU process \\d+: it ended with status 137, "
+                            + ".*; nothing is lost, 'dormouse resume vm1' tries again");
 
             assertThat(fixture.state("vm1")).isEqualTo("suspended");
             fixture.resume("vm1");
@@ -173,28 +166,11 @@ class InterruptionTest {
         }
     }
 
-    @Test
-    void aVmWhoseQemuDiesBeforeTheGuestRanIsResumedAgain() throws Exception {
-        try (var fixture = new EngineFixture(folder)) {
-            CheckpointTest.bootWithPattern(fixture);
-            fixture.suspend("vm1");
-            CompletableFuture<Void> killer = CompletableFuture.runAsync(() -> {
-                try {
-                    await("QEMU is recorded", () -> fixture.record("vm1").qemu() != null);
-                    fixture.process("vm1").kill();
-                } catch (IOException | InterruptedException e) {
-                    throw new AssertionError(e);
-                }
-            });
-
-            assertThatThrownBy(() -> fixture.resume("vm1"))
-                    .hasMessageMatching("vm vm1: resume failed: QEMU process \\d+: it ended with status 137, "
-                            + "without a word \\(\\S+/qemu.log\\); nothing is lost, 'dormouse resume vm1' tries again");
-
-            killer.get(1, TimeUnit.MINUTES);
-            assertThat(fixture.state("vm1")).isEqualTo("suspended");
-            fixture.resume("vm1");
-            CheckpointTest.verify(fixture, "vm1");
+    private static void killQemu(EngineFixture fixture) {
+        try {
+            fixture.process("vm1").kill();
+        } catch (IOException e) {
+            throw new AssertionError(e);
         }
     }
 
@@ -220,11 +196,12 @@ class InterruptionTest {
                 .hasMessageMatching(
                         "vm vm1: resume failed: QEMU process \\d+: it ended .*; its disk was written since: "
                                 + "'dormouse start vm1' boots the newest files, "
-                                + "'dormouse resume --discard-changes vm1' goes back to the image");
+                                + "'dormouse resume --discard-changes vm1' goes back to its image of 20\\S+Z, "
+                                + "and what the guest did since, until 20\\S+Z, is lost");
         killer.get(1, TimeUnit.MINUTES);
         assertThat(fixture.state("vm1")).isEqualTo("crashed");
         assertThatThrownBy(() -> fixture.resume("vm1"))
-                .hasMessage("vm vm1: not suspended, only a suspended VM can be resumed");
+                .hasMessageStartingWith("vm vm1: is crashed, its disk was written since: 'dormouse start vm1' boots");
     }
 
     private static GuestProbe connectWhen(CountDownLatch running, EngineFixture fixture)
