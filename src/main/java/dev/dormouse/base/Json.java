@@ -1,6 +1,5 @@
 package dev.dormouse.base;
 
-import io.avaje.json.JsonException;
 import io.avaje.jsonb.Jsonb;
 import java.util.List;
 import java.util.Map;
@@ -11,31 +10,63 @@ public final class Json {
     private static final Jsonb JSONB = Jsonb.builder().build();
     private static final Jsonb WITH_NULLS = Jsonb.builder().serializeNulls(true).build();
 
+    /// The parser recurses once a level; QEMU's deepest description has about 10.
+    private static final int DEPTH_MAX = 200;
+
     private Json() {}
+
+    /// Before the parser sees it: text that opens brackets without end would take all of the stack.
+    private static void checkDepth(String text) {
+        int depth = 0;
+        boolean inString = false;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (inString) {
+                if (c == '\\') {
+                    i++;
+                } else if (c == '"') {
+                    inString = false;
+                }
+            } else if (c == '"') {
+                inString = true;
+            } else if (c == '{' || c == '[') {
+                depth++;
+                if (depth > DEPTH_MAX) {
+                    throw new IllegalArgumentException(
+                            "not JSON to be read: nested deeper than " + DEPTH_MAX + " levels");
+                }
+            } else if (c == '}' || c == ']') {
+                depth--;
+            }
+        }
+    }
 
     /// @throws IllegalArgumentException if the text is not one JSON object
     public static Map<String, Object> parseObject(String text) {
+        checkDepth(text);
         try {
             return JSONB.type(Object.class).map().fromJson(text);
-        } catch (JsonException e) {
+        } catch (RuntimeException e) {
             throw new IllegalArgumentException("not a JSON object: " + e.getMessage(), e);
         }
     }
 
     /// @throws IllegalArgumentException if the text is not a JSON array of objects
     public static List<Map<String, Object>> parseObjects(String text) {
+        checkDepth(text);
         try {
             return JSONB.type(Object.class).map().list().fromJson(text);
-        } catch (JsonException e) {
+        } catch (RuntimeException e) {
             throw new IllegalArgumentException("not a JSON array of objects: " + e.getMessage(), e);
         }
     }
 
     /// @throws IllegalArgumentException if the text is not a JSON object that fits the record
     public static <T> T parse(Class<T> type, String text) {
+        checkDepth(text);
         try {
             return JSONB.type(type).fromJson(text);
-        } catch (JsonException | IllegalStateException e) {
+        } catch (RuntimeException e) {
             throw new IllegalArgumentException("not a JSON " + type.getSimpleName() + ": " + e.getMessage(), e);
         }
     }

@@ -45,7 +45,7 @@ sealed interface BenchGuest {
 
         @Override
         public VmRequest request(String memory) {
-            return GuestVm.request(image, VM, memory);
+            return GuestVm.withoutSandbox(GuestVm.request(image, VM, memory));
         }
 
         @Override
@@ -77,7 +77,8 @@ sealed interface BenchGuest {
 
         @Override
         public VmRequest request(String memory) {
-            return GuestVm.requestWithoutProbe(image, VM, memory).withCpus(CPUS);
+            return GuestVm.withoutSandbox(GuestVm.requestWithoutProbe(image, VM, memory))
+                    .withCpus(CPUS);
         }
 
         @Override

@@ -53,8 +53,9 @@ public final class Demo implements AutoCloseable {
     }
 
     public DemoReport run() throws IOException, InterruptedException {
-        VmStatus status = engine.create(
-                GuestVm.request(GuestImage.locate(), VM, options.memory()).withMemoryBackend(options.memoryBackend()));
+        VmStatus status =
+                engine.create(GuestVm.withoutSandbox(GuestVm.request(GuestImage.locate(), VM, options.memory()))
+                        .withMemoryBackend(options.memoryBackend()));
         step.accept("booting a guest with %s of memory (QEMU %s, %s)"
                 .formatted(options.memory(), status.qemuVersion(), status.accelerator()));
         engine.start(VM, false);

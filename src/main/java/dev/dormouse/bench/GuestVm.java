@@ -6,6 +6,7 @@ import dev.dormouse.engine.VmRequest.DiskRequest;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /// A VM that runs the project's own guest: what to ask the engine for, and the way to its probe.
@@ -30,6 +31,16 @@ public final class GuestVm {
                 .withMemory(memory)
                 .withKernel(guest.kernel().toString(), guest.initrd().toString(), guest.append())
                 .withDisks(List.of(new DiskRequest(null, guest.disk().toString(), null)));
+    }
+
+    /// {@return the same without QEMU's sandbox, in which it could not write a migration through a program}
+    public static VmRequest withoutSandbox(VmRequest request) {
+        var arguments = new ArrayList<String>();
+        if (request.extraArguments() != null) {
+            arguments.addAll(request.extraArguments());
+        }
+        arguments.addAll(List.of("-sandbox", "off"));
+        return request.withExtraArguments(arguments);
     }
 
     /// Connects to the probe of a VM as soon as its QEMU listens.

@@ -97,6 +97,12 @@ final class CreateCommand extends FactsCommand {
     private boolean noVmgenid;
 
     @Option(
+            names = "--image-key",
+            paramLabel = "FILE",
+            description = "Encrypts the VM's images with the key in this file, whose path is kept.")
+    private @Nullable String imageKey;
+
+    @Option(
             names = "--qemu-arg",
             paramLabel = "ARG",
             description = "One more argument for QEMU; may be repeated. Write --qemu-arg=-device, with '='.")
@@ -161,6 +167,7 @@ final class CreateCommand extends FactsCommand {
         put(values, "guestAgent", guestAgent ? true : null);
         put(values, "vmgenid", noVmgenid ? false : null);
         put(values, "extraArguments", extraArguments);
+        put(values, "imageKey", imageKey);
         return values;
     }
 

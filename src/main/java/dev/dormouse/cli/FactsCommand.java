@@ -62,7 +62,7 @@ abstract class FactsCommand implements Callable<Integer> {
     ///
     /// @return the exit code for success
     int print(Object facts, String text) {
-        out().println(json ? Json.write(facts) : text.stripTrailing());
+        out().println(json ? Json.write(facts) : PlainText.lines(text.stripTrailing()));
         out().flush();
         return 0;
     }

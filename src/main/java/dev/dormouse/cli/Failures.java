@@ -5,6 +5,7 @@ import dev.dormouse.base.Json;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.UsageException;
 import dev.dormouse.image.CorruptImageException;
+import dev.dormouse.image.ImageKeyException;
 import dev.dormouse.image.UnsupportedImageException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -23,6 +24,7 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
     static final int USAGE = 2;
     static final int DAMAGED = 3;
     static final int UNSUPPORTED = 4;
+    static final int NO_KEY = 5;
 
     private final boolean json;
     private final boolean withStackTrace;
@@ -75,6 +77,9 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
                 case UnsupportedImageException _ -> {
                     return UNSUPPORTED;
                 }
+                case ImageKeyException _ -> {
+                    return NO_KEY;
+                }
                 default -> {}
             }
         }
@@ -88,12 +93,14 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
             case IOException io -> ErrorText.of(io);
             default -> "internal error: %s; DORMOUSE_DEBUG=1 shows where, please report it".formatted(e);
         };
-        return text.strip().replaceAll("\\s*\\R\\s*", " ");
+        return PlainText.line(text.strip().replaceAll("\\s*\\R\\s*", " "));
     }
 
     private void print(PrintWriter err, String message, Exception e) {
         err.println(
-                json ? Json.write(Map.of("error", message)) : "dormouse: " + message.replaceAll("\\s*\\R\\s*", " "));
+                json
+                        ? Json.write(Map.of("error", message))
+                        : "dormouse: " + PlainText.line(message.replaceAll("\\s*\\R\\s*", " ")));
         if (withStackTrace) {
             e.printStackTrace(err);
         }

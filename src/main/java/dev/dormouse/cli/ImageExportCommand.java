@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -55,12 +56,15 @@ final class ImageExportCommand extends FactsCommand {
     @Option(names = "--block", paramLabel = "NAME", description = "With raw: the RAM block to write.")
     private @Nullable String block;
 
+    @Mixin
+    private KeyFlag key;
+
     @Override
     int run() throws IOException {
         if (block != null && format != Format.RAW) {
             throw new ParameterException(spec.commandLine(), "--block goes with --format=raw only");
         }
-        Engine engine = engine();
+        Engine engine = engine().withKey(key.file());
         Path file = engine.images().find(image);
         var cancellation = main().interruption().arm();
         ExportResult result = show(bar -> {

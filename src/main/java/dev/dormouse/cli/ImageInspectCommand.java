@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 @Command(
@@ -19,9 +20,12 @@ final class ImageInspectCommand extends FactsCommand {
     @Parameters(paramLabel = "IMAGE", description = "Id of an image, or path of its file.")
     private String image;
 
+    @Mixin
+    private KeyFlag key;
+
     @Override
     int run() throws IOException {
-        Images images = main().lookingEngine().images();
+        Images images = main().lookingEngine().withKey(key.file()).images();
         Path file = images.find(image);
         ImageInspection inspection = images.inspect(file);
         ImageMetadata metadata = images.metadata(file);

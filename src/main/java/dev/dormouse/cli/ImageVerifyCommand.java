@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -28,9 +29,12 @@ final class ImageVerifyCommand extends FactsCommand {
             description = "Also reads every page back that is on a disk, and tells of layers that changed.")
     private boolean deep;
 
+    @Mixin
+    private KeyFlag key;
+
     @Override
     int run() throws IOException {
-        Engine engine = deep ? engine() : main().lookingEngine();
+        Engine engine = (deep ? engine() : main().lookingEngine()).withKey(key.file());
         Images images = engine.images();
         Path file = images.find(image);
         VerifyReport report = show(bar -> {

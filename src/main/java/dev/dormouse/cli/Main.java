@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
             "2:wrong usage",
             "3:damaged image",
             "4:image of a version or with a feature that this build does not know",
+            "5:encrypted image whose key is missing, unusable or another one",
             "130:interrupted"
         },
         footerHeading = "%nExamples:%n",

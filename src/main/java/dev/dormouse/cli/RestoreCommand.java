@@ -4,6 +4,7 @@ import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -28,9 +29,12 @@ final class RestoreCommand extends FactsCommand {
     @Option(names = "--resume", description = "Wakes the new VM at once.")
     private boolean resume;
 
+    @Mixin
+    private KeyFlag key;
+
     @Override
     int run() throws IOException {
-        VmStatus status = engine().restoreAs(image, name);
+        VmStatus status = engine().withKey(key.file()).restoreAs(image, name);
         if (!resume) {
             return print(status);
         }

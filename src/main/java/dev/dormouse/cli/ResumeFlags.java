@@ -6,6 +6,7 @@ import dev.dormouse.restore.RestoreOptions;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /// The options of a resume, which the command hands on to its background process.
@@ -34,13 +35,16 @@ final class ResumeFlags {
             description = "How pages get into the guest: direct, stream, or auto (${DEFAULT-VALUE}).")
     private RestoreOptions.Placement placement = RestoreOptions.Placement.AUTO;
 
+    @Mixin
+    private KeyFlag key = new KeyFlag();
+
     /// @throws IllegalArgumentException if the rate is none
     ResumeOptions options() {
         RestoreOptions restore = RestoreOptions.DEFAULT.withPlacement(placement);
         if (backgroundRate != null) {
             restore = restore.withRateBytesPerSecond(MemorySize.parse("--background-rate", backgroundRate));
         }
-        return new ResumeOptions(eager, keepImage, discardChanges, restore);
+        return new ResumeOptions(eager, keepImage, discardChanges, restore, key.file());
     }
 
     List<String> arguments() {
@@ -57,6 +61,9 @@ final class ResumeFlags {
         arguments.add("--placement=" + placement);
         if (backgroundRate != null) {
             arguments.add("--background-rate=" + backgroundRate);
+        }
+        if (key.file() != null) {
+            arguments.add("--key=" + key.file().toAbsolutePath());
         }
         return arguments;
     }

@@ -35,7 +35,7 @@ final class Table {
                     "a row of %d cells in a table of %d columns".formatted(cells.length, toTheRight.length));
         }
         rows.add(Arrays.stream(cells)
-                .map(cell -> cell == null ? "-" : cell.toString())
+                .map(cell -> cell == null ? "-" : PlainText.line(cell.toString()))
                 .toList());
         return this;
     }

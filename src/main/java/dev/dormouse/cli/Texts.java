@@ -150,6 +150,7 @@ final class Texts {
                         metadata.config().cpus() + " x " + metadata.config().cpuModel())
                 .row("compression", "%.2f : 1 in %d extents".formatted(image.compressionRatio(), image.extents()))
                 .row("working set", workingSet(image.hints()))
+                .row("encrypted", image.encrypted() ? "AES-256-GCM" : "no")
                 .row("hot", pagesAndBytes(image.hints().heatPages()));
         if (image.hints().damage() != null) {
             facts.row("damage", image.hints().damage());

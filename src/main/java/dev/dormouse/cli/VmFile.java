@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,12 +20,12 @@ import org.jspecify.annotations.Nullable;
 import org.snakeyaml.engine.v2.api.Load;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
-import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 
 /// The YAML file of `vm create`: its keys are the components of [VmRequest].
 final class VmFile {
     private static final long BYTES_MAX = 1 << 20;
-    private static final Set<String> PATHS = Set.of("path", "golden", "kernel", "initrd", "uefiCode", "uefiVariables");
+    private static final Set<String> PATHS =
+            Set.of("path", "golden", "kernel", "initrd", "uefiCode", "uefiVariables", "imageKey");
 
     private final Path file;
 
@@ -43,16 +44,22 @@ final class VmFile {
             throw new IllegalArgumentException("%s: has %d bytes, a description of a VM has at most %d"
                     .formatted(file, Files.size(file), BYTES_MAX));
         }
+        return parse(file, Files.readString(file));
+    }
+
+    /// As [#read], of a text that comes from the file.
+    static Map<String, Object> parse(Path file, String text) {
         Object tree;
         try {
-            tree = new Load(LoadSettings.builder().setLabel(file.toString()).build())
-                    .loadFromString(Files.readString(file));
+            tree = new Load(LoadSettings.builder().setLabel(file.toString()).build()).loadFromString(text);
         } catch (MarkedYamlEngineException e) {
             String line = e.getProblemMark()
                     .map(mark -> "line " + (mark.getLine() + 1))
                     .orElse("some line");
             throw new IllegalArgumentException("%s: no YAML, %s: %s".formatted(file, line, e.getProblem()), e);
-        } catch (YamlEngineException e) {
+        } catch (StackOverflowError e) { // The parser recurses, and has no bound of its own.
+            throw new IllegalArgumentException(file + ": no YAML of a VM: nested too deeply", e);
+        } catch (RuntimeException e) { // Also what the parser does not foresee, such as an escape without digits.
             throw new IllegalArgumentException("%s: no YAML: %s".formatted(file, e.getMessage()), e);
         }
         return new VmFile(file).object("", VmRequest.class, tree);
@@ -72,7 +79,13 @@ final class VmFile {
                         RecordComponent::getName, RecordComponent::getGenericType, (a, _) -> a, LinkedHashMap::new));
         var result = new LinkedHashMap<String, Object>();
         for (var entry : map.entrySet()) {
-            String key = String.valueOf(entry.getKey());
+            if (!(entry.getKey() instanceof String key)) { // Another one may be nested as deeply as the file is long.
+                throw new IllegalArgumentException("%s: a key%s is no text, allowed are %s"
+                        .formatted(
+                                file,
+                                where.isEmpty() ? "" : " below '" + where + "'",
+                                String.join(", ", components.keySet())));
+            }
             Type component = components.get(key);
             if (component == null) {
                 throw new IllegalArgumentException("%s: unknown key '%s', allowed are %s"
@@ -131,7 +144,13 @@ final class VmFile {
 
     private IllegalArgumentException wrong(String where, @Nullable Object tree, String allowed) {
         String key = where.endsWith(".") ? where.substring(0, where.length() - 1) : where;
-        String found = tree == null ? "empty" : "'" + tree + "'";
+        // A list may hold itself, so the content of one is not printed.
+        String found = switch (tree) {
+            case null -> "empty";
+            case Map<?, ?> _ -> "a map";
+            case Collection<?> _ -> "a list";
+            default -> "'" + tree + "'";
+        };
         return new IllegalArgumentException("%s: %s is %s, %s allowed"
                 .formatted(file, key.isEmpty() ? "the file" : "key '" + key + "'", found, allowed));
     }

@@ -75,7 +75,8 @@ public final class FrozenDiskView implements LayerView {
         return node;
     }
 
-    private static void add(ExtentMap extents, MapReader map, List<LayerFile> files, String path) throws DiskException {
+    /// Appends what `qemu-img` says next of a disk, checked against what there is.
+    static void add(ExtentMap extents, MapReader map, List<LayerFile> files, String path) throws DiskException {
         if (map.start() != extents.endBytes() || map.length() > Long.MAX_VALUE - map.start()) {
             throw new DiskException("%s: its map has an extent of %d bytes at %d where %d was expected"
                     .formatted(path, map.length(), map.start(), extents.endBytes()));

@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.disk.Layer;
+import dev.dormouse.image.ImageReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,10 +14,12 @@ import java.util.UUID;
 final class Clone {
     private final Home home;
     private final QemuTools tools;
+    private final ImageKeys keys;
     private final String image;
     private final String name;
 
-    Clone(Home home, QemuTools tools, String image, String name) {
+    Clone(Home home, QemuTools tools, ImageKeys keys, String image, String name) {
+        this.keys = keys;
         this.home = home;
         this.tools = tools;
         this.image = image;
@@ -43,7 +46,11 @@ final class Clone {
     private ImageMetadata metadata() throws IOException {
         var images = new Images(home);
         Path file = images.find(image);
-        ImageMetadata metadata = images.metadata(file);
+        ImageMetadata metadata;
+        try (ImageReader reader = keys.open(file)) { // With its key, so that nobody else's words become a VM.
+            metadata = Images.metadata(reader, file);
+        }
+        ExtraArguments.check(name, metadata.config().extraArguments()); // An image may be anybody's.
         Path own = home.image(metadata.id());
         if (!Files.exists(own) || !Files.isSameFile(file, own)) {
             throw new VmException("image %s: is not one of this home, move it to %s".formatted(file, own));
@@ -103,6 +110,7 @@ final class Clone {
                 old.guestAgent(),
                 old.vmgenid() == null ? null : UUID.randomUUID().toString(),
                 old.extraArguments(),
-                old.qemuVersion());
+                old.qemuVersion(),
+                keys.named() == null ? old.imageKey() : keys.named().toString());
     }
 }

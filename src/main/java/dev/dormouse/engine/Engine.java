@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.disk.FrozenDiskView;
+import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,16 +15,32 @@ import org.jspecify.annotations.Nullable;
 public final class Engine {
     private final Home home;
     private final @Nullable QemuTools tools;
+    private final ImageKeys keys;
 
     public Engine(Home home, QemuTools tools) {
+        this(home, tools, ImageKeys.UNNAMED);
+        OwnerOnly.fromNowOn(); // Before QEMU or a tool makes a file.
+    }
+
+    private Engine(Home home, @Nullable QemuTools tools, ImageKeys keys) {
         this.home = home;
         this.tools = tools;
+        this.keys = keys;
     }
 
     /// An engine that can only look: at VMs and at images. It needs no QEMU on this host.
     public Engine(Home home) {
-        this.home = home;
-        this.tools = null;
+        this(home, null, ImageKeys.UNNAMED);
+    }
+
+    /// {@return the same, which opens images (not those of a resume, whose options say more) with the key of a file}
+    ///
+    /// @param file null for the key that an image names itself
+    public Engine withKey(@Nullable Path file) {
+        return new Engine(
+                home,
+                tools,
+                new ImageKeys(file == null ? null : file.toAbsolutePath().normalize()));
     }
 
     public Home home() {
@@ -49,7 +66,7 @@ public final class Engine {
     public ExportResult exportRaw(
             Path image, @Nullable String block, Path target, OperationListener listener, Cancellation cancellation)
             throws IOException {
-        return new ImageExport(home, tools(), image, target, listener, cancellation).raw(block);
+        return new ImageExport(home, tools(), keys, image, target, listener, cancellation).raw(block);
     }
 
     /// Writes an image as a migration stream that QEMU restores by itself.
@@ -57,7 +74,7 @@ public final class Engine {
     /// @param target must not exist; appears when it is complete
     public ExportResult exportStream(Path image, Path target, OperationListener listener, Cancellation cancellation)
             throws IOException {
-        return new ImageExport(home, tools(), image, target, listener, cancellation).qemu();
+        return new ImageExport(home, tools(), keys, image, target, listener, cancellation).qemu();
     }
 
     /// Makes a stopped VM suspended, with the memory of a migration stream that stock QEMU saved to a file. Its
@@ -72,7 +89,7 @@ public final class Engine {
     }
 
     public Images images() {
-        return new Images(home);
+        return new Images(home, keys);
     }
 
     /// Creates a VM; it is stopped then.
@@ -170,7 +187,7 @@ public final class Engine {
         }
         try {
             if (Recovery.isNeeded(vm)) {
-                return new Recovery(home, tools(), vm, listener).run();
+                return new Recovery(home, tools(), vm, new ImageKeys(options.key()), listener).run();
             }
             if (options.discardChanges()) {
                 new Start(home, tools(), vm).setChangesAside(listener);
@@ -185,7 +202,7 @@ public final class Engine {
     /// Makes a new VM of an image; it is suspended then, and the image is kept.
     public VmStatus restoreAs(String image, String name) throws IOException {
         Home.checkName(name);
-        new Clone(home, tools(), image, name).create();
+        new Clone(home, tools(), keys, image, name).create();
         return status(name);
     }
 

@@ -8,18 +8,24 @@ import java.nio.file.FileSystemException;
 import java.nio.file.FileSystemLoopException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
+import org.jspecify.annotations.Nullable;
 
 /// What went wrong with a file or a connection, in words. Java's own exceptions of files have only the
 /// file's name as their message.
 public final class ErrorText {
     private ErrorText() {}
 
+    /// {@return the text without its line breaks}
+    static String oneLine(@Nullable String text) {
+        return String.valueOf(text).strip().replaceAll("\\s*\\R\\s*", " ");
+    }
+
     /// {@return one line for people}
     public static String of(IOException e) {
         String text = e instanceof FileSystemException file
                 ? file.getFile() + ": " + reason(file)
                 : e.getMessage() == null ? "input or output failed" : e.getMessage();
-        return text.strip().replaceAll("\\s*\\R\\s*", " ");
+        return oneLine(text);
     }
 
     /// As [#of], for a line that names the resource itself.

@@ -43,6 +43,7 @@ final class GuestCapture implements AutoCloseable {
             QemuProcess qemu,
             QemuVersion version,
             Path image,
+            WriterOptions options,
             DiskLookup disks,
             OperationListener listener,
             Cancellation cancellation)
@@ -61,8 +62,7 @@ final class GuestCapture implements AutoCloseable {
                 cancellation.check(resource);
             }
         };
-        Capture.WriterFactory factory =
-                blocks -> ImageWriter.create(Storage.fileSystem(), image, blocks, WriterOptions.defaults());
+        Capture.WriterFactory factory = blocks -> ImageWriter.create(Storage.fileSystem(), image, blocks, options);
         return new GuestCapture(vm, qmp, cancellation, new Capture(source, factory, progress));
     }
 

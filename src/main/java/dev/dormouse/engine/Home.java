@@ -147,8 +147,12 @@ public record Home(Path root, Path runtime) {
         return ids;
     }
 
+    static boolean isName(String name) {
+        return NAME.matcher(name).matches();
+    }
+
     static void checkName(String name) throws UsageException {
-        if (!NAME.matcher(name).matches()) {
+        if (!isName(name)) {
             throw new UsageException(
                     "VM name '%s': not allowed, use 1 to 40 letters, digits, '.', '_' or '-', a letter or digit first"
                             .formatted(name));

@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 final class ImageExport {
     private final Home home;
     private final QemuTools tools;
+    private final ImageKeys keys;
     private final Path imageFile;
     private final Path target;
     private final OperationListener listener;
@@ -34,6 +35,7 @@ final class ImageExport {
     ImageExport(
             Home home,
             QemuTools tools,
+            ImageKeys keys,
             Path imageFile,
             Path target,
             OperationListener listener,
@@ -41,6 +43,7 @@ final class ImageExport {
             throws VmException {
         this.home = home;
         this.tools = tools;
+        this.keys = keys;
         this.imageFile = imageFile;
         this.target = target.toAbsolutePath().normalize();
         this.listener = listener;
@@ -54,7 +57,7 @@ final class ImageExport {
     ///
     /// @param blockName the main one if null
     ExportResult raw(@Nullable String blockName) throws IOException {
-        try (ImageReader image = ImageReader.open(imageFile)) {
+        try (ImageReader image = keys.open(imageFile)) {
             ImageMetadata metadata = Images.metadata(image, imageFile);
             try (FrozenLayers _ = hasOnDiskPages(image) ? FrozenLayers.freeze(metadata) : null;
                     PreparedImage prepared = prepare(image, metadata);
@@ -75,7 +78,7 @@ final class ImageExport {
     /// Writes a migration stream that QEMU restores by itself. The disks have to be those of the image, which
     /// is looked at before.
     ExportResult qemu() throws IOException {
-        try (ImageReader image = ImageReader.open(imageFile)) {
+        try (ImageReader image = keys.open(imageFile)) {
             ImageMetadata metadata = Images.metadata(image, imageFile);
             try (FrozenLayers _ = FrozenLayers.freeze(metadata);
                     PreparedImage prepared = prepare(image, metadata);
@@ -144,7 +147,8 @@ final class ImageExport {
                     createOverlay(overlay, frozen.top(), config.disks().get(i).sizeBytes()));
             chains.add(frozen.with(overlay));
         }
-        var qemu = new ArrayList<>(QemuCommandLine.build(tools.qemu().path(), config, chains, sockets, false));
+        var qemu =
+                new ArrayList<>(QemuCommandLine.buildWithoutSandbox(tools.qemu().path(), config, chains, sockets));
         qemu.addAll(List.of("-monitor", "stdio", "-incoming", "exec:cat " + ShellWords.quote(target.toString())));
         commands.add(qemu);
         return commands;

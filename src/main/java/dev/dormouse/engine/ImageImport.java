@@ -9,7 +9,6 @@ import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.image.ImageWriter;
-import dev.dormouse.image.WriterOptions;
 import dev.dormouse.image.WriterStatistics;
 import dev.dormouse.storage.Storage;
 import java.io.IOException;
@@ -110,8 +109,8 @@ final class ImageImport {
 
     private ImportResult capture(FileChannel channel, Path stream, ImageMetadata metadata) throws IOException {
         Path file = home.image(metadata.id());
-        Capture.WriterFactory factory =
-                blocks -> ImageWriter.create(Storage.fileSystem(), file, blocks, WriterOptions.defaults());
+        Capture.WriterFactory factory = blocks ->
+                ImageWriter.create(Storage.fileSystem(), file, blocks, ImageKeys.writerOptions(config.imageKey()));
         try (var capture = new Capture(CaptureSource.stream(stream.toString()), factory, progress())) {
             capture.readStream(new StreamFile(channel));
             capture.readPaused();

@@ -4,6 +4,7 @@ import dev.dormouse.base.Json;
 import dev.dormouse.image.ImageInspection;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.VerifyReport;
+import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,9 +14,15 @@ import java.util.List;
 /// The published images of a home.
 public final class Images {
     private final Home home;
+    private final ImageKeys keys;
 
     Images(Home home) {
+        this(home, ImageKeys.UNNAMED);
+    }
+
+    Images(Home home, ImageKeys keys) {
         this.home = home;
+        this.keys = keys;
     }
 
     /// {@return the ids of all images, sorted}
@@ -36,22 +43,31 @@ public final class Images {
         return file;
     }
 
+    /// Needs no key, and is authentic only once the image was opened with its key.
     public ImageMetadata metadata(Path file) throws IOException {
-        try (ImageReader image = ImageReader.open(file)) {
-            return metadata(image, file);
-        }
+        return metadata(ImageReader.label(Storage.fileSystem(), file).metadata(), file);
     }
 
     static ImageMetadata metadata(ImageReader image, Path file) throws IOException {
+        return metadata(image.metadata(), file);
+    }
+
+    /// {@return what the text, which is as foreign as the file it stands in, says}
+    ///
+    /// @throws VmException if it lacks something, or says what no image of a VM does
+    static ImageMetadata metadata(String text, Path file) throws VmException {
         try {
-            return Json.parse(ImageMetadata.class, image.metadata());
+            ImageMetadata metadata = Json.parse(ImageMetadata.class, text);
+            metadata.check();
+            return metadata;
         } catch (IllegalArgumentException e) {
-            throw new VmException(file + ": its description is not one of a VM: " + e.getMessage(), e);
+            throw new VmException(
+                    file + ": its description is not one of a VM: " + ErrorText.oneLine(e.getMessage()), e);
         }
     }
 
     public ImageInspection inspect(Path file) throws IOException {
-        try (ImageReader image = ImageReader.open(file)) {
+        try (ImageReader image = keys.open(file)) {
             return ImageInspection.of(image);
         }
     }
@@ -59,7 +75,7 @@ public final class Images {
     /// As [#verify], and compares every page that is on a disk with the disk. Layers that are not the files that
     /// they were are reported first, and their pages compared all the same.
     public VerifyReport verifyDeep(Path file, DiskOpener disks, VerifyReport.Progress progress) throws IOException {
-        try (ImageReader image = ImageReader.open(file);
+        try (ImageReader image = keys.open(file);
                 var reader = new FrozenDiskReader(metadata(image, file), disks)) {
             List<String> changes = reader.changedLayers();
             return image.verifyDeep(reader, progress).withFirst(changes);
@@ -68,7 +84,7 @@ public final class Images {
 
     /// Reads the whole image and checks every byte of it.
     public VerifyReport verify(Path file, VerifyReport.Progress progress) throws IOException {
-        try (ImageReader image = ImageReader.open(file)) {
+        try (ImageReader image = keys.open(file)) {
             return image.verify(progress);
         }
     }

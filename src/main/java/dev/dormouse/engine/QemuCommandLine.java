@@ -37,25 +37,43 @@ final class QemuCommandLine {
             Path binary, VmConfig config, List<BackingChain> chains, VmSockets sockets, boolean incoming) {
         var line = new QemuCommandLine(binary, config, chains, sockets);
         line.machine();
-        line.memory();
-        line.monitors();
+        line.sandbox();
+        return line.rest(incoming);
+    }
+
+    /// As [#build], for a QEMU that somebody else starts and has read its memory from a program.
+    static List<String> buildWithoutSandbox(
+            Path binary, VmConfig config, List<BackingChain> chains, VmSockets sockets) {
+        var line = new QemuCommandLine(binary, config, chains, sockets);
+        line.machine();
+        return line.rest(false);
+    }
+
+    private List<String> rest(boolean incoming) {
+        memory();
+        monitors();
         for (int i = 0; i < config.disks().size(); i++) {
-            line.disk(i);
+            disk(i);
         }
-        line.networks();
-        line.guestDevices();
-        line.kernel();
+        networks();
+        guestDevices();
+        kernel();
         String runtime = sockets.runtime().toString();
-        config.extraArguments().forEach(argument -> line.add(argument.replace(RUNTIME_PLACEHOLDER, runtime)));
+        config.extraArguments().forEach(argument -> add(argument.replace(RUNTIME_PLACEHOLDER, runtime)));
         if (incoming) {
-            line.add("-incoming", "defer");
+            add("-incoming", "defer");
         }
-        return List.copyOf(line.argv);
+        return List.copyOf(argv);
     }
 
     /// {@return the node name of a layer, by which block jobs refer to it}
     static String node(VmConfig.Disk disk, int depth) {
         return disk.id() + "-layer" + depth;
+    }
+
+    /// {@return the path within an option, where a comma would end it}
+    private static String option(Path path) {
+        return path.toString().replace(",", ",,");
     }
 
     private void add(String... arguments) {
@@ -75,6 +93,21 @@ final class QemuCommandLine {
         // A guest that put itself to sleep (S3) is woken by 7.2 when it is saved and not by 10.0: allow none.
         String pm = config.machine().contains("q35") ? "ICH9-LPC" : "PIIX4_PM";
         add("-global", pm + ".disable_s3=1", "-display", "none");
+    }
+
+    /// A guest that breaks out into QEMU finds no program to start and no rights to gain there. For a bridge QEMU
+    /// starts
+    /// a helper that needs the rights of root, so only root's QEMU, which has them, keeps the rest of the sandbox.
+    private void sandbox() {
+        boolean helper =
+                config.networks().stream().anyMatch(network -> network.mode().equals("bridge"));
+        if (config.extraArguments().contains("-sandbox")) {
+            return; // The user's own choice.
+        }
+        if (helper && !"root".equals(System.getProperty("user.name"))) {
+            return;
+        }
+        QemuSandbox.options(binary, helper).ifPresent(options -> add("-sandbox", options));
     }
 
     private String topNode(String diskId) {
@@ -99,13 +132,13 @@ final class QemuCommandLine {
     }
 
     private void monitors() {
-        add("-chardev", "socket,id=qmp0,server=on,wait=off,path=" + sockets.qmp());
+        add("-chardev", "socket,id=qmp0,server=on,wait=off,path=" + option(sockets.qmp()));
         add("-mon", "chardev=qmp0,mode=control");
         // A second monitor for out-of-band commands, when somebody waits on the first one.
-        add("-chardev", "socket,id=qmp1,server=on,wait=off,path=" + sockets.qmpOutOfBand());
+        add("-chardev", "socket,id=qmp1,server=on,wait=off,path=" + option(sockets.qmpOutOfBand()));
         add("-mon", "chardev=qmp1,mode=control");
         add("-pidfile", sockets.pidFile().toString());
-        add("-chardev", "file,id=serial0,append=on,path=" + sockets.serialLog(), "-serial", "chardev:serial0");
+        add("-chardev", "file,id=serial0,append=on,path=" + option(sockets.serialLog()), "-serial", "chardev:serial0");
     }
 
     private void disk(int index) {
@@ -198,7 +231,7 @@ final class QemuCommandLine {
         }
         if (config.guestAgent()) {
             add("-device", "virtio-serial-pci,id=agent-bus");
-            add("-chardev", "socket,id=agent,server=on,wait=off,path=" + sockets.guestAgent());
+            add("-chardev", "socket,id=agent,server=on,wait=off,path=" + option(sockets.guestAgent()));
             add("-device", "virtserialport,bus=agent-bus.0,chardev=agent,name=org.qemu.guest_agent.0");
         }
     }

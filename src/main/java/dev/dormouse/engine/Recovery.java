@@ -33,10 +33,16 @@ final class Recovery {
     private final Home home;
     private final QemuTools tools;
     private final Vm vm;
+    private final ImageKeys keys;
     private final OperationListener listener;
     private final long startNanos = System.nanoTime();
 
     Recovery(Home home, QemuTools tools, Vm vm, OperationListener listener) {
+        this(home, tools, vm, ImageKeys.UNNAMED, listener);
+    }
+
+    Recovery(Home home, QemuTools tools, Vm vm, ImageKeys keys, OperationListener listener) {
+        this.keys = keys;
         this.home = home;
         this.tools = tools;
         this.vm = vm;
@@ -58,7 +64,7 @@ final class Recovery {
         Path file = home.image(restore.image());
         var status = new RestoreStatus(vm.sockets(), listener);
         Exception failure = null;
-        try (ImageReader image = ImageReader.open(file);
+        try (ImageReader image = keys.open(file);
                 FrozenLayers frozen = FrozenLayers.freeze(
                         Images.metadata(image, file), LayerIndexes.contentCheck(home, tools, listener))) {
             vm.save(restore.withServer(Processes.self()));

@@ -138,8 +138,16 @@ final class Suspend {
         var indexes = new LayerIndexes(home, tools, vm, qmp, ProcessRef.of(qemu), indexing());
         // Their order: the capture's threads use the search.
         try (DiskSearch search = search(indexes, before, kind == VmState.CHECKPOINTING);
-                GuestCapture capture =
-                        GuestCapture.of(vm, qmp, qemu, version, home.image(id), search, listener, cancellation)) {
+                GuestCapture capture = GuestCapture.of(
+                        vm,
+                        qmp,
+                        qemu,
+                        version,
+                        home.image(id),
+                        ImageKeys.writerOptions(options.keyFile(config)),
+                        search,
+                        listener,
+                        cancellation)) {
             if (kind == VmState.CHECKPOINTING && capture.isDirect()) {
                 capture.readRunning();
             }
@@ -165,7 +173,14 @@ final class Suspend {
                 indexes.save(); // For the next suspend of this QEMU.
             }
             writer.setMetadata(Json.write(new ImageMetadata(
-                    id, vm.name(), Vm.now(), version.numbers(), config, disks, captureMillis, missingFeatures)));
+                    id,
+                    vm.name(),
+                    Vm.now(),
+                    version.numbers(),
+                    config.withImageKey(options.keyFile(config)),
+                    disks,
+                    captureMillis,
+                    missingFeatures)));
             cancellation.check("vm " + vm.name());
             listener.step("publishing the image");
             writer.publish();

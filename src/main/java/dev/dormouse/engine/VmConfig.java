@@ -2,6 +2,9 @@ package dev.dormouse.engine;
 
 import io.avaje.jsonb.Json;
 import java.util.List;
+import java.util.Objects;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// A VM as it was created, with everything resolved that a later restore must find again: the versioned
@@ -15,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 /// @param vmgenid the generation id that the guest sees, a GUID of this VM's own; no device if null
 /// @param extraArguments appended to QEMU's command line; `{runtime}` in them stands for the folder of the
 ///     VM's sockets
+/// @param imageKey file of the key that encrypts the VM's images; null if they are in the clear. In an image: that of
+///     its own key
 /// @param qemuVersion of the QEMU for which it was resolved, for example `7.2.22`
 @Json
 public record VmConfig(
@@ -33,7 +38,8 @@ public record VmConfig(
         boolean guestAgent,
         @Nullable String vmgenid,
         List<String> extraArguments,
-        String qemuVersion) {
+        String qemuVersion,
+        @Nullable String imageKey) {
 
     /// Where QEMU keeps the guest's memory.
     public enum MemoryBackend {
@@ -73,7 +79,11 @@ public record VmConfig(
     /// @param target name of the tap device or of the bridge; null in mode `user`
     /// @param forwards host forwards of mode `user` in QEMU's form, for example `tcp:127.0.0.1:2222-:22`
     @Json
-    public record Network(String mode, @Nullable String target, List<String> forwards, String macAddress) {}
+    public record Network(String mode, @Nullable String target, List<String> forwards, String macAddress) {
+        public Network {
+            forwards = List.copyOf(forwards);
+        }
+    }
 
     /// Firmware from pflash. The variable store is frozen with the disks, because the guest writes it.
     ///
@@ -81,6 +91,94 @@ public record VmConfig(
     /// @param variablesDisk id of the disk that is the variable store
     @Json
     public record UefiFirmware(String code, String variablesDisk) {}
+
+    /// Words of QEMU's command line: nothing that would begin another option in the same argument.
+    private static final Pattern WORD = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._:+/-]{0,127}");
+    /// A CPU model may have features, as in `Nehalem-v1,+aes`.
+    private static final Pattern CPU = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._:+=,~-]{0,1023}");
+    private static final Pattern DISK_ID = Pattern.compile("disk[0-9]{1,3}");
+    private static final Pattern FORWARD = Pattern.compile("[a-z]*:[A-Za-z0-9.:\\[\\]-]{1,200}");
+    private static final Pattern MAC = Pattern.compile("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}");
+    /// An address and the number of a display, or a socket; options of QEMU's behind it are left to it.
+    private static final Pattern VNC = Pattern.compile("[^\\p{Cntrl}]{1,1024}");
+
+    /// Checks that nothing is missing and that each text has the form of what it stands for, whoever wrote it.
+    ///
+    /// @throws IllegalArgumentException that names the component
+    void check() {
+        require("name", name, Home::isName);
+        require("machine", machine, WORD);
+        require("accelerator", accelerator, List.of("kvm", "tcg")::contains);
+        require("cpuModel", cpuModel, CPU);
+        require("qemuVersion", qemuVersion, WORD);
+        require("memoryBackend", memoryBackend == null ? null : memoryBackend.name(), _ -> true);
+        require("memoryBytes", Long.toString(memoryBytes), _ -> memoryBytes > 0 && memoryBytes % 4096 == 0);
+        require("cpus", Integer.toString(cpus), _ -> cpus >= 1 && cpus <= 255);
+        for (Disk disk : disks) {
+            require("disks", disk.id(), DISK_ID);
+            require("disks", disk.attachment() == null ? null : disk.id(), _ -> disk.sizeBytes() >= 0);
+        }
+        for (Network network : networks) {
+            require("networks", network.mode(), List.of("user", "tap", "bridge")::contains);
+            require("networks", network.macAddress(), MAC);
+            require(
+                    "networks",
+                    Objects.requireNonNullElse(network.target(), ""),
+                    target -> network.mode().equals("user") ? target.isEmpty() : isInterface(target));
+            network.forwards().forEach(forward -> require("forwards", forward, FORWARD));
+        }
+        require("vnc", Objects.requireNonNullElse(vnc, "none"), VNC);
+        require(
+                "imageKey",
+                Objects.requireNonNullElse(imageKey, "/"),
+                path -> path.startsWith("/") && path.indexOf('\0') < 0);
+        require("vmgenid", Objects.requireNonNullElse(vmgenid, "auto"), WORD);
+        if (kernel != null) {
+            require("kernel", kernel.image(), _ -> true);
+        }
+        if (uefi != null) {
+            require("uefi", uefi.code(), _ -> true);
+            require("uefi", uefi.variablesDisk(), DISK_ID);
+        }
+        extraArguments.forEach(argument -> require("extraArguments", argument, text -> text.indexOf('\0') < 0));
+    }
+
+    /// A name as the kernel takes it for a device, without what QEMU would take for the end of it.
+    private static boolean isInterface(String name) {
+        return name.length() <= 15 && name.matches("[A-Za-z0-9][A-Za-z0-9._-]*");
+    }
+
+    private static void require(String component, @Nullable String value, Pattern form) {
+        require(component, value, form.asMatchPredicate());
+    }
+
+    private static void require(String component, @Nullable String value, Predicate<String> form) {
+        if (value == null || !form.test(value)) {
+            throw new IllegalArgumentException("'%s' is %s, which is not allowed"
+                    .formatted(component, value == null ? "missing" : "'" + value + "'"));
+        }
+    }
+
+    VmConfig withImageKey(@Nullable String file) {
+        return new VmConfig(
+                name,
+                memoryBytes,
+                cpus,
+                machine,
+                accelerator,
+                cpuModel,
+                memoryBackend,
+                disks,
+                kernel,
+                networks,
+                vnc,
+                uefi,
+                guestAgent,
+                vmgenid,
+                extraArguments,
+                qemuVersion,
+                file);
+    }
 
     public VmConfig {
         disks = List.copyOf(disks);

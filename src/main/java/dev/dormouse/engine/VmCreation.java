@@ -6,6 +6,7 @@ import dev.dormouse.engine.VmConfig.Disk;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.engine.VmRequest.NetworkRequest;
 import dev.dormouse.qmp.Accelerator;
+import dev.dormouse.image.ImageKey;
 import dev.dormouse.qmp.QemuBinary;
 import dev.dormouse.qmp.QemuException;
 import java.io.IOException;
@@ -52,10 +53,20 @@ final class VmCreation {
                 addDisk(disk);
             }
             VmConfig config = resolve();
+            check(config);
             return Vm.create(home, config, new VmRecord(VmState.STOPPED, chains, null, List.of(), null, 0, Vm.now()));
         } catch (IOException | RuntimeException e) {
             Removal.deleteFolder(home.vm(request.name()));
             throw e;
+        }
+    }
+
+    /// A file of a VM may come from anybody; none of its words may be more than one to QEMU.
+    private static void check(VmConfig config) throws UsageException {
+        try {
+            config.check();
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("vm %s: %s".formatted(config.name(), e.getMessage()), e);
         }
     }
 
@@ -81,7 +92,8 @@ final class VmCreation {
                         ? null
                         : UUID.randomUUID().toString(),
                 orEmpty(request.extraArguments()),
-                qemu.version().numbers());
+                qemu.version().numbers(),
+                imageKey());
     }
 
     private long memoryBytes() throws IOException {
@@ -276,6 +288,15 @@ final class VmCreation {
                 absolute(request.kernel()),
                 request.initrd() == null ? null : absolute(request.initrd()),
                 request.append());
+    }
+
+    private @Nullable String imageKey() throws IOException {
+        if (request.imageKey() == null) {
+            return null;
+        }
+        Path file = Path.of(request.imageKey()).toAbsolutePath().normalize();
+        ImageKey.read(file); // Refused now rather than when the VM is to be suspended.
+        return file.toString();
     }
 
     private String absolute(String file) throws VmException {

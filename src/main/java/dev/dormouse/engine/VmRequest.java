@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 /// @param guestAgent whether there is a channel for the QEMU guest agent
 /// @param vmgenid whether the guest can tell a clone by its generation id; yes unless given
 /// @param extraArguments appended to QEMU's command line
+/// @param imageKey file of the key that encrypts the VM's images; they are in the clear unless given
 @Json
 public record VmRequest(
         String name,
@@ -42,7 +43,8 @@ public record VmRequest(
         @Nullable String uefiVariables,
         @Nullable Boolean guestAgent,
         @Nullable Boolean vmgenid,
-        @Nullable List<String> extraArguments) {
+        @Nullable List<String> extraArguments,
+        @Nullable String imageKey) {
 
     /// A disk: either a file that the VM gets for itself, or a golden base on which it gets an overlay.
     ///
@@ -72,7 +74,7 @@ public record VmRequest(
     public static VmRequest named(String name) {
         return new VmRequest(
                 name, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-                null);
+                null, null);
     }
 
     public VmRequest withMemory(String value) {
@@ -122,6 +124,10 @@ public record VmRequest(
         return with(copy -> copy.extraArguments = value);
     }
 
+    public VmRequest withImageKey(String file) {
+        return with(copy -> copy.imageKey = file);
+    }
+
     private VmRequest with(Consumer<Copy> change) {
         var copy = new Copy(this);
         change.accept(copy);
@@ -148,6 +154,7 @@ public record VmRequest(
         private @Nullable Boolean guestAgent;
         private @Nullable Boolean vmgenid;
         private @Nullable List<String> extraArguments;
+        private @Nullable String imageKey;
 
         Copy(VmRequest request) {
             name = request.name;
@@ -168,6 +175,7 @@ public record VmRequest(
             guestAgent = request.guestAgent;
             vmgenid = request.vmgenid;
             extraArguments = request.extraArguments;
+            imageKey = request.imageKey;
         }
 
         VmRequest request() {
@@ -189,7 +197,8 @@ public record VmRequest(
                     uefiVariables,
                     guestAgent,
                     vmgenid,
-                    extraArguments);
+                    extraArguments,
+                    imageKey);
         }
     }
 

@@ -28,10 +28,10 @@ final class DiskBlockCounts {
     static DiskBlockCounts read(ImageFile in, SectionDirectory sections) throws IOException {
         Section section = sections.section(SectionType.DISKS);
         in.check(
-                section.lengthBytes() % Long.BYTES == 0,
+                sections.plainLengthBytes(SectionType.DISKS) % Long.BYTES == 0,
                 section.offset(),
                 "list of disks has %d bytes, not a multiple of 8",
-                section.lengthBytes());
+                sections.plainLengthBytes(SectionType.DISKS));
         ByteBuffer bytes = sections.read(SectionType.DISKS);
         var counts = new long[bytes.remaining() / Long.BYTES];
         for (int disk = 0; disk < counts.length; disk++) {

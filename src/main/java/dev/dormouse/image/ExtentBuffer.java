@@ -6,11 +6,14 @@ import com.github.luben.zstd.ZstdException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /// Room for one decompressed extent, used over and over: reading into it allocates nothing. One thread
 /// at a time. Made by [ImageReader#newExtentBuffer], for images with extents of that size.
 public final class ExtentBuffer implements AutoCloseable {
     private final int extentPages;
+    private final ImageCipher.@Nullable Box box;
+    private final ByteBuffer sealed; // As it is in the file, if it is encrypted.
     private final ByteBuffer compressed;
     private final ByteBuffer plain;
     private final MemorySegment plainBytes;
@@ -19,10 +22,13 @@ public final class ExtentBuffer implements AutoCloseable {
     private int extentIndex = -1;
     private int pageCount;
 
-    ExtentBuffer(int extentPages) {
+    /// @param box what decrypts the extents; null if they are not encrypted
+    ExtentBuffer(int extentPages, ImageCipher.@Nullable Box box) {
         this.extentPages = extentPages;
+        this.box = box;
         int plainLength = extentPages * ImageFormat.PAGE_BYTES;
         compressed = ByteBuffer.allocateDirect((int) Zstd.compressBound(plainLength));
+        sealed = box == null ? compressed : ByteBuffer.allocateDirect(compressed.capacity() + ImageCipher.TAG_BYTES);
         plain = ByteBuffer.allocateDirect(plainLength);
         plainBytes = MemorySegment.ofBuffer(plain);
         pages = new ByteBuffer[extentPages];
@@ -76,21 +82,25 @@ public final class ExtentBuffer implements AutoCloseable {
         extentIndex = -1;
         boolean zstd = table.isCompressed(extent);
         plain.clear(); // A raw extent before this one may have left a limit.
-        ByteBuffer bytes = (zstd ? compressed : plain).clear().limit(table.lengthBytes(extent));
+        ByteBuffer content = (zstd ? compressed : plain).clear();
+        ByteBuffer bytes = (box == null ? content : sealed).clear().limit(table.lengthBytes(extent));
         in.readFully(bytes, table.offset(extent));
         in.checkChecksum("extent", bytes.flip(), table.offset(extent), table.checksum(extent));
+        if (box != null) {
+            boolean opened = box.open(SectionType.EXTENTS.code(), table.offset(extent), bytes, content);
+            in.check(opened, table.offset(extent), "extent was not written with the image's key");
+        }
         pageCount = table.pageCount(extent);
         if (zstd) {
-            decompress(in, table, extent);
+            decompress(in, table, extent, box == null ? bytes.limit() : content.position());
         }
         extentIndex = extent;
     }
 
-    private void decompress(ImageFile in, ExtentTable table, int extent) throws IOException {
+    private void decompress(ImageFile in, ExtentTable table, int extent, int compressedBytes) throws IOException {
         int expectedBytes = pageCount * ImageFormat.PAGE_BYTES;
         try {
-            int length = context.decompressDirectByteBuffer(
-                    plain, 0, expectedBytes, compressed, 0, table.lengthBytes(extent));
+            int length = context.decompressDirectByteBuffer(plain, 0, expectedBytes, compressed, 0, compressedBytes);
             if (length != expectedBytes) {
                 throw in.corrupt(table.offset(extent), "extent has %d bytes, not %d", length, expectedBytes);
             }

@@ -16,6 +16,7 @@ final class ExtentJob {
     private final ByteBuffer plain;
     private final MemorySegment plainBytes;
     private final ByteBuffer compressed;
+    private final @Nullable ByteBuffer sealed;
     private final Semaphore done = new Semaphore(0);
     private int pageCount;
     private int compressedBytes;
@@ -23,10 +24,12 @@ final class ExtentJob {
     private long checksum;
     private @Nullable Throwable failure;
 
-    ExtentJob(int pagesMax) {
+    /// @param encrypted whether it will be sealed
+    ExtentJob(int pagesMax, boolean encrypted) {
         plain = ByteBuffer.allocateDirect(pagesMax * ImageFormat.PAGE_BYTES);
         plainBytes = MemorySegment.ofBuffer(plain);
         compressed = ByteBuffer.allocateDirect((int) Zstd.compressBound(plain.capacity()));
+        sealed = encrypted ? ByteBuffer.allocateDirect(compressed.capacity() + ImageCipher.TAG_BYTES) : null;
     }
 
     int pageCount() {
@@ -55,7 +58,9 @@ final class ExtentJob {
             boolean shrunk = length < plainLength;
             encoding = shrunk ? ExtentEntry.ENCODING_ZSTD : ExtentEntry.ENCODING_RAW;
             compressedBytes = shrunk ? length : plainLength;
-            checksum = Xxh3.hash64(bytes());
+            if (sealed == null) {
+                checksum = Xxh3.hash64(bytes());
+            }
         } catch (ZstdException | Error e) {
             failure = e;
         } finally {
@@ -71,14 +76,29 @@ final class ExtentJob {
         }
     }
 
+    /// Encrypts it, once it is compressed and its place in the file known: on the writer's thread.
+    void seal(ImageCipher.Box box, long offset) {
+        if (sealed == null) {
+            throw new IllegalStateException("no room to encrypt an extent");
+        }
+        sealed.clear();
+        box.seal(SectionType.EXTENTS.code(), offset, content(), sealed);
+        sealed.flip();
+        checksum = Xxh3.hash64(sealed);
+    }
+
     /// {@return what goes into the file}
     ByteBuffer bytes() {
+        return sealed == null ? content() : sealed.duplicate();
+    }
+
+    private ByteBuffer content() {
         return (encoding == ExtentEntry.ENCODING_ZSTD ? compressed : plain).slice(0, compressedBytes);
     }
 
     void writeEntry(ByteBuffer table, int at, long offset) {
         table.putLong(at + ExtentEntry.OFFSET.offset(), offset)
-                .putInt(at + ExtentEntry.LENGTH.offset(), compressedBytes)
+                .putInt(at + ExtentEntry.LENGTH.offset(), bytes().remaining())
                 .put(at + ExtentEntry.PAGE_COUNT.offset(), (byte) pageCount)
                 .put(at + ExtentEntry.ENCODING.offset(), (byte) encoding)
                 .putShort(at + ExtentEntry.RESERVED.offset(), (short) 0)

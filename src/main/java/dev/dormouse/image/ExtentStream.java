@@ -7,6 +7,7 @@ import java.io.InterruptedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
 
 /// Gathers stored pages into extents and writes them one after another, in the order in which they
 /// were filled, so that the same pages make the same file whatever the number of threads. One thread;
@@ -19,6 +20,7 @@ final class ExtentStream implements AutoCloseable {
     private final ExtentCompressor compressor;
     private final ArrayDeque<ExtentJob> free = new ArrayDeque<>();
     private final ArrayDeque<ExtentJob> inFlight = new ArrayDeque<>();
+    private final ImageCipher.@Nullable Box box;
     private ByteBuffer table = newTable(1 << 10);
     private ExtentJob current;
     private int nextExtent;
@@ -26,14 +28,16 @@ final class ExtentStream implements AutoCloseable {
     private long end = ImageFormat.Header.SIZE_BYTES;
     private long writebackEnd;
 
-    ExtentStream(AtomicFile file, WriterOptions options) {
+    /// @param cipher null if the image is not encrypted
+    ExtentStream(AtomicFile file, WriterOptions options, @Nullable ImageCipher cipher) {
         this.file = file;
+        this.box = cipher == null ? null : cipher.newBox();
         int jobCount = options.compressionThreads() * 2 + 2;
         compressor = new ExtentCompressor(options.compressionThreads(), jobCount, options.compressionLevel());
         for (int i = 1; i < jobCount; i++) {
-            free.add(new ExtentJob(options.extentPages()));
+            free.add(new ExtentJob(options.extentPages(), cipher != null));
         }
-        current = new ExtentJob(options.extentPages());
+        current = new ExtentJob(options.extentPages(), cipher != null);
     }
 
     /// {@return the locator that the next page to be added gets}
@@ -108,6 +112,9 @@ final class ExtentStream implements AutoCloseable {
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException(file.target() + ": writing the image was interrupted");
+        }
+        if (box != null) {
+            job.seal(box, end);
         }
         ByteBuffer bytes = job.bytes();
         int lengthBytes = bytes.remaining();

@@ -17,19 +17,20 @@ final class ExtentTable {
 
     static ExtentTable read(ImageFile in, SectionDirectory directory, int extentPages) throws IOException {
         Section section = directory.section(SectionType.EXTENT_TABLE);
+        long lengthBytes = directory.plainLengthBytes(SectionType.EXTENT_TABLE);
         in.check(
-                section.lengthBytes() % ExtentEntry.SIZE_BYTES == 0,
+                lengthBytes % ExtentEntry.SIZE_BYTES == 0,
                 section.offset(),
                 "extent table has %d bytes, not a multiple of %d",
-                section.lengthBytes(),
+                lengthBytes,
                 ExtentEntry.SIZE_BYTES);
         var table = new ExtentTable(directory.read(SectionType.EXTENT_TABLE));
-        table.check(in, section.offset(), directory.section(SectionType.EXTENTS), extentPages);
+        table.check(in, section.offset(), directory.section(SectionType.EXTENTS), extentPages, directory.tagBytes());
         return table;
     }
 
     /// Extents fill their section without gap or overlap, and all but the last are full.
-    private void check(ImageFile in, long position, Section extents, int extentPages) throws IOException {
+    private void check(ImageFile in, long position, Section extents, int extentPages, int tagBytes) throws IOException {
         long end = extents.offset();
         for (int extent = 0; extent < count; extent++) {
             long at = position + (long) extent * ExtentEntry.SIZE_BYTES;
@@ -39,7 +40,7 @@ final class ExtentTable {
                 throw in.corrupt(at, "extent %d has %d pages of %d", extent, pages, extentPages);
             }
             int plainBytes = pages * ImageFormat.PAGE_BYTES;
-            int length = lengthBytes(extent);
+            int length = lengthBytes(extent) - tagBytes;
             boolean lengthFits = switch (encoding(extent)) {
                 case ExtentEntry.ENCODING_ZSTD -> length > 0 && length < plainBytes;
                 case ExtentEntry.ENCODING_RAW -> length == plainBytes;
@@ -51,7 +52,7 @@ final class ExtentTable {
             if (offset(extent) != end || reserved(extent) != 0) {
                 throw in.corrupt(at, "extent %d is at %d, not at %d", extent, offset(extent), end);
             }
-            end += length;
+            end += lengthBytes(extent);
         }
         in.check(end == extents.end(), position, "extents end at %d, their section at %d", end, extents.end());
     }

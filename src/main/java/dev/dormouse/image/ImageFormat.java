@@ -193,33 +193,34 @@ final class ImageFormat {
         private FrameGroupHead() {}
     }
 
-    /// The envelope of an encrypted image; specified, not written or read by this build.
+    /// The envelope of an encrypted image.
     static final class EncryptionHead {
-        static final List<Field> FIELDS = List.of(
-                new Field("revision", 0, 2),
-                new Field("cipher", 2, 2),
-                new Field("keySlotCount", 4, 4),
-                new Field("imageId", 8, 16),
-                new Field("directoryTag", 24, 16));
+        static final Field REVISION = new Field("revision", 0, 2);
+        static final Field CIPHER = new Field("cipher", 2, 2);
+        static final Field KEY_SLOT_COUNT = new Field("keySlotCount", 4, 4);
+        static final Field IMAGE_ID = new Field("imageId", 8, 16);
+        static final Field DIRECTORY_TAG = new Field("directoryTag", 24, 16);
         static final int SIZE_BYTES = 40;
+        static final List<Field> FIELDS = List.of(REVISION, CIPHER, KEY_SLOT_COUNT, IMAGE_ID, DIRECTORY_TAG);
 
         private EncryptionHead() {}
     }
 
     /// One way to the data key of an encrypted image.
     static final class KeySlot {
-        static final List<Field> FIELDS = List.of(
-                new Field("derivation", 0, 2),
-                new Field("reserved", 2, 2),
-                new Field("memoryKibibytes", 4, 4),
-                new Field("passes", 8, 4),
-                new Field("lanes", 12, 4),
-                new Field("salt", 16, 32),
-                new Field("nonce", 48, 12),
-                new Field("wrappedKey", 60, 32),
-                new Field("tag", 92, 16),
-                new Field("reserved", 108, 20));
+        static final Field DERIVATION = new Field("derivation", 0, 2);
+        static final Field RESERVED = new Field("reserved", 2, 2);
+        static final Field MEMORY = new Field("memoryKibibytes", 4, 4);
+        static final Field PASSES = new Field("passes", 8, 4);
+        static final Field LANES = new Field("lanes", 12, 4);
+        static final Field SALT = new Field("salt", 16, 32);
+        static final Field NONCE = new Field("nonce", 48, 12);
+        static final Field WRAPPED_KEY = new Field("wrappedKey", 60, 32);
+        static final Field TAG = new Field("tag", 92, 16);
+        static final Field RESERVED_END = new Field("reserved", 108, 20);
         static final int SIZE_BYTES = 128;
+        static final List<Field> FIELDS =
+                List.of(DERIVATION, RESERVED, MEMORY, PASSES, LANES, SALT, NONCE, WRAPPED_KEY, TAG, RESERVED_END);
         static final int COUNT_MAX = 16;
 
         private KeySlot() {}

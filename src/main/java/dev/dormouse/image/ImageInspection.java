@@ -20,7 +20,8 @@ public record ImageInspection(
         Pages pages,
         Bytes bytes,
         Hints hints,
-        int unknownSections) {
+        int unknownSections,
+        boolean encrypted) {
 
     /// The pages by class.
     @Json
@@ -87,7 +88,8 @@ public record ImageInspection(
                 pages,
                 bytes(image, nonZero),
                 hints(image),
-                image.unknownSections().size());
+                image.unknownSections().size(),
+                image.isEncrypted());
     }
 
     private static Hints hints(ImageReader image) throws IOException {

@@ -9,8 +9,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -40,14 +38,14 @@ public final class ImageReader implements AutoCloseable {
     private final byte[] configuration;
     private volatile @Nullable ExtentFrames extentFrames;
 
-    private ImageReader(ImageFile in) throws IOException {
+    private ImageReader(ImageFile in, KeyFinder keys) throws IOException {
         this.in = in;
         header = ImageHeader.read(in);
-        sections = SectionDirectory.read(in, header);
+        sections = SectionDirectory.read(in, header, keys);
         var ram = RamBlockSection.read(in, sections);
         frames = new FrameNumbering(ram.blocks());
         ramSectionId = ram.ramSectionId();
-        metadata = readMetadata(in, sections);
+        metadata = sections.metadata();
         configuration = bytes(sections.read(SectionType.CONFIGURATION));
         extents = ExtentTable.read(in, sections, header.extentPages());
         disks = DiskBlockCounts.read(in, sections);
@@ -59,17 +57,50 @@ public final class ImageReader implements AutoCloseable {
         return open(Storage.fileSystem(), path);
     }
 
+    /// Finds the key of an encrypted image.
+    @FunctionalInterface
+    public interface KeyFinder {
+        /// For those who have no key.
+        KeyFinder NONE = _ -> null;
+
+        /// {@return the key, null if there is none}
+        ///
+        /// @param metadata of the image, not authenticated yet
+        @Nullable
+        ImageKey find(String metadata) throws IOException;
+    }
+
+    /// What stands in an image for everybody to read, authenticated by nobody.
+    ///
+    /// @param metadata the JSON text that the writer was given
+    public record Label(String metadata, boolean encrypted) {}
+
+    /// Reads what needs no key.
+    public static Label label(Storage storage, Path path) throws IOException {
+        try (ImageFile in = ImageFile.open(storage, path)) {
+            SectionDirectory sections = SectionDirectory.readLocked(in, ImageHeader.read(in));
+            return new Label(sections.metadata(), sections.isEncrypted());
+        }
+    }
+
+    /// As [#open(Storage, Path, KeyFinder)], of an image that is not encrypted.
+    public static ImageReader open(Storage storage, Path path) throws IOException {
+        return open(storage, path, KeyFinder.NONE);
+    }
+
     /// Opens an image and checks its structure.
     ///
+    /// @param keys asked only if the image is encrypted
     /// @throws CorruptImageException if it is none, or damaged
     /// @throws UnsupportedImageException if another build wrote it, with something that this one does
     ///     not know
+    /// @throws ImageKeyException if it is encrypted and its key is not found, or another one is
     /// @throws dev.dormouse.storage.StorageException if the file cannot be read
-    public static ImageReader open(Storage storage, Path path) throws IOException {
+    public static ImageReader open(Storage storage, Path path, KeyFinder keys) throws IOException {
         ImageFile in = ImageFile.open(storage, path);
         boolean complete = false;
         try {
-            var reader = new ImageReader(in);
+            var reader = new ImageReader(in, keys);
             complete = true;
             return reader;
         } finally {
@@ -86,6 +117,11 @@ public final class ImageReader implements AutoCloseable {
     /// {@return the version of the format that the file is in}
     public int version() {
         return header.version();
+    }
+
+    /// {@return whether it was encrypted; it is open now, so its key was there}
+    public boolean isEncrypted() {
+        return sections.isEncrypted();
     }
 
     public long fileLengthBytes() {
@@ -117,12 +153,14 @@ public final class ImageReader implements AutoCloseable {
         ByteBuffer bytes = sections.read(SectionType.DEVICE_STATE);
         in.check(bytes.remaining() >= Long.BYTES, position, "device state has %d bytes", bytes.remaining());
         long plainLength = bytes.getLong();
+        // No zstd block of up to 128 KiB takes fewer than 4 bytes: a few bytes cannot have us allocate 512 MiB.
+        long lengthBytesMax = Math.min(ImageFormat.DEVICE_STATE_BYTES_MAX, (bytes.remaining() / 4L) << 17);
         in.check(
-                plainLength >= 0 && plainLength <= ImageFormat.DEVICE_STATE_BYTES_MAX,
+                plainLength >= 0 && plainLength <= lengthBytesMax,
                 position,
                 "device state has %d bytes, at most %d are allowed",
                 plainLength,
-                ImageFormat.DEVICE_STATE_BYTES_MAX);
+                lengthBytesMax);
         var state = new byte[(int) plainLength];
         try {
             int length = Zstd.decompress(state, bytes);
@@ -255,7 +293,7 @@ public final class ImageReader implements AutoCloseable {
     }
 
     public ExtentBuffer newExtentBuffer() {
-        return new ExtentBuffer(header.extentPages());
+        return new ExtentBuffer(header.extentPages(), sections.newBox());
     }
 
     /// Reads, checks and decompresses an extent; its pages are still to be verified by [#verifyPage].
@@ -403,16 +441,6 @@ public final class ImageReader implements AutoCloseable {
 
     private int checkExtent(int index) {
         return Objects.checkIndex(index, extents.count());
-    }
-
-    private static String readMetadata(ImageFile in, SectionDirectory sections) throws IOException {
-        ByteBuffer bytes = sections.read(SectionType.METADATA);
-        try {
-            return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
-        } catch (CharacterCodingException e) {
-            long position = sections.section(SectionType.METADATA).offset();
-            throw new CorruptImageException(in.path(), position, "metadata is not UTF-8", e);
-        }
     }
 
     private static byte[] bytes(ByteBuffer buffer) {

@@ -31,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 /// first alone is an error when the page is served, not a wrong page. For pages that nobody chose with
 /// intent, 128 bits are far beyond the error rate of the memory they came from.
 public final class ImageWriter implements AutoCloseable {
+    private final @Nullable EncryptionEnvelope envelope;
     private final AtomicFile file;
     private final WriterOptions options;
     private FrameNumbering frames;
@@ -53,12 +54,14 @@ public final class ImageWriter implements AutoCloseable {
     private @Nullable ByteBuffer workingSet;
     private @Nullable ByteBuffer heatOrder;
 
-    private ImageWriter(AtomicFile file, FrameNumbering frames, WriterOptions options) {
+    private ImageWriter(
+            AtomicFile file, FrameNumbering frames, WriterOptions options, EncryptionEnvelope.Randomness randomness) {
+        this.envelope = options.key() == null ? null : EncryptionEnvelope.create(options.key(), randomness);
         this.file = file;
         this.options = options;
         this.frames = frames;
         this.pageTable = new PageTableBuilder(frames.frameCount());
-        this.extents = new ExtentStream(file, options);
+        this.extents = new ExtentStream(file, options, envelope == null ? null : envelope.cipher());
         this.pagesByHash = new PageHashTable(options.duplicateEntriesMax());
         pagesByClass[PageClass.ZERO.code()] = frames.frameCount();
     }
@@ -73,9 +76,19 @@ public final class ImageWriter implements AutoCloseable {
     /// @throws IllegalArgumentException if the blocks cannot be described in an image
     public static ImageWriter create(Storage storage, Path target, List<RamBlock> blocks, WriterOptions options)
             throws IOException {
+        return create(storage, target, blocks, options, EncryptionEnvelope.Randomness.secure());
+    }
+
+    static ImageWriter create(
+            Storage storage,
+            Path target,
+            List<RamBlock> blocks,
+            WriterOptions options,
+            EncryptionEnvelope.Randomness randomness)
+            throws IOException {
         checkBlocks(blocks);
         var frames = new FrameNumbering(blocks);
-        return new ImageWriter(AtomicFile.create(storage, target), frames, options);
+        return new ImageWriter(AtomicFile.create(storage, target), frames, options, randomness);
     }
 
     /// Copies the 4096 bytes that remain in the buffer, heap or direct; its position stays.
@@ -284,7 +297,7 @@ public final class ImageWriter implements AutoCloseable {
 
     private long writeSections() throws IOException {
         disks.check(pageTable);
-        var sections = new SectionWriter(file, extents.end());
+        var sections = new SectionWriter(file, extents.end(), envelope);
         sections.writePageTable(pageTable);
         sections.writeSection(SectionType.EXTENT_TABLE, extents.table());
         sections.writeRamBlocks(ramSectionId, frames.blocks());

@@ -19,6 +19,7 @@ final class PageTable implements AutoCloseable {
     private static final ValueLayout.OfLong WORD = JAVA_LONG_UNALIGNED.withOrder(ImageFormat.ORDER);
 
     private final ImageFile in;
+    private final SectionDirectory sections;
     private final ByteBuffer directory;
     private final ExtentTable extents;
     private final DiskBlockCounts disks;
@@ -27,8 +28,15 @@ final class PageTable implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final Object loading = new Object();
 
-    private PageTable(ImageFile in, ByteBuffer directory, ExtentTable extents, DiskBlockCounts disks, long frameCount) {
+    private PageTable(
+            ImageFile in,
+            SectionDirectory sections,
+            ByteBuffer directory,
+            ExtentTable extents,
+            DiskBlockCounts disks,
+            long frameCount) {
         this.in = in;
+        this.sections = sections;
         this.directory = directory;
         this.extents = extents;
         this.disks = disks;
@@ -41,14 +49,15 @@ final class PageTable implements AutoCloseable {
             throws IOException {
         Section section = sections.section(SectionType.CHUNK_DIRECTORY);
         long expectedBytes = ImageFormat.chunkCount(frameCount) * ChunkEntry.SIZE_BYTES;
+        long lengthBytes = sections.plainLengthBytes(SectionType.CHUNK_DIRECTORY);
         in.check(
-                section.lengthBytes() == expectedBytes,
+                lengthBytes == expectedBytes,
                 section.offset(),
                 "chunk directory has %d bytes, %d pages need %d",
-                section.lengthBytes(),
+                lengthBytes,
                 frameCount,
                 expectedBytes);
-        var table = new PageTable(in, sections.read(SectionType.CHUNK_DIRECTORY), extents, disks, frameCount);
+        var table = new PageTable(in, sections, sections.read(SectionType.CHUNK_DIRECTORY), extents, disks, frameCount);
         table.checkDirectory(section.offset(), sections.section(SectionType.PAGE_TABLE));
         return table;
     }
@@ -65,7 +74,9 @@ final class PageTable implements AutoCloseable {
                 continue;
             }
             in.check(
-                    length > 0 && length <= ImageFormat.CHUNK_COMPRESSED_BYTES_MAX && offset(chunk) == end,
+                    length > sections.tagBytes()
+                            && length <= ImageFormat.CHUNK_COMPRESSED_BYTES_MAX + sections.tagBytes()
+                            && offset(chunk) == end,
                     at,
                     "chunk %d has %d bytes at %d, expected at %d",
                     chunk,
@@ -121,7 +132,8 @@ final class PageTable implements AutoCloseable {
 
     private MemorySegment decode(int index) throws IOException {
         String name = "page table chunk " + index;
-        ByteBuffer compressed = in.readChecked(name, offset(index), lengthBytes(index), checksum(index));
+        ByteBuffer part = in.readChecked(name, offset(index), lengthBytes(index), checksum(index));
+        ByteBuffer compressed = sections.open(name, SectionType.PAGE_TABLE, offset(index), part);
         long expectedBytes = (long) entries(index) * PageEntry.SIZE_BYTES;
         MemorySegment chunk = arena.allocate(expectedBytes, 8);
         try (ZstdDecompressCtx context = new ZstdDecompressCtx()) {

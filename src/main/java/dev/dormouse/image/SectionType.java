@@ -20,7 +20,7 @@ enum SectionType {
     DISKS(9, 0, ImageFormat.DISKS_MAX * (long) ImageFormat.DiskEntry.SIZE_BYTES),
     WORKING_SET(10, SectionEntry.FLAG_MAY_BE_IGNORED, ImageFormat.FRAME_GROUPS_BYTES_MAX),
     HEAT_ORDER(11, SectionEntry.FLAG_MAY_BE_IGNORED, ImageFormat.FRAME_GROUPS_BYTES_MAX),
-    /// Specified; an image that has it is refused.
+    /// How the other sections, all but METADATA, are encrypted.
     ENCRYPTION(12, 0, EncryptionHead.SIZE_BYTES + (long) KeySlot.COUNT_MAX * KeySlot.SIZE_BYTES);
 
     private final int code;

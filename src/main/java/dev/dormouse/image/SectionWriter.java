@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /// Writes what follows the extents, then the header, which makes the file an image. One thread.
 final class SectionWriter {
@@ -24,19 +25,31 @@ final class SectionWriter {
 
     private final AtomicFile file;
     private final List<Section> sections = new ArrayList<>();
+    private final @Nullable EncryptionEnvelope envelope;
+    private ByteBuffer metadata = allocate(0);
     private long end;
 
-    SectionWriter(AtomicFile file, long extentsEnd) {
+    /// @param envelope null if the image is not encrypted
+    SectionWriter(AtomicFile file, long extentsEnd, @Nullable EncryptionEnvelope envelope) {
         this.file = file;
+        this.envelope = envelope;
         sections.add(Section.of(SectionType.EXTENTS, Header.SIZE_BYTES, extentsEnd - Header.SIZE_BYTES, 0));
         this.end = extentsEnd;
     }
 
-    void writeSection(SectionType type, ByteBuffer bytes) throws IOException {
+    void writeSection(SectionType type, ByteBuffer plain) throws IOException {
+        if (type == SectionType.METADATA) {
+            metadata = plain.duplicate();
+        }
+        ByteBuffer bytes = ImageCipher.isEncrypted(type.code()) ? sealed(type, plain) : plain;
         var section = Section.of(type, end, bytes.remaining(), Xxh3.hash64(bytes));
         file.writeFully(bytes, end);
         sections.add(section);
         end = section.end();
+    }
+
+    private ByteBuffer sealed(SectionType type, ByteBuffer plain) {
+        return envelope == null ? plain : envelope.cipher().sealed(type.code(), end, plain);
     }
 
     /// Writes the chunks of the page table that are not all zero pages, then their directory.
@@ -59,7 +72,8 @@ final class SectionWriter {
         writeSection(SectionType.CHUNK_DIRECTORY, directory);
     }
 
-    private void writeChunk(ByteBuffer directory, int at, ByteBuffer compressed) throws IOException {
+    private void writeChunk(ByteBuffer directory, int at, ByteBuffer plain) throws IOException {
+        ByteBuffer compressed = sealed(SectionType.PAGE_TABLE, plain);
         int lengthBytes = compressed.remaining();
         directory
                 .putLong(at + ChunkEntry.OFFSET.offset(), end)
@@ -92,10 +106,10 @@ final class SectionWriter {
 
     /// Writes directory, footer and header. Returns the length of the file.
     long finish(int extentPages) throws IOException {
-        ByteBuffer directory = allocate(sections.size() * SectionEntry.SIZE_BYTES);
-        for (int i = 0; i < sections.size(); i++) {
-            sections.get(i).write(directory, i * SectionEntry.SIZE_BYTES);
+        if (envelope != null) {
+            writeSection(SectionType.ENCRYPTION, envelope.encode(directory(), metadata));
         }
+        ByteBuffer directory = directory();
         long fileLengthBytes = end + directory.capacity() + Footer.SIZE_BYTES;
         ByteBuffer header = header(extentPages, fileLengthBytes, crc32c(directory));
         ByteBuffer footer = footer(header.getInt(Header.CHECKSUM.offset()));
@@ -103,6 +117,14 @@ final class SectionWriter {
         file.writeFully(footer, fileLengthBytes - Footer.SIZE_BYTES);
         file.writeFully(header, 0);
         return fileLengthBytes;
+    }
+
+    private ByteBuffer directory() {
+        ByteBuffer directory = allocate(sections.size() * SectionEntry.SIZE_BYTES);
+        for (int i = 0; i < sections.size(); i++) {
+            sections.get(i).write(directory, i * SectionEntry.SIZE_BYTES);
+        }
+        return directory;
     }
 
     private ByteBuffer header(int extentPages, long fileLengthBytes, int directoryChecksum) {

@@ -29,11 +29,6 @@ public final class UnsupportedImageException extends DormouseException {
                         .formatted(version, ImageFormat.VERSION_MIN, ImageFormat.VERSION));
     }
 
-    static UnsupportedImageException encrypted(Path file, long version) {
-        return new UnsupportedImageException(
-                file, version, "image is encrypted, this build cannot read it; use one that can, and its key");
-    }
-
     static UnsupportedImageException feature(Path file, long version, String feature) {
         return new UnsupportedImageException(
                 file, version, "image uses %s, which this build does not know; use a newer one".formatted(feature));

@@ -63,6 +63,8 @@ public final class Libc {
             "syscall",
             FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
             Linker.Option.firstVariadicArg(1));
+    private static final MethodHandle UMASK = LINKER.downcallHandle(
+            LINKER.defaultLookup().findOrThrow("umask"), FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final MethodHandle STRERROR = LINKER.downcallHandle(
             LINKER.defaultLookup().findOrThrow("strerror"), FunctionDescriptor.of(unboundedString(), JAVA_INT));
 
@@ -174,6 +176,15 @@ public final class Libc {
             MemorySegment captured = CAPTURED.get();
             int result = (int) SYNC_FILE_RANGE.invokeExact(captured, descriptor, offset, lengthBytes, flags);
             return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    /// Sets the rights that no new file of this process, or of those that it starts, gets.
+    static void umask(int mask) {
+        try {
+            int _ = (int) UMASK.invokeExact(mask);
         } catch (Throwable e) {
             throw unexpected(e);
         }

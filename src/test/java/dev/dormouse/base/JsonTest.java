@@ -1,6 +1,7 @@
 package dev.dormouse.base;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
 import java.util.Map;
@@ -23,5 +24,15 @@ class JsonTest {
 
         assertThat(Json.write(java.util.Map.of("arguments", inner)))
                 .isEqualTo("{\"arguments\":{\"backing\":null,\"count\":1}}");
+    }
+
+    @Test
+    void refusesWhatIsNestedWithoutEndButNoBracketsInText() {
+        String brackets = "[".repeat(1000);
+
+        assertThat(Json.parseObject(Json.write(Map.of("a\"\\", brackets)))).containsEntry("a\"\\", brackets);
+        assertThatThrownBy(() -> Json.parseObject("{\"a\":" + brackets))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("not JSON to be read: nested deeper than 200 levels");
     }
 }

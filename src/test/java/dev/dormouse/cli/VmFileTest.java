@@ -75,7 +75,7 @@ class VmFileTest {
                     guestAgent: maybe          | key 'guestAgent' is 'maybe', true or false is allowed
                     disks: x                   | key 'disks' is 'x', a list is allowed
                     disks: [x]                 | key 'disks[0]' is 'x', keys with values are allowed
-                    memory: [1, 2]             | key 'memory' is '[1, 2]', a text is allowed
+                    memory: [1, 2]             | key 'memory' is a list, a text is allowed
                     extraArguments: [a, null]  | key 'extraArguments[1]' is empty, a value is allowed
                     just text                  | the file is 'just text', keys with values are allowed
                     "a: [1"                    | no YAML, line 1:

@@ -85,6 +85,7 @@ class CaptureTest {
                 null,
                 null,
                 null,
+                null,
                 null));
         fixture.engine.start("vm1", false);
         String image = fixture.checkpoint("vm1").image();

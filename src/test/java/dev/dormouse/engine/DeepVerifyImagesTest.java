@@ -72,7 +72,8 @@ class DeepVerifyImagesTest {
                 false,
                 null,
                 List.of(),
-                "7.2.0");
+                "7.2.0",
+                null);
     }
 
     private VerifyReport verify() throws IOException {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.base.Command;
 import dev.dormouse.bench.GuestProbe;
+import dev.dormouse.bench.GuestVm;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.qmp.Migrations;
@@ -159,7 +160,8 @@ class ExportImportTest {
         try (var fixture = new EngineFixture(folder)) {
             Path disk = fixture.smallDisk("disk");
             List<DiskRequest> disks = List.of(new DiskRequest(disk.toString(), null, null));
-            fixture.engine.create(VmRequest.named("vm1").withMemory("16M").withDisks(disks));
+            fixture.engine.create(GuestVm.withoutSandbox(
+                    VmRequest.named("vm1").withMemory("16M").withDisks(disks)));
             fixture.engine.start("vm1", false);
             Path stream = folder.resolve("saved");
             saveAndQuit(fixture, true, "exec:cat > " + stream);
@@ -229,7 +231,8 @@ class ExportImportTest {
         try (var fixture = new EngineFixture(folder)) {
             Path disk = fixture.smallDisk("disk");
             List<DiskRequest> disks = List.of(new DiskRequest(disk.toString(), null, null));
-            fixture.engine.create(VmRequest.named("vm1").withMemory("16M").withDisks(disks));
+            fixture.engine.create(GuestVm.withoutSandbox(
+                    VmRequest.named("vm1").withMemory("16M").withDisks(disks)));
             fixture.engine.start("vm1", false);
             Path image = fixture.home.image(fixture.suspend("vm1").image());
             Path there = Files.writeString(folder.resolve("there"), "mine");
@@ -254,7 +257,7 @@ class ExportImportTest {
     }
 
     private static void bootWithPattern(EngineFixture fixture) throws Exception {
-        fixture.boot(fixture.request("vm1"));
+        fixture.boot(GuestVm.withoutSandbox(fixture.request("vm1")));
         try (GuestProbe probe = fixture.probe("vm1")) {
             probe.fill("a", 42, 64, 50, LONG);
             probe.write("one", 7, 512, LONG);

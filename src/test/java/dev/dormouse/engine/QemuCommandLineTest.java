@@ -35,7 +35,8 @@ class QemuCommandLineTest {
                 false,
                 null,
                 List.of(),
-                "7.2.0");
+                "7.2.0",
+                null);
     }
 
     private static List<String> line(VmConfig config, List<BackingChain> chains) {

@@ -15,6 +15,11 @@ import java.util.SplittableRandom;
 final class GoldenImage {
     static final String SMALL = "small.img";
     static final String TINY = "tiny.img";
+    static final String ENCRYPTED = "encrypted.img";
+
+    /// Of the encrypted one.
+    static final ImageKey KEY = ImageKey.of(
+            "golden.key", "the key of the golden image, 32 bytes or more".getBytes(StandardCharsets.US_ASCII));
 
     static final String METADATA = "{\"vm\":\"golden\"}";
     static final byte[] CONFIGURATION = {7, 0, 0, 0, 6, 'p', 'c', '-', 'q', '3', '5'};
@@ -38,13 +43,24 @@ final class GoldenImage {
     public static void main(String[] arguments) throws IOException {
         writeSmall(Path.of(arguments[0], SMALL));
         writeTiny(Path.of(arguments[0], TINY));
+        writeEncrypted(Path.of(arguments[0], ENCRYPTED));
     }
 
     /// All page classes, all sections, both encodings of extents, a last extent that is not full, chunks with and
     /// without bytes.
     static void writeSmall(Path file) throws IOException {
-        WriterOptions options = WriterOptions.defaults().withExtentPages(4);
-        try (var writer = ImageWriter.create(Storage.fileSystem(), file, BLOCKS, options)) {
+        write(file, WriterOptions.defaults().withExtentPages(4), bytes -> {});
+    }
+
+    /// As [#writeSmall], encrypted.
+    static void writeEncrypted(Path file) throws IOException {
+        var random = new SplittableRandom(7); // What is drawn at random is the same each time.
+        write(file, WriterOptions.defaults().withExtentPages(4).withKey(KEY), random::nextBytes);
+    }
+
+    private static void write(Path file, WriterOptions options, EncryptionEnvelope.Randomness randomness)
+            throws IOException {
+        try (var writer = ImageWriter.create(Storage.fileSystem(), file, BLOCKS, options, randomness)) {
             for (int frame = 0; frame < 7; frame++) {
                 writer.addPage(0, frame, page(frame));
             }

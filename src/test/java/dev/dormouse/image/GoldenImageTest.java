@@ -60,6 +60,9 @@ class GoldenImageTest {
 
         assertThat(small).hasSameBinaryContentAs(golden(GoldenImage.SMALL));
         assertThat(tiny).hasSameBinaryContentAs(golden(GoldenImage.TINY));
+        Path encrypted = directory.resolve("written-encrypted.img");
+        GoldenImage.writeEncrypted(encrypted);
+        assertThat(encrypted).hasSameBinaryContentAs(golden(GoldenImage.ENCRYPTED));
     }
 
     /// The golden image has every kind of part: whichever bit flips, somebody notices. Of the extents, which

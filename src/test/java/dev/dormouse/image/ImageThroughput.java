@@ -15,7 +15,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/// Measures how fast images are written and single extents read, for extents of 4, 16 and 64 pages.
+/// Measures how fast images are written and single extents read, for extents of 4, 16 and 64 pages, in the clear and
+/// encrypted.
 /// A program, not a test: it asserts nothing. Arguments: a directory to write to, then optionally a
 /// file whose content serves as guest memory, instead of a seeded mix.
 final class ImageThroughput {
@@ -31,13 +32,14 @@ final class ImageThroughput {
         System.out.printf("%d MiB of memory, hashing by %s%n", (pages * 4096) >> 20, Xxh3.implementation());
         for (int extentPages : new int[] {4, 16, 64}) {
             for (int repeat = 0; repeat < REPEATS; repeat++) {
-                measure(directory.resolve("throughput.img"), memory, pages, extentPages);
+                WriterOptions options = WriterOptions.defaults().withExtentPages(extentPages);
+                measure(directory.resolve("throughput.img"), memory, pages, options);
+                measure(directory.resolve("throughput.img"), memory, pages, options.withKey(GoldenImage.KEY));
             }
         }
     }
 
-    private static void measure(Path file, ByteBuffer[] memory, long pages, int extentPages) throws IOException {
-        WriterOptions options = WriterOptions.defaults().withExtentPages(extentPages);
+    private static void measure(Path file, ByteBuffer[] memory, long pages, WriterOptions options) throws IOException {
         long start = System.nanoTime();
         long startCpu = cpuNanos();
         long added;
@@ -54,8 +56,9 @@ final class ImageThroughput {
         }
         long published = System.nanoTime();
         System.out.printf(
-                "%2d pages: %5.0f MB/s adding, %5.0f MB/s with publication, %5.0f MB a second of processor time%n",
-                extentPages,
+                "%2d pages, %s: %5.0f MB/s adding, %5.0f MB/s with publication, %5.0f MB a second of processor time%n",
+                options.extentPages(),
+                options.key() == null ? "plain    " : "encrypted",
                 megabytesPerSecond(pages, added - start),
                 megabytesPerSecond(pages, published - start),
                 megabytesPerSecond(pages, cpuNanos() - startCpu));
@@ -65,7 +68,7 @@ final class ImageThroughput {
 
     private static void read(Path file) throws IOException {
         long start = System.nanoTime();
-        try (var image = ImageReader.open(file);
+        try (var image = ImageReader.open(Storage.fileSystem(), file, _ -> GoldenImage.KEY);
                 ExtentBuffer buffer = image.newExtentBuffer()) {
             long opened = System.nanoTime() - start;
             var nanos = new long[20_000];

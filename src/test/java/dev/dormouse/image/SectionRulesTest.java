@@ -83,15 +83,6 @@ class SectionRulesTest {
     }
 
     @Test
-    void refusesAnEncryptedImage() {
-        image.with(SectionType.ENCRYPTION.code(), 0, new byte[168]).without(1);
-
-        assertThatThrownBy(this::open)
-                .isInstanceOf(UnsupportedImageException.class)
-                .hasMessage("vm.img: image is encrypted, this build cannot read it; use one that can, and its key");
-    }
-
-    @Test
     void refusesASectionThatStandsTwice() {
         image.withAnother(77, SectionEntry.FLAG_MAY_BE_IGNORED).withAnother(77, SectionEntry.FLAG_MAY_BE_IGNORED);
 
