@@ -93,6 +93,11 @@ final class Texts {
             table.row("VNC", vm.vnc());
         }
         addDisks(table, vm.disks());
+        VmStatus.Indexing indexing = vm.indexing();
+        if (indexing != null) {
+            long percent = indexing.totalBytes() == 0 ? 100 : 100 * indexing.doneBytes() / indexing.totalBytes();
+            table.row("indexing", "%s, %d%%".formatted(indexing.layer(), percent));
+        }
         return table.toString();
     }
 

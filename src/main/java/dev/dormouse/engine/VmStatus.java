@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param pid of QEMU
 /// @param image id of the image that holds the memory
 /// @param lastRestore what the last restore came to, if there was one
+/// @param indexing which layer is being indexed in the background, and how far that is; null if none is
 /// @param restored, toRestore non-zero pages placed so far, and in all, of a restore under way
 @Json
 public record VmStatus(
@@ -36,4 +37,9 @@ public record VmStatus(
         @Nullable String vnc,
         String qmpSocket,
         String since,
-        @Nullable RestoreReport lastRestore) {}
+        @Nullable RestoreReport lastRestore,
+        @Nullable Indexing indexing) {
+    /// @param layer path of the layer
+    @Json
+    public record Indexing(String layer, long doneBytes, long totalBytes) {}
+}
