@@ -29,10 +29,15 @@ public final class Libc {
     static final int SYNC_FILE_RANGE_WRITE = 2;
     static final int EINTR = 4;
     static final int ENXIO = 6;
+    private static final long SYS_SETPRIORITY = 141; // Of x86-64, as the others.
+    private static final long SYS_IOPRIO_SET = 251;
+    private static final long PRIO_PROCESS = 0;
+    private static final int NICE_MAX = 19;
+    private static final long IOPRIO_WHO_PROCESS = 1;
+    private static final long IOPRIO_CLASS_IDLE = 3;
     private static final long SYS_PIDFD_OPEN = 434;
     private static final long SYS_PIDFD_GETFD = 438;
     private static final long SYS_PROCESS_MADVISE = 440;
-    private static final long SYS_SETPRIORITY = 141;
     private static final long SYS_CLOCK_GETTIME = 228;
     private static final long MADV_COLLAPSE = 25;
     public static final int EAGAIN = 11;
@@ -149,7 +154,7 @@ public final class Libc {
     ///
     /// @param nice 0 to 19, 19 the most
     public static int setThreadNice(int nice) {
-        return systemCall(SYS_SETPRIORITY, 0, 0, nice); // Of the calling thread: on Linux each has its own.
+        return systemCall(SYS_SETPRIORITY, PRIO_PROCESS, 0, nice); // Of the calling thread: on Linux each has its own.
     }
 
     /// {@return the time for which a process has had processors so far, in nanoseconds, or `-errno`}
@@ -160,6 +165,13 @@ public final class Libc {
             int result = systemCall(SYS_CLOCK_GETTIME, (~pid << 3) | 2, time.address(), 0);
             return result < 0 ? result : time.getAtIndex(JAVA_LONG, 0) * 1_000_000_000 + time.getAtIndex(JAVA_LONG, 1);
         }
+    }
+
+    /// Has this thread, and those that it starts from now on, use the processor and the disk only when nobody
+    /// else wants to. Nothing is said where that cannot be had: it is no more than politeness.
+    public static void workInTheBackground() {
+        setThreadNice(NICE_MAX);
+        systemCall(SYS_IOPRIO_SET, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << 13);
     }
 
     private static int systemCall(long number, long first, long second, long third) {
