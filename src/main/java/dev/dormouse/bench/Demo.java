@@ -58,6 +58,7 @@ public final class Demo implements AutoCloseable {
         step.accept("booting a guest with %s of memory (QEMU %s, %s)"
                 .formatted(options.memory(), status.qemuVersion(), status.accelerator()));
         engine.start(VM, false);
+        indexInBackground();
         double baseline;
         double spread;
         try (GuestProbe probe = GuestVm.connect(engine.home(), VM, LONG)) {
@@ -70,6 +71,17 @@ public final class Demo implements AutoCloseable {
         Lazy lazy = lazily(baseline);
         Stock stock = stock(baseline);
         return report(status, lazy, stock, baseline, spread);
+    }
+
+    /// As the command `start` has it done; it ends with the VM.
+    private void indexInBackground() {
+        Thread.ofPlatform().daemon().name("demo-index").start(() -> {
+            try {
+                engine.index(VM, true, (_, _, _) -> {}, new Cancellation());
+            } catch (IOException e) {
+                step.accept("indexing its disk failed: " + e.getMessage());
+            }
+        });
     }
 
     private void prepare(GuestProbe probe) throws IOException, InterruptedException {

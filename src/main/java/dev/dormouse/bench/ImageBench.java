@@ -97,7 +97,7 @@ public final class ImageBench {
 
     private void index(Path disk) throws IOException {
         IndexReport.IndexedLayer layer = new Indexes(engine.home(), engine.tools())
-                .build(disk, (_, _, _) -> {})
+                .build(disk, false, (_, _, _) -> {}, new Cancellation())
                 .layers()
                 .getFirst();
         report.put("indexedBytes", layer.readBytes());

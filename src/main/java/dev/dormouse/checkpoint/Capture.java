@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// Captures a VM into an image, by QEMU's stream alone or with its shared memory read directly. One thread;
 /// the methods come in this order:
 ///
+/// 1. [#readHeat], optional and only if [#isDirect]: what is being written shortly before the rest;
 /// 1. [#readRunning], optional and only if [#isDirect]: most of the work, while the guest runs;
 /// 2. [#readStream], of a guest that stands still;
 /// 3. [#readPaused], when QEMU has reported its migration as completed;
@@ -49,6 +50,7 @@ public final class Capture implements AutoCloseable {
     private @Nullable ImageWriter writer;
     private @Nullable PagePipeline pipeline;
     private @Nullable MemoryCapture memory;
+    private @Nullable PageSums earlier;
     private RamLayout layout = new RamLayout(List.of());
     private int sharedBlock = -1;
     private boolean sharedBlockCame;
@@ -71,6 +73,11 @@ public final class Capture implements AutoCloseable {
         return ignoresShared() && !sharedBlockCame;
     }
 
+    /// Looks at all of the guest's memory while it runs, so that what it writes from now on is known to be hot.
+    public void readHeat() throws IOException {
+        earlier = PageSums.of(sharedFile(), source.threads());
+    }
+
     /// Puts into the image what the guest's memory holds now; what changes until it stands still is put
     /// right by [#readPaused].
     public void readRunning() throws IOException {
@@ -91,6 +98,7 @@ public final class Capture implements AutoCloseable {
         stream.run();
         pipeline().finish();
         if (!ignoresShared()) {
+            completePages();
             report(layout.frameCount());
             return;
         }
@@ -117,11 +125,16 @@ public final class Capture implements AutoCloseable {
             }
             memory.readPaused();
         }
-        writer().setHeatOrder(hotFrames());
+        completePages();
         report(layout.frameCount());
     }
 
-    /// {@return the frames that the guest wrote between the two passes, by their numbers over all blocks}
+    private void completePages() throws IOException {
+        pipeline().complete();
+        writer().setHeatOrder(hotFrames());
+    }
+
+    /// {@return the frames that are hot, by their numbers over all blocks}
     public FrameRanges hotFrames() {
         return pipeline == null ? FrameRanges.EMPTY : pipeline.hotFrames();
     }
@@ -136,6 +149,10 @@ public final class Capture implements AutoCloseable {
     @Override
     public void close() throws IOException {
         end();
+        if (earlier != null) {
+            earlier.close();
+            earlier = null;
+        }
         if (source.memory() != null) {
             source.memory().close();
         }
@@ -156,10 +173,18 @@ public final class Capture implements AutoCloseable {
         }
     }
 
+    private @Nullable Heat heat() {
+        return source.expected() == null ? null : new Heat(source.expected(), earlier);
+    }
+
     private void begin(RamLayout known) throws IOException {
         layout = known;
         writer = factory.create(known.blocks());
         pipeline = new PagePipeline(writer, source.disks(), source.threads());
+        Heat heat = heat();
+        if (heat != null) {
+            pipeline.keepBack(heat);
+        }
     }
 
     /// The first pass has begun with the shared block alone, which QEMU lists first, because it is the

@@ -1,5 +1,6 @@
 package dev.dormouse.checkpoint;
 
+import dev.dormouse.image.FrameRanges;
 import dev.dormouse.storage.SparseFile;
 import org.jspecify.annotations.Nullable;
 
@@ -10,12 +11,15 @@ import org.jspecify.annotations.Nullable;
 /// @param memory file of that block, closed with the capture; null if there is no such block
 /// @param disks where pages are looked for
 /// @param threads that read and hash, 1 or more
+/// @param expected frames of the first block that earlier restores demanded first; hot pages are laid out
+///     together unless it is null, also if it is empty
 public record CaptureSource(
         String resource,
         @Nullable String sharedBlock,
         @Nullable SparseFile memory,
         DiskLookup disks,
-        int threads) {
+        int threads,
+        @Nullable FrameRanges expected) {
     public CaptureSource {
         if ((sharedBlock == null) != (memory == null)) {
             throw new IllegalArgumentException("a shared block and its memory come together");
@@ -32,18 +36,24 @@ public record CaptureSource(
                 null,
                 null,
                 DiskLookup.NONE,
-                Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 8));
+                Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 8),
+                null);
     }
 
     public CaptureSource withMemory(String block, SparseFile file) {
-        return new CaptureSource(resource, block, file, disks, threads);
+        return new CaptureSource(resource, block, file, disks, threads, expected);
     }
 
     public CaptureSource withDisks(DiskLookup lookup) {
-        return new CaptureSource(resource, sharedBlock, memory, lookup, threads);
+        return new CaptureSource(resource, sharedBlock, memory, lookup, threads, expected);
     }
 
     public CaptureSource withThreads(int count) {
-        return new CaptureSource(resource, sharedBlock, memory, disks, count);
+        return new CaptureSource(resource, sharedBlock, memory, disks, count, expected);
+    }
+
+    /// {@return the same, which lays out hot pages together}
+    public CaptureSource withExpected(FrameRanges frames) {
+        return new CaptureSource(resource, sharedBlock, memory, disks, threads, frames);
     }
 }

@@ -37,6 +37,7 @@ final class PageBatch {
     private final Fate[] fates = new Fate[PAGES];
     private final @Nullable PageHash[] hashes = new PageHash[PAGES];
     private final long[] locations = new long[PAGES];
+    private final boolean[] hot = new boolean[PAGES];
     private final Semaphore done = new Semaphore(0);
     private int count;
     private @Nullable SparseFile source;
@@ -98,7 +99,7 @@ final class PageBatch {
     }
 
     /// On a worker. Whatever happens, the owner is told.
-    void work(PageHasher hasher, DiskLookup disks) {
+    void work(PageHasher hasher, DiskLookup disks, @Nullable Heat heat) {
         try {
             if (source != null) {
                 long offset = frames[0] * RamBlock.TARGET_PAGE_BYTES;
@@ -109,6 +110,7 @@ final class PageBatch {
             for (int i = 0; i < count; i++) {
                 if (fates[i] != Fate.ZERO) {
                     hint = decide(i, hasher, disks, hint);
+                    hot[i] = fates[i] == Fate.STORE && (pass == Pass.SECOND || isHot(i, heat));
                 }
             }
         } catch (IOException | RuntimeException | Error e) {
@@ -136,6 +138,10 @@ final class PageBatch {
         locations[i] = location;
         fates[i] = location == DiskLookup.NOT_FOUND ? Fate.STORE : Fate.ON_DISK;
         return location == DiskLookup.NOT_FOUND ? DiskLookup.NOT_FOUND : location + 1;
+    }
+
+    private boolean isHot(int i, @Nullable Heat heat) {
+        return heat != null && blocks[i] == 0 && heat.isHot(frames[i], hash(i).checksum(), page(i));
     }
 
     /// A page whose bytes are what the first pass stored needs nothing: the image holds the bytes that
@@ -200,6 +206,11 @@ final class PageBatch {
         PageHash hash = hashes[i];
         assert hash != null : "a page of fate " + fates[i] + " has no hash";
         return hash;
+    }
+
+    /// {@return whether a page that is to be stored is likely to be needed soon}
+    boolean isHot(int i) {
+        return hot[i];
     }
 
     long location(int i) {

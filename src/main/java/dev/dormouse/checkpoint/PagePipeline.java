@@ -27,7 +27,8 @@ final class PagePipeline implements AutoCloseable {
     private final PageBatch end = new PageBatch(arena);
 
     private final Thread[] workers;
-    private final FrameRanges.Builder hot = FrameRanges.builder();
+    private final HotPages hot = new HotPages();
+    private volatile @Nullable Heat heat;
     private @Nullable PageBatch current;
 
     PagePipeline(ImageWriter writer, DiskLookup disks, int threads) {
@@ -48,7 +49,7 @@ final class PagePipeline implements AutoCloseable {
     private void work(PageHasher hasher) {
         try {
             for (PageBatch batch = queue.take(); batch != end; batch = queue.take()) {
-                batch.work(hasher, disks);
+                batch.work(hasher, disks, heat);
             }
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt(); // Nobody does; the thread ends.
@@ -84,9 +85,20 @@ final class PagePipeline implements AutoCloseable {
         }
     }
 
-    /// {@return the frames that the second pass found changed}
+    /// Keeps back what is hot from now on, until [#complete].
+    void keepBack(Heat known) {
+        heat = known;
+    }
+
+    /// Puts into the image what was kept back; no page comes after it.
+    void complete() throws IOException {
+        finish();
+        hot.writeTo(writer);
+    }
+
+    /// {@return the frames that are hot}
     FrameRanges hotFrames() {
-        return hot.build();
+        return hot.frames();
     }
 
     private PageBatch batch() throws IOException {
@@ -130,12 +142,16 @@ final class PagePipeline implements AutoCloseable {
             case KEEP -> {
                 return;
             }
-            case ZERO -> writer.addZero(block, frame);
+            case ZERO -> {
+                drop(block, frame);
+                writer.addZero(block, frame);
+            }
             case STORE -> {
-                writer.addPage(block, frame, batch.page(i), batch.hash(i));
+                store(batch, i);
                 batch.rememberIfFirst(i, DiskLookup.NOT_FOUND);
             }
             case ON_DISK -> {
+                drop(block, frame);
                 long location = batch.location(i);
                 writer.addOnDisk(
                         block,
@@ -148,7 +164,22 @@ final class PagePipeline implements AutoCloseable {
         }
         if (batch.pass() == Pass.SECOND) {
             assert block == 0 : "two passes are made of the first block only";
-            hot.add(frame);
+            hot.note(frame);
+        }
+    }
+
+    private void store(PageBatch batch, int i) throws IOException {
+        int block = batch.block(i);
+        long frame = batch.frame(i);
+        boolean kept = heat != null && block == 0 && (batch.isHot(i) || hot.isKept(frame));
+        if (!kept || !hot.keep(frame, batch.page(i), batch.hash(i))) {
+            writer.addPage(block, frame, batch.page(i), batch.hash(i));
+        }
+    }
+
+    private void drop(int block, long frame) {
+        if (block == 0) {
+            hot.drop(frame);
         }
     }
 
@@ -172,6 +203,7 @@ final class PagePipeline implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        hot.close();
         arena.close();
     }
 }

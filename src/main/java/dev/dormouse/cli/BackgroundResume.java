@@ -51,7 +51,7 @@ final class BackgroundResume {
     private Process start(Path events, Path log) throws IOException {
         var argv = new ArrayList<>(List.of("setsid", "--"));
         argv.addAll(keeper());
-        argv.addAll(ownCommand());
+        argv.addAll(OwnCommand.line());
         argv.addAll(List.of("page-server", "--events", events.toString()));
         Path qemu = main.qemu();
         if (qemu != null) {
@@ -75,27 +75,6 @@ final class BackgroundResume {
         return Files.isExecutable(script)
                 ? List.of("bash", script.toAbsolutePath().toString())
                 : List.of();
-    }
-
-    /// {@return the command line of this very program: the same Java, the same build}
-    ///
-    /// Not the launcher: that would build anew where sources were edited meanwhile, and it costs time in
-    /// which the guest does not run.
-    private static List<String> ownCommand() {
-        List<String> own = List.of(ProcessHandle.current().info().arguments().orElse(new String[0]));
-        int jar = own.indexOf("-jar");
-        var argv = new ArrayList<String>();
-        argv.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        if (System.getProperty("dormouse.launcher") != null && jar >= 0 && jar + 1 < own.size()) {
-            argv.addAll(own.subList(0, jar + 2));
-        } else {
-            argv.addAll(List.of(
-                    "--enable-native-access=ALL-UNNAMED",
-                    "-cp",
-                    System.getProperty("java.class.path"),
-                    Main.class.getName()));
-        }
-        return argv;
     }
 
     private void follow(Process server, EventTail tail, boolean toTheEnd, Path log) throws IOException {

@@ -42,6 +42,8 @@ final class PageServerCommand implements Callable<Integer> {
                 throw e; // Into the log of the server.
             }
         }
+        // Everybody who waited for the restore goes on; this process is idle otherwise.
+        main.engine().index(name, true, (_, _, _) -> {}, main.interruption().arm());
         return 0;
     }
 }

@@ -1,5 +1,6 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -19,6 +20,8 @@ final class StartCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
-        return print(engine().start(name, discardState));
+        VmStatus started = engine().start(name, discardState);
+        BackgroundIndex.start(main(), name);
+        return print(started);
     }
 }

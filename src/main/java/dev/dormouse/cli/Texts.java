@@ -94,6 +94,11 @@ final class Texts {
         }
         vm.forwards().forEach(forward -> table.row("forward", forward));
         addDisks(table, vm.disks());
+        VmStatus.Indexing indexing = vm.indexing();
+        if (indexing != null) {
+            long percent = indexing.totalBytes() == 0 ? 100 : 100 * indexing.doneBytes() / indexing.totalBytes();
+            table.row("indexing", "%s, %d%%".formatted(indexing.layer(), percent));
+        }
         return table.toString();
     }
 

@@ -4,13 +4,19 @@ import io.avaje.jsonb.Json;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A disk as it was at the moment of a checkpoint.
 ///
 /// @param layers the identity of each layer, bottom first
 /// @param digests what tells the content of each layer from another; empty where that is not known
+/// @param upperLayers which parts of the disk come from which layer above the bottom one; empty where that is
+///     not known
 @Json
-public record FrozenDisk(List<LayerIdentity> layers, List<String> digests) {
+public record FrozenDisk(
+        List<LayerIdentity> layers,
+        List<String> digests,
+        @Nullable String upperLayers) {
     public FrozenDisk {
         layers = List.copyOf(layers);
         digests = List.copyOf(digests);
@@ -21,8 +27,9 @@ public record FrozenDisk(List<LayerIdentity> layers, List<String> digests) {
         return layer < digests.size() ? digests.get(layer) : "";
     }
 
-    public FrozenDisk withDigests(List<String> known) {
-        return new FrozenDisk(layers, known);
+    /// {@return the same with what is known of its content}
+    public FrozenDisk withContent(List<String> layerDigests, String upper) {
+        return new FrozenDisk(layers, layerDigests, upper);
     }
 
     /// Takes the identities that the layers have now; nobody may be writing them.
@@ -31,7 +38,7 @@ public record FrozenDisk(List<LayerIdentity> layers, List<String> digests) {
         for (Layer layer : chain.layers()) {
             identities.add(LayerIdentity.of(layer));
         }
-        return new FrozenDisk(identities, List.of());
+        return new FrozenDisk(identities, List.of(), null);
     }
 
     public BackingChain chain() {

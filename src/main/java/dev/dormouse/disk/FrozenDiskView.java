@@ -20,13 +20,15 @@ public final class FrozenDiskView implements LayerView {
     private final List<LayerFile> files; // Top first, as QEMU counts.
     private final ExtentMap extents;
     private final NbdExport export;
+    private final UpperLayers upper;
     private final long blockCount;
 
-    private FrozenDiskView(String name, List<LayerFile> files, ExtentMap extents, NbdExport export) {
+    private FrozenDiskView(String name, List<LayerFile> files, ExtentMap extents, NbdExport export, UpperLayers upper) {
         this.name = name;
         this.files = files;
         this.extents = extents;
         this.export = export;
+        this.upper = upper;
         this.blockCount = extents.endBytes() / BLOCK_BYTES;
     }
 
@@ -47,8 +49,12 @@ public final class FrozenDiskView implements LayerView {
             }
             Map<String, Object> node = node(files);
             String path = chain.top().path();
-            tools.map(path, node, map -> add(extents, map, files, path));
-            var view = new FrozenDiskView(path, files, extents, new NbdExport(path, tools.server(), node));
+            var upper = new UpperLayers(chain.depth());
+            tools.map(path, node, map -> {
+                upper.add(map);
+                add(extents, map, files, path);
+            });
+            var view = new FrozenDiskView(path, files, extents, new NbdExport(path, tools.server(), node), upper);
             complete = true;
             return view;
         } finally {
@@ -117,8 +123,14 @@ public final class FrozenDiskView implements LayerView {
         return extents.endBytes();
     }
 
-    /// {@return the unit in which the top layer takes space: with a byte that is written, all of its cluster comes
-    /// into the layer, copied from below}
+    /// {@return what tells which parts of the disk come from which layer, be it as zeros, those of the bottom
+    /// layer left out: with the content of each layer it says what the disk shows}
+    public String upperLayers() {
+        return upper.digest();
+    }
+
+    /// {@return the unit in which the top layer takes space: with a byte that is written, all of its cluster
+    /// comes into the layer, copied from below}
     public int clusterBytes() {
         return files.getFirst().clusterBytes();
     }

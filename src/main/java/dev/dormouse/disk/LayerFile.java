@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// A layer that is read: the file in which its data lies, and how QEMU is told to open it. Any thread.
@@ -69,6 +70,23 @@ final class LayerFile implements Closeable {
             if (!complete) {
                 data.close();
             }
+        }
+    }
+
+    /// {@return the external data file of a layer, if its data is not in the layer itself; empty, too, where
+    /// the file is not what its format says, which whoever reads it explains}
+    static Optional<Path> dataFile(Layer layer) throws IOException {
+        if (layer.format() == Layer.Format.RAW) {
+            return Optional.empty();
+        }
+        try (ReadableFile file = Storage.fileSystem().openForReading(Path.of(layer.path()))) {
+            Qcow2Header header = Qcow2Header.read(file, layer.path());
+            String name = header.dataFile();
+            return header.hasDataFile() && name != null && name.indexOf(':') < 0
+                    ? Optional.of(Path.of(layer.path()).resolveSibling(name))
+                    : Optional.empty();
+        } catch (DiskException _) {
+            return Optional.empty();
         }
     }
 

@@ -18,6 +18,7 @@ final class MapReader {
     private long offset;
     private boolean zero;
     private boolean data;
+    private boolean present;
 
     /// @param in buffered
     MapReader(InputStream in) throws IOException {
@@ -68,6 +69,11 @@ final class MapReader {
         return data;
     }
 
+    /// {@return whether a layer of the chain holds it, be it as zeros}
+    boolean isPresent() {
+        return present;
+    }
+
     /// {@return where it begins in a file, -1 if that is not said}
     long offset() {
         return offset;
@@ -80,6 +86,7 @@ final class MapReader {
         offset = -1;
         zero = false;
         data = false;
+        present = false;
         expect('{');
         do {
             String key = string();
@@ -122,6 +129,7 @@ final class MapReader {
         switch (key) {
             case "zero" -> zero = value;
             case "data" -> data = value;
+            case "present" -> present = value;
             default -> {}
         }
     }

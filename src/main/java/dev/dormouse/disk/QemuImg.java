@@ -139,6 +139,17 @@ public final class QemuImg {
         });
     }
 
+    /// Names the parts of a disk that a layer holds by itself, be it as zeros, ascending.
+    public void presentRanges(Layer layer, RangeSink sink) throws IOException {
+        try (LayerFile file = LayerFile.open(layer)) {
+            map(layer.path(), file.node(null), extent -> {
+                if (extent.isPresent()) {
+                    sink.take(extent.start(), extent.length());
+                }
+            });
+        }
+    }
+
     /// {@return the `qemu-nbd` that belongs to this tool}
     Path server() {
         Path sibling = binary.resolveSibling("qemu-nbd");

@@ -14,10 +14,16 @@ public final class Cancellation {
         return wanted;
     }
 
+    /// @param then what is so afterwards
+    /// @throws VmException if the operation is to end
+    void check(String operation, String then) throws VmException {
+        if (wanted) {
+            throw new VmException(operation + ": cancelled, " + then);
+        }
+    }
+
     /// @throws VmException if the operation is to end
     void check(String operation) throws VmException {
-        if (wanted) {
-            throw new VmException(operation + ": cancelled, the VM runs on");
-        }
+        check(operation, "the VM runs on");
     }
 }

@@ -3,7 +3,9 @@ package dev.dormouse.engine;
 import dev.dormouse.checkpoint.DiskLookup;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.DiskView;
+import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.FrozenDiskView;
+import dev.dormouse.index.BlockIndex;
 import dev.dormouse.index.DiskIndex;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -30,24 +32,22 @@ final class DiskSearch implements DiskLookup, AutoCloseable {
         this.listener = listener;
     }
 
-    /// Brings the indexes up to date, which may read all of a disk that was never indexed.
-    ///
-    /// @param running whether pages are looked for before [#freeze], too
-    static DiskSearch open(
-            LayerIndexes indexes, List<BackingChain> chains, OperationListener listener, boolean running) {
-        var search = new DiskSearch(indexes, chains, listener);
-        if (running) {
-            search.reopen();
-        } else {
-            search.refresh();
-        }
-        return search;
+    /// Finds nothing before [#openRunning] or [#freeze].
+    static DiskSearch of(LayerIndexes indexes, List<BackingChain> chains, OperationListener listener) {
+        return new DiskSearch(indexes, chains, listener);
     }
 
-    private void refresh() {
+    /// Brings the indexes up to date while the guest runs, so that pages are looked for before [#freeze],
+    /// too. May read all of a disk that was never indexed, as [#prepare] does.
+    void openRunning() {
+        reopen(true);
+    }
+
+    /// Brings the indexes up to date while the guest runs, so that little is left for its pause.
+    void prepare() {
         for (int i = 0; i < chains.size(); i++) {
             try {
-                indexes.refresh(i, chains.get(i));
+                indexes.prepare(i, chains.get(i));
             } catch (IOException _) {
                 // Told when the guest stands still, if it is so then, too.
             }
@@ -56,32 +56,47 @@ final class DiskSearch implements DiskLookup, AutoCloseable {
 
     /// To be called when the guest stands still and its QEMU still owns the images.
     void freeze() {
-        reopen();
+        reopen(false);
     }
 
-    private void reopen() {
+    private void reopen(boolean running) {
         var opened = new ArrayList<Disk>();
         for (int i = 0; i < chains.size(); i++) {
-            opened.add(reopen(i));
+            opened.add(reopen(i, running));
         }
         List<Disk> before = disks;
         disks = List.copyOf(opened);
         before.forEach(Disk::close);
     }
 
-    private Disk reopen(int disk) {
+    private Disk reopen(int disk, boolean running) {
+        BackingChain chain = chains.get(disk);
         try {
-            BitSet written = indexes.refresh(disk, chains.get(disk));
-            FrozenDiskView view = indexes.view(chains.get(disk));
-            try {
-                return new Disk(view, indexes.open(chains.get(disk), view), written);
-            } catch (IOException e) {
-                view.close();
-                throw e;
-            }
+            LayerIndexes.Refreshed top = indexes.refresh(disk, chain, running);
+            return open(chain, top);
         } catch (IOException e) {
             listener.step("storing pages of disk " + disk + " that are on it, too, because " + e.getMessage());
             return Disk.UNKNOWN;
+        }
+    }
+
+    private Disk open(BackingChain chain, LayerIndexes.Refreshed top) throws IOException {
+        boolean complete = false;
+        try {
+            FrozenDiskView view = indexes.view(chain);
+            try {
+                var opened = new Disk(view, indexes.open(top.index(), chain, view), top.written());
+                complete = true;
+                return opened;
+            } finally {
+                if (!complete) {
+                    view.close();
+                }
+            }
+        } finally {
+            if (!complete) {
+                top.index().close();
+            }
         }
     }
 
@@ -102,6 +117,37 @@ final class DiskSearch implements DiskLookup, AutoCloseable {
     @Override
     public boolean holds(long location, long checksum, MemorySegment page) {
         return disks.get(DiskLookup.disk(location)).holds(DiskLookup.block(location), page);
+    }
+
+    /// To be called when the layers are frozen and synced, after [#freeze].
+    ///
+    /// @param frozen the disks, as they were identified then
+    /// @return the same with what is known of the content of their layers
+    List<FrozenDisk> describe(List<FrozenDisk> frozen) {
+        List<Disk> now = disks;
+        var described = new ArrayList<FrozenDisk>();
+        for (int i = 0; i < frozen.size(); i++) {
+            described.add(i < now.size() ? describe(i, frozen.get(i), now.get(i)) : frozen.get(i));
+        }
+        return List.copyOf(described);
+    }
+
+    private FrozenDisk describe(int number, FrozenDisk frozen, Disk disk) {
+        if (disk.index() == null || disk.view() == null) {
+            return frozen; // Its layers have to stay the very same files.
+        }
+        List<BlockIndex> layers = disk.index().layers().reversed();
+        try {
+            indexes.confirm(number, frozen.layers().getLast(), layers.size(), layers.getLast());
+        } catch (IOException _) {
+            return frozen; // Then the index is made anew when it is needed.
+        }
+        var digests = new ArrayList<String>();
+        for (int i = 0; i < layers.size(); i++) {
+            BlockIndex index = layers.get(i);
+            digests.add(index.isOf(frozen.layers().get(i)) ? index.digest().toString() : "");
+        }
+        return frozen.withContent(digests, disk.view().upperLayers());
     }
 
     /// {@return per disk its whole blocks, as far as a page may refer to them}

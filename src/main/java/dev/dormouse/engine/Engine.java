@@ -116,6 +116,22 @@ public final class Engine {
         return status(name);
     }
 
+    /// {@return whether the running VM has layers without a block index}
+    public boolean needsIndexing(String name) throws IOException {
+        return new VmIndexing(home, tools(), Vm.open(home, name), (_, _, _) -> {}, new Cancellation()).isNeeded();
+    }
+
+    /// Makes the block indexes of a running VM's layers that are missing, so that a suspend need not. The VM
+    /// can be used and suspended meanwhile; it ends when the VM does.
+    ///
+    /// @param idle whether to work only when nobody else needs the processor or the disk
+    /// @return empty if another process is at it already
+    public IndexReport index(String name, boolean idle, Indexes.Progress progress, Cancellation cancellation)
+            throws IOException {
+        var indexing = new VmIndexing(home, tools(), Vm.open(home, name), progress, cancellation);
+        return new IndexReport("vm " + name, indexing.run(idle));
+    }
+
     /// As [#suspend(String, SuspendOptions, OperationListener, Cancellation)], in the usual way.
     public SuspendResult suspend(String name, OperationListener listener, Cancellation cancellation)
             throws IOException {
@@ -199,7 +215,8 @@ public final class Engine {
     /// @param force end QEMU without asking the guest; also one whose restore was cut off or lacks a page
     ///     that cannot be read, which is suspended again then, or crashed if it has written its disks
     /// @param timeout how long the guest may take to shut down
-    /// @param cancellation heeded while it waits for the guest, which may still shut down then, or for a restore
+    /// @param cancellation heeded while it waits for the guest, which may still shut down then, or for a
+    ///     restore
     public VmStatus stop(
             String name, boolean force, Duration timeout, OperationListener listener, Cancellation cancellation)
             throws IOException {

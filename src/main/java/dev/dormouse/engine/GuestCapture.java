@@ -6,6 +6,7 @@ import dev.dormouse.checkpoint.CaptureException;
 import dev.dormouse.checkpoint.CaptureSource;
 import dev.dormouse.checkpoint.DiskLookup;
 import dev.dormouse.checkpoint.SharedMemory;
+import dev.dormouse.image.FrameRanges;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.WriterOptions;
 import dev.dormouse.qmp.Migrations;
@@ -48,8 +49,9 @@ final class GuestCapture implements AutoCloseable {
             Cancellation cancellation)
             throws IOException {
         String resource = "vm " + vm.name();
-        CaptureSource source =
-                source(resource, vm.config(), qemu.pid(), version, listener).withDisks(disks);
+        CaptureSource source = source(resource, vm.config(), qemu.pid(), version, listener)
+                .withDisks(disks)
+                .withExpected(expected(vm));
         var progress = new Capture.Progress() {
             @Override
             public void frames(long frames, long frameCount) {
@@ -64,6 +66,13 @@ final class GuestCapture implements AutoCloseable {
         Capture.WriterFactory factory =
                 blocks -> ImageWriter.create(Storage.fileSystem(), image, blocks, WriterOptions.defaults());
         return new GuestCapture(vm, qmp, cancellation, new Capture(source, factory, progress));
+    }
+
+    private static FrameRanges expected(Vm vm) {
+        return new WorkingSetFile(vm)
+                .read()
+                .map(set -> FrameRanges.of(set.frames()))
+                .orElse(FrameRanges.EMPTY);
     }
 
     private static CaptureSource source(
@@ -93,6 +102,13 @@ final class GuestCapture implements AutoCloseable {
     /// {@return whether memory is read directly, so that most of the work can be done while the guest runs}
     boolean isDirect() {
         return capture.isDirect();
+    }
+
+    /// Looks at the memory of a guest that runs, if it is read directly: what it writes from now on is hot.
+    void readHeat() throws IOException {
+        if (capture.isDirect()) {
+            capture.readHeat();
+        }
     }
 
     void readRunning() throws IOException {

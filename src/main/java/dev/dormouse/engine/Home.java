@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 /// HOME/vms/NAME/restore.json  RestoreRecord, while a restore is under way
 /// HOME/vms/NAME/last-restore.json  RestoreReport of the last restore
 /// HOME/vms/NAME/working-set   what the last restores demanded
+/// HOME/vms/NAME/indexing.lock, .json  held, and how far it is, while a process indexes the layers
 /// HOME/vms/NAME/lock          held by the process that works on the VM
 /// HOME/vms/NAME/disks/        overlays, and disks created on a golden base
 /// HOME/vms/NAME/qemu.log      what QEMU said

@@ -3,7 +3,6 @@ package dev.dormouse.engine;
 import dev.dormouse.base.Json;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.DiskView;
-import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.LayerIdentity;
@@ -20,9 +19,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +33,7 @@ import org.jspecify.annotations.Nullable;
 /// layer of the VM's own from its start on, and a refresh reads only that. All of it is for speed: an index
 /// that is lost or stale is made anew, and what it says is compared with the disk before it counts.
 final class LayerIndexes {
+    private static final Duration FLUSH_TIMEOUT = Duration.ofSeconds(60);
     private final QemuTools tools;
     private final Vm vm;
     private final VmConfig config;
@@ -75,34 +78,54 @@ final class LayerIndexes {
         return indexed;
     }
 
-    /// Has QEMU record from now on what is written to the layers of the VM's own.
+    /// Has QEMU record from now on what is written to the layers of the VM's own. Of those that have no index
+    /// one can be made from now on, although they are written: it is of the state that is recorded here.
     ///
     /// @param indexed what [#indexed] said before this QEMU was started
     void track(List<BackingChain> chains, List<LayerIdentity> indexed) throws IOException {
         String bitmap = newBitmap();
         var begun = new ArrayList<WriteRecord>();
+        var nodes = new LinkedHashMap<String, Layer>();
         for (int i = 0; i < chains.size(); i++) {
             VmConfig.Disk disk = config.disks().get(i);
             List<Layer> layers = chains.get(i).layers();
             for (int depth = disk.goldenLayers(); depth < layers.size(); depth++) {
                 Layer layer = layers.get(depth);
                 String node = QemuCommandLine.node(disk, depth);
-                indexed.stream()
-                        .filter(identity -> identity.layer().equals(layer))
-                        .forEach(identity -> begun.add(new WriteRecord(node, bitmap, identity)));
+                nodes.put(node, layer);
             }
         }
-        new DirtyBitmaps(qmp).add(bitmap, begun.stream().map(WriteRecord::node).toList());
+        new DirtyBitmaps(qmp).add(bitmap, List.copyOf(nodes.keySet()));
+        for (Map.Entry<String, Layer> node : nodes.entrySet()) { // After it: nothing is written unrecorded.
+            Optional<LayerIdentity> since = indexed.stream()
+                    .filter(identity -> identity.layer().equals(node.getValue()))
+                    .findFirst();
+            begun.add(new WriteRecord(
+                    node.getKey(), bitmap, since.isPresent() ? since.get() : LayerIdentity.of(node.getValue())));
+        }
         records = new WriteRecords(records.qemu(), begun);
         save();
     }
 
-    /// Brings the index of the top layer of a disk up to date with what stands there now, and makes those of
-    /// the layers below it if there are none.
+    /// The index of the top layer of a disk.
     ///
-    /// @return by units of 64 KiB what was written since the last call; null if that is not known
-    @Nullable
-    BitSet refresh(int disk, BackingChain chain) throws IOException {
+    /// @param index the caller's to close
+    /// @param written by units of 64 KiB what was written since the last call; null if that is not known
+    record Refreshed(BlockIndex index, @Nullable BitSet written) {}
+
+    /// Makes the indexes that are missing and brings that of the top layer up to date, while the guest runs:
+    /// what is left for its pause is what is written until then.
+    void prepare(int disk, BackingChain chain) throws IOException {
+        for (Layer layer : chain.withoutTop().layers()) {
+            store.open(layer, listener).index().close();
+        }
+        refresh(disk, chain, true).index().close();
+    }
+
+    /// Brings the index of the top layer of a disk up to date with what stands there now.
+    ///
+    /// @param running whether QEMU may keep to itself where in the file what it has written is
+    Refreshed refresh(int disk, BackingChain chain, boolean running) throws IOException {
         String node = QemuCommandLine.node(config.disks().get(disk), chain.depth() - 1);
         Optional<WriteRecord> ended = records.of(node);
         String bitmap = newBitmap();
@@ -114,12 +137,31 @@ final class LayerIndexes {
             new DirtyBitmaps(qmp).add(bitmap, List.of(node));
         }
         Layer top = chain.top();
+        if (running) {
+            flush(node, top);
+        }
         IndexStore.Opened opened = written == null
                 ? store.open(top, listener)
                 : store.refresh(top, ended.orElseThrow().since(), written, listener);
-        opened.index().close();
         records = records.with(new WriteRecord(node, bitmap, opened.identity()));
-        return written == null ? null : units(written);
+        // A refresh in the pause begins from what is complete; one that is made in the pause waits for no disk.
+        BlockIndex index = opened.index();
+        if (running) {
+            index = store.complete(index);
+            save(); // Also for a suspend that comes to nothing.
+        }
+        return new Refreshed(index, written == null ? null : units(written));
+    }
+
+    /// Has QEMU write out the tables of the layer: what is not in them yet we would take for unwritten, and
+    /// nobody would say later that it was. The file's data is synced before, for QEMU's main loop waits for
+    /// the rest.
+    private void flush(String node, Layer layer) throws IOException {
+        if (layer.format() == Layer.Format.RAW) {
+            return;
+        }
+        Suspend.sync(Path.of(layer.path()));
+        qmp.execute("human-monitor-command", Map.of("command-line", "qemu-io " + node + " flush"), FLUSH_TIMEOUT);
     }
 
     /// {@return what was written while the record ran that ends now; null if it cannot be told}
@@ -158,59 +200,85 @@ final class LayerIndexes {
         return FrozenDiskView.open(chain, tools.images());
     }
 
-    DiskIndex open(BackingChain chain, DiskView view) throws IOException {
-        return DiskIndex.open(chain, view, store, listener);
+    /// @param top of the top layer; closed with what is returned, or if this fails
+    DiskIndex open(BlockIndex top, BackingChain chain, DiskView view) throws IOException {
+        return DiskIndex.open(top, chain, view, store, listener);
     }
 
-    /// Says that the layers are still what they were when they were indexed, although QEMU has touched their
-    /// files since: it does so when it lets go of them.
-    void confirm(List<BackingChain> chains) {
-        for (int i = 0; i < chains.size(); i++) {
-            Layer top = chains.get(i).top();
-            String node =
-                    QemuCommandLine.node(config.disks().get(i), chains.get(i).depth() - 1);
-            Optional<WriteRecord> record = records.of(node);
-            try {
-                if (record.isPresent()) {
-                    store.refresh(top, record.get().since(), List.of(), listener)
-                            .index()
-                            .close();
-                }
-            } catch (IOException _) {
-                // Then it is made anew when it is needed.
-            }
+    /// Says that a top layer, which nobody writes any more, is still what it was when its index was refreshed,
+    /// although QEMU has touched its file since: it does so when it lets go of it.
+    void confirm(int disk, LayerIdentity now, int depth, BlockIndex top) throws IOException {
+        String node = QemuCommandLine.node(config.disks().get(disk), depth - 1);
+        Optional<WriteRecord> record = records.of(node);
+        if (record.isPresent() && !top.isOf(now)) {
+            top.confirm(now);
+            records = records.with(new WriteRecord(node, record.get().bitmap(), now));
         }
     }
 
-    /// {@return the disk, frozen now, with what its indexes know of the content of its layers}
-    static FrozenDisk withDigests(Home home, QemuTools tools, FrozenDisk disk) {
-        var digests = new ArrayList<String>();
-        for (LayerIdentity layer : disk.layers()) {
-            String digest = "";
-            try {
-                Optional<BlockIndex> index = store(home, tools).find(layer.layer());
-                if (index.isPresent()) {
-                    try (BlockIndex opened = index.get()) {
-                        digest = opened.digest().toString();
-                    }
-                }
-            } catch (IOException _) {
-                // A layer of which that is not known has to stay the very same file.
-            }
-            digests.add(digest);
-        }
-        return disk.withDigests(digests);
-    }
-
-    /// {@return a check that reads a whole layer where its file is not the one that was frozen}
+    /// {@return a check that reads whole layers where their files are not those that were frozen}
     static FrozenLayers.ContentCheck contentCheck(Home home, QemuTools tools, OperationListener listener) {
-        return (layer, digest) -> {
-            listener.step("comparing the content of " + layer.path() + ", which was touched since");
-            try (BlockIndex index =
-                    store(home, tools).open(layer, IndexListener.NONE).index()) {
-                return index.digest().toString().equals(digest);
+        return new FrozenLayers.ContentCheck() {
+            @Override
+            public boolean isSame(Layer layer, String digest) throws IOException {
+                listener.step("comparing the content of " + layer.path() + ", which was touched since");
+                try (var view = FrozenDiskView.openLayer(layer, tools.images());
+                        BlockIndex index = store(home, tools)
+                                .open(layer, IndexListener.NONE)
+                                .index()) {
+                    // What stands behind the last whole block is in no digest.
+                    return view.sizeBytes() % DiskView.BLOCK_BYTES == 0
+                            && index.digest().toString().equals(digest);
+                }
+            }
+
+            @Override
+            public boolean isSame(BackingChain chain, String upperLayers) throws IOException {
+                try (var view = FrozenDiskView.open(chain, tools.images())) {
+                    return view.upperLayers().equals(upperLayers);
+                }
             }
         };
+    }
+
+    /// {@return the layers of a running VM of which an index can be made now, each with the state that it is
+    /// made of; the other ones are being written, and nobody recorded what}
+    static List<LayerIdentity> indexable(Vm vm, VmRecord record) throws IOException {
+        var result = new ArrayList<LayerIdentity>();
+        if (record.qemu() == null) {
+            return result;
+        }
+        WriteRecords recorded = load(vm, record.qemu());
+        VmConfig config = vm.config();
+        for (int i = 0; i < record.chains().size(); i++) {
+            List<Layer> layers = record.chains().get(i).layers();
+            for (int depth = 0; depth < layers.size(); depth++) {
+                Layer layer = layers.get(depth);
+                Optional<WriteRecord> written =
+                        recorded.of(QemuCommandLine.node(config.disks().get(i), depth));
+                if (written.isPresent()) {
+                    result.add(written.get().since());
+                } else if (depth < layers.size() - 1) {
+                    result.add(LayerIdentity.of(layer));
+                }
+            }
+        }
+        return result;
+    }
+
+    /// Brings the index of a layer up to date into which an overlay was merged while no QEMU ran.
+    ///
+    /// @param since the layer before, of which there is an index
+    /// @param written all that came into it
+    static void merged(Home home, QemuTools tools, LayerIdentity since, List<ByteRange> written) {
+        try {
+            store(home, tools)
+                    .refresh(since.layer(), since, written, IndexListener.NONE)
+                    .index()
+                    .close();
+        } catch (IOException _) {
+            // Then it is made anew when it is needed.
+        }
     }
 
     /// Forgets what the last QEMU of the VM was asked to record.

@@ -2,6 +2,8 @@ package dev.dormouse.engine;
 
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.LayerIdentity;
+import dev.dormouse.index.ByteRange;
 import dev.dormouse.qmp.BlockJobs;
 import dev.dormouse.qmp.CommitJob;
 import dev.dormouse.qmp.QemuVersion;
@@ -24,12 +26,14 @@ final class Merge {
     private static final QemuVersion LIVE_COMMIT_BROKEN_FROM = new QemuVersion(10, 0, 0, "10.0.0");
 
     private static final QemuVersion LIVE_COMMIT_FIXED_IN = new QemuVersion(10, 0, 10, "10.0.10");
+    private final Home home;
     private final QemuTools tools;
     private final Vm vm;
     private final VmConfig config;
     private final Layers layers;
 
     Merge(Home home, QemuTools tools, Vm vm) throws IOException {
+        this.home = home;
         this.tools = tools;
         this.vm = vm;
         this.config = vm.config();
@@ -76,6 +80,7 @@ final class Merge {
         }
         qmp.execute("blockdev-del", Map.of("node-name", topNode));
         Files.deleteIfExists(Path.of(chain.top().path()));
+        new Indexes(home, tools).removeOfGone(vm.folder());
     }
 
     /// Ends merges that were cut off: before the record they are called off, after it they are finished.
@@ -122,14 +127,24 @@ final class Merge {
                 chain = offline(i, chain);
             }
         }
+        new Indexes(home, tools).removeOfGone(vm.folder());
     }
 
     private BackingChain offline(int index, BackingChain chain) throws IOException {
         BackingChain shorter = chain.withoutTop();
+        List<LayerIdentity> indexed =
+                LayerIndexes.indexed(home, tools, List.of(new BackingChain(List.of(shorter.top()))));
+        var written = new ArrayList<ByteRange>();
+        if (!indexed.isEmpty()) {
+            tools.images().presentRanges(chain.top(), (start, length) -> ByteRange.append(written, start, length));
+        }
         tools.images().commit(Path.of(chain.top().path()));
         Suspend.sync(Path.of(shorter.top().path()));
         saveChain(index, shorter);
         Files.deleteIfExists(Path.of(chain.top().path()));
+        if (!indexed.isEmpty()) {
+            LayerIndexes.merged(home, tools, indexed.getFirst(), written);
+        }
         return shorter;
     }
 

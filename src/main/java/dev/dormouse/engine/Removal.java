@@ -25,11 +25,13 @@ final class Removal {
 
     /// @throws VmException if somebody else needs one of its layers
     void run(VmRecord record) throws IOException {
+        VmIndexing.awaitEnd(vm); // It writes into the folder that is to go.
         // Nobody may begin to need its image or its layers after it was found that nobody does.
         try (ImagesLock _ = ImagesLock.acquire(home)) {
             remove(record);
         }
         deleteFolder(home.runtime().resolve(vm.name()));
+        new Indexes(home, tools).removeOfGone(vm.folder());
     }
 
     private void remove(VmRecord record) throws IOException {

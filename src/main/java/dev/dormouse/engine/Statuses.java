@@ -41,7 +41,8 @@ final class Statuses {
                         .toList(),
                 vm.sockets().qmp().toString(),
                 record.since(),
-                new LastRestore(vm).read().orElse(null));
+                new LastRestore(vm).read().orElse(null),
+                VmIndexing.status(vm).orElse(null));
     }
 
     private static String word(Vm vm, VmRecord record, boolean alive, Optional<RestoreStatus.Report> report)

@@ -5,6 +5,7 @@ import dev.dormouse.base.RamBlock;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.WriterStatistics;
 import dev.dormouse.index.IndexListener;
@@ -23,6 +24,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Puts the memory of a running VM into an image: to let its QEMU go (suspend), or to let it run on
 /// (checkpoint). Until the image is published any failure, Ctrl-C included, lets the VM run on as if
@@ -39,6 +41,7 @@ final class Suspend {
     private final SuspendOptions options;
     private final OperationListener listener;
     private final Cancellation cancellation;
+    private @Nullable DiskSearch search;
 
     Suspend(
             Home home,
@@ -79,21 +82,33 @@ final class Suspend {
             String id = newImageId();
             VmRecord during = before.withImage(id, createOverlays(before)).withGeneration(before.generation() + 1);
             Captured captured = captureOrGoOn(qmp, qemu, before, during, kind);
+            long pausedMillis = millisSince(captured.pausedNanos());
             if (kind == VmState.SUSPENDING) {
                 letGo(qmp, qemu, during);
             } else {
                 qmp.execute("cont", Map.of(), COMMAND_TIMEOUT); // A crash just after it is put right.
+                pausedMillis = millisSince(captured.pausedNanos());
                 vm.enter(
                         VmState.RUNNING,
                         during.withChains(during.chainsWithOverlays()).withImage(null, List.of()));
             }
-            return captured.result(vm.name(), id, home.image(id), millisSince(startNanos));
+            closeSearch(); // Waits for the disk, so not while the guest stands still.
+            return captured.result(vm.name(), id, home.image(id), pausedMillis, millisSince(startNanos));
+        } finally {
+            closeSearch();
         }
     }
 
-    /// What was captured, and how long the guest stood still for it.
-    private record Captured(WriterStatistics statistics, boolean direct, long captureMillis, long pausedMillis) {
-        SuspendResult result(String vm, String id, Path file, long totalMillis) throws IOException {
+    private void closeSearch() {
+        if (search != null) {
+            search.close();
+            search = null;
+        }
+    }
+
+    /// What was captured, and when the guest was stopped for it.
+    private record Captured(WriterStatistics statistics, boolean direct, long captureMillis, long pausedNanos) {
+        SuspendResult result(String vm, String id, Path file, long pausedMillis, long totalMillis) throws IOException {
             long nonZeroPages = statistics.totalPages() - statistics.zeroPages();
             return new SuspendResult(
                     vm,
@@ -133,31 +148,30 @@ final class Suspend {
         QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
         List<String> missingFeatures = CpuFeatures.missing(qmp);
         var indexes = new LayerIndexes(home, tools, vm, qmp, ProcessRef.of(qemu), indexing());
-        // Their order: the capture's threads use the search.
-        try (DiskSearch search = search(indexes, before, kind == VmState.CHECKPOINTING);
-                GuestCapture capture =
-                        GuestCapture.of(vm, qmp, qemu, version, home.image(id), search, listener, cancellation)) {
+        DiskSearch disksNow = search(indexes, before);
+        search = disksNow; // The capture's threads use it, so it is closed after them.
+        try (GuestCapture capture =
+                GuestCapture.of(vm, qmp, qemu, version, home.image(id), disksNow, listener, cancellation)) {
+            capture.readHeat();
             if (kind == VmState.CHECKPOINTING && capture.isDirect()) {
+                disksNow.openRunning();
                 capture.readRunning();
+            } else {
+                disksNow.prepare();
             }
             cancellation.check("vm " + vm.name());
             long pausedNanos = System.nanoTime();
             qmp.execute("stop", Map.of(), COMMAND_TIMEOUT);
-            search.freeze();
+            disksNow.freeze();
             ImageWriter writer = capture.readStopped();
-            writer.setDiskBlockCounts(search.blockCounts());
+            writer.setDiskBlockCounts(disksNow.blockCounts());
             long captureMillis = millisSince(startNanos);
             syncOverlays(during.overlays());
             List<FrozenDisk> disks = syncAndIdentify(before.chains());
             if (kind == VmState.CHECKPOINTING) {
                 snapshotDisks(qmp, before, during);
             }
-            indexes.confirm(before.chains());
-            if (!options.selfContained()) {
-                disks = disks.stream()
-                        .map(disk -> LayerIndexes.withDigests(home, tools, disk))
-                        .toList();
-            }
+            disks = disksNow.describe(disks);
             if (kind == VmState.CHECKPOINTING) {
                 indexes.save(); // For the next suspend of this QEMU.
             }
@@ -166,12 +180,12 @@ final class Suspend {
             cancellation.check("vm " + vm.name());
             listener.step("publishing the image");
             writer.publish();
-            return new Captured(writer.statistics(), capture.isDirect(), captureMillis, millisSince(pausedNanos));
+            return new Captured(writer.statistics(), capture.isDirect(), captureMillis, pausedNanos);
         }
     }
 
-    private DiskSearch search(LayerIndexes indexes, VmRecord record, boolean running) {
-        return DiskSearch.open(indexes, options.selfContained() ? List.of() : record.chains(), listener, running);
+    private DiskSearch search(LayerIndexes indexes, VmRecord record) {
+        return DiskSearch.of(indexes, options.selfContained() ? List.of() : record.chains(), listener);
     }
 
     private IndexListener indexing() {
@@ -212,7 +226,12 @@ final class Suspend {
         var disks = new ArrayList<FrozenDisk>();
         for (BackingChain chain : chains) {
             sync(Path.of(chain.top().path()));
-            disks.add(FrozenDisk.of(chain));
+            FrozenDisk disk = FrozenDisk.of(chain);
+            LayerIdentity top = disk.layers().getLast();
+            for (Path data : top.files().subList(1, top.files().size())) {
+                sync(data);
+            }
+            disks.add(top.dataFile() == null ? disk : FrozenDisk.of(chain));
         }
         return List.copyOf(disks);
     }

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param image id of the image that holds the memory
 /// @param forwards ports of the host that lead to the guest, in QEMU's form
 /// @param lastRestore what the last restore came to, if there was one
+/// @param indexing which layer is being indexed in the background, and how far that is; null if none is
 /// @param restored, toRestore non-zero pages placed so far, and in all, of a restore under way
 @Json
 public record VmStatus(
@@ -38,4 +39,9 @@ public record VmStatus(
         List<String> forwards,
         String qmpSocket,
         String since,
-        @Nullable RestoreReport lastRestore) {}
+        @Nullable RestoreReport lastRestore,
+        @Nullable Indexing indexing) {
+    /// @param layer path of the layer
+    @Json
+    public record Indexing(String layer, long doneBytes, long totalBytes) {}
+}

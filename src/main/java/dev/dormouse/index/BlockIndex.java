@@ -48,7 +48,7 @@ public final class BlockIndex implements AutoCloseable {
     private static final int SEARCH_BLOCKS_MAX = 1 << 14;
 
     private final FileChannel channel;
-    private final Path file;
+    private Path file;
     private IndexHeader header;
     private Mapping mapping;
     private ContentDigest digest;
@@ -56,6 +56,7 @@ public final class BlockIndex implements AutoCloseable {
 
     // Whether all is there but a header that says so.
     private boolean unsynced;
+    private boolean closed;
 
     // Of a refresh: hashes of which the table had as many blocks as it takes, and lost one.
     private final Set<Long> bereft = new HashSet<>();
@@ -87,6 +88,7 @@ public final class BlockIndex implements AutoCloseable {
             clearTable(channel, file, blockCount, header.capacity());
             var index = new BlockIndex(channel, file, header);
             index.writeHeader(header);
+            index.write(IndexHeader.encodePath(identity.layer().path()), IndexHeader.SIZE_BYTES);
             complete = true;
             return index;
         } finally {
@@ -147,9 +149,9 @@ public final class BlockIndex implements AutoCloseable {
         return readBytes;
     }
 
-    /// Hashes the blocks again that the ranges touch. It can be asked at once, but the file is complete only after
-    /// [#close], which waits for the disk: what is refreshed in a pause of a guest is not to wait there. If
-    /// this fails, or the process ends before that, the index counts as none.
+    /// Hashes the blocks again that the ranges touch. It can be asked at once, but the file is complete only
+    /// after [#close], which waits for the disk: what is refreshed in a pause of a guest is not to wait
+    /// there. If this fails, or the process ends before that, the index counts as none.
     ///
     /// @param ranges all that changed since the index was built or refreshed, in bytes of what the guest sees
     /// @param now the layer's identity, taken before it is read
@@ -167,6 +169,17 @@ public final class BlockIndex implements AutoCloseable {
         long readBytes = hash(layer, BlockChunks.of(ranges, layer.blockCount()), blocks, stamp, listener);
         unsynced = true;
         return readBytes;
+    }
+
+    /// Says that the layer is still what it was, although its file was touched. As after [#refresh], the file
+    /// is complete only after [#close].
+    public void confirm(LayerIdentity now) throws IOException {
+        IndexHeader.Stamp stamp = IndexHeader.Stamp.of(now);
+        if (!unsynced) {
+            markChanging();
+        }
+        header = header.with(stamp);
+        unsynced = true;
     }
 
     private long hash(LayerView layer, BlockChunks chunks, long blocks, IndexHeader.Stamp stamp, IndexListener listener)
@@ -308,7 +321,8 @@ public final class BlockIndex implements AutoCloseable {
         return mapping.table.lookup(BlockHasher.key(hash), into);
     }
 
-    /// {@return the next block from there on, within 64 MiB of the disk, that has this hash, -1 if there is none}
+    /// {@return the next block from there on, within 64 MiB of the disk, that has this hash, -1 if there is
+    /// none}
     long nextWith(long hash, long from) {
         long key = BlockHasher.key(hash);
         long end = Math.min(header.blockCount(), from + SEARCH_BLOCKS_MAX);
@@ -355,17 +369,26 @@ public final class BlockIndex implements AutoCloseable {
         return ALIGNMENT + indexedBlocks * Long.BYTES + header.capacity() * (1 + Integer.BYTES);
     }
 
+    /// Says that its file has another name now.
+    void moved(Path name) {
+        file = name;
+    }
+
     public Path file() {
         return file;
     }
 
     /// {@return whether it is of this layer in this state}
-    boolean isOf(LayerIdentity identity) {
+    public boolean isOf(LayerIdentity identity) {
         return header.stamp().matches(IndexHeader.Stamp.of(identity));
     }
 
     @Override
     public void close() throws IOException {
+        if (closed) {
+            return;
+        }
+        closed = true;
         try (channel) {
             mapping.close();
             if (unsynced) {

@@ -36,10 +36,18 @@ public final class DiskIndex implements AutoCloseable {
     /// Opens the indexes of all layers of a chain, building those that are missing or stale.
     public static DiskIndex open(BackingChain chain, DiskView disk, IndexStore store, IndexListener listener)
             throws IOException {
-        var layers = new ArrayList<BlockIndex>();
+        return open(store.open(chain.top(), listener).index(), chain, disk, store, listener);
+    }
+
+    /// As [#open(BackingChain, DiskView, IndexStore, IndexListener)], with the index of the top layer, which
+    /// may be one that is complete only after it is closed. It is closed with this, or if this fails.
+    public static DiskIndex open(
+            BlockIndex top, BackingChain chain, DiskView disk, IndexStore store, IndexListener listener)
+            throws IOException {
+        var layers = new ArrayList<BlockIndex>(List.of(top));
         boolean complete = false;
         try {
-            for (Layer layer : chain.layers().reversed()) {
+            for (Layer layer : chain.withoutTop().layers().reversed()) {
                 layers.add(store.open(layer, listener).index());
             }
             complete = true;
@@ -100,8 +108,8 @@ public final class DiskIndex implements AutoCloseable {
         return -1;
     }
 
-    /// Whether the uppermost layer that has something there has this hash. Zeros that hide a block are not known
-    /// here; the bytes tell.
+    /// Whether the uppermost layer that has something there has this hash. Zeros that hide a block are not
+    /// known here; the bytes tell.
     private boolean isLikely(long block, long checksum) {
         for (BlockIndex layer : layers) {
             if (layer.holds(block)) {

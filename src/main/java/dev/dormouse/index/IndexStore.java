@@ -7,13 +7,19 @@ import dev.dormouse.disk.QemuImg;
 import dev.dormouse.storage.AtomicFile;
 import dev.dormouse.storage.OfdLock;
 import dev.dormouse.storage.Storage;
+import dev.dormouse.storage.StorageException;
 import dev.dormouse.storage.Xxh3;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -23,6 +29,7 @@ import java.util.Optional;
 /// number of processes: who makes an index holds a lock.
 public final class IndexStore {
     private static final long LOCK_POLL_MILLIS = 50;
+    private static final String SUFFIX = ".index";
     private final Path folder;
     private final QemuImg tools;
 
@@ -53,7 +60,8 @@ public final class IndexStore {
         return index;
     }
 
-    /// {@return the index of the layer, built now if there is no valid one. Waits while somebody else builds it}
+    /// {@return the index of the layer, built now if there is no valid one. Waits while somebody else builds
+    /// it}
     public Opened open(Layer layer, IndexListener listener) throws IOException {
         LayerIdentity identity = LayerIdentity.of(layer);
         Optional<BlockIndex> ready = find(identity);
@@ -67,8 +75,26 @@ public final class IndexStore {
         }
     }
 
-    /// {@return the index of the layer, brought up to date: only what changed is read if the index that there is
-    /// describes the state from which on the changes are known, else everything}
+    /// {@return the index of a layer that may be written meanwhile, as one of the state from which on its
+    /// changes are recorded: what changes is read again by [#refresh]}
+    public Opened prepare(LayerIdentity since, IndexListener listener) throws IOException {
+        try (OfdLock _ = lock(since.layer(), listener)) {
+            Optional<BlockIndex> ready = find(since);
+            return ready.isPresent() ? new Opened(ready.get(), false, 0, since) : build(since.layer(), since, listener);
+        }
+    }
+
+    /// {@return whether there is an index of the layer in that state}
+    public boolean isReady(LayerIdentity state) throws IOException {
+        Optional<BlockIndex> index = find(state);
+        if (index.isPresent()) {
+            index.get().close();
+        }
+        return index.isPresent();
+    }
+
+    /// {@return the index of the layer, brought up to date: only what changed is read if the index that there
+    /// is describes the state from which on the changes are known, else everything}
     ///
     /// @param since the layer as it was when the changes began to be recorded, or before
     /// @param changed everything that was written since, in bytes of what the guest sees
@@ -88,8 +114,19 @@ public final class IndexStore {
         }
     }
 
+    /// {@return the same index, complete on the disk, opened again whatever its layer is by now}
+    public BlockIndex complete(BlockIndex index) throws IOException {
+        index.close();
+        return BlockIndex.open(index.file())
+                .orElseThrow(() -> new IndexException(index.file() + ": the index was removed while it was used"));
+    }
+
     private Opened refresh(BlockIndex index, LayerIdentity now, List<ByteRange> changed, IndexListener listener)
             throws IOException {
+        if (changed.isEmpty()) {
+            index.confirm(now);
+            return new Opened(index, true, 0, now);
+        }
         boolean complete = false;
         try (var view = FrozenDiskView.openLayer(now.layer(), tools)) {
             if (view.blockCount() != index.blockCount()) {
@@ -112,7 +149,12 @@ public final class IndexStore {
 
     private Opened build(Layer layer, IndexListener listener) throws IOException {
         // Before the first read: whoever writes after it makes the index stale, never wrong.
-        LayerIdentity identity = LayerIdentity.of(layer);
+        return build(layer, LayerIdentity.of(layer), listener);
+    }
+
+    /// Under the lock: what is being written aside now is of somebody who was killed.
+    private Opened build(Layer layer, LayerIdentity identity, IndexListener listener) throws IOException {
+        removeTemporary(file(layer));
         try (var view = FrozenDiskView.openLayer(layer, tools);
                 AtomicFile file = AtomicFile.create(Storage.fileSystem(), file(layer))) {
             long blocks = BlockChunks.count(BlockChunks.ofData(view));
@@ -121,6 +163,7 @@ public final class IndexStore {
             try {
                 long readBytes = index.build(view, listener);
                 file.publish();
+                index.moved(file(layer));
                 complete = true;
                 return new Opened(index, true, readBytes, identity);
             } finally {
@@ -131,23 +174,92 @@ public final class IndexStore {
         }
     }
 
+    private void removeTemporary(Path file) throws IOException {
+        try (DirectoryStream<Path> left =
+                Files.newDirectoryStream(folder, file.getFileName() + ".*" + AtomicFile.SUFFIX)) {
+            for (Path temporary : left) {
+                Files.deleteIfExists(temporary);
+            }
+        }
+    }
+
+    /// A file of an index.
+    ///
+    /// @param layer path of the layer it is of; empty if it is damaged, or of an earlier version
+    /// @param bytes its length; parts of it may be holes
+    public record IndexFile(Path file, Optional<Path> layer, long bytes) {}
+
+    /// {@return all files of indexes, complete or not, without those that are being written aside}
+    public List<IndexFile> files() throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return List.of();
+        }
+        var files = new ArrayList<IndexFile>();
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(folder, "*" + SUFFIX)) {
+            for (Path file : all) {
+                describe(file).ifPresent(files::add);
+            }
+        }
+        files.sort(Comparator.comparing(IndexFile::file));
+        return List.copyOf(files);
+    }
+
+    private static Optional<IndexFile> describe(Path file) throws IOException {
+        try (FileChannel channel = FileChannel.open(file)) {
+            ByteBuffer start = ByteBuffer.allocate(4096);
+            while (start.hasRemaining() && channel.read(start, start.position()) >= 0) {
+                // A short file says nothing of its layer.
+            }
+            return Optional.of(
+                    new IndexFile(file, IndexHeader.decodePath(start.flip()).map(Path::of), channel.size()));
+        } catch (NoSuchFileException _) {
+            return Optional.empty(); // Removed meanwhile.
+        }
+    }
+
+    /// Removes an index with its lock, unless somebody is making or refreshing it now.
+    ///
+    /// @return whether it is gone
+    public boolean remove(IndexFile index) throws IOException {
+        Path lockFile = lockFile(index.file());
+        if (!Files.exists(lockFile)) {
+            Files.deleteIfExists(index.file());
+            return true;
+        }
+        Optional<OfdLock> lock = OfdLock.tryExclusive(lockFile, OfdLock.Range.ofByte(0));
+        if (lock.isEmpty()) {
+            return false;
+        }
+        try (OfdLock _ = lock.get()) {
+            removeTemporary(index.file());
+            Files.deleteIfExists(index.file());
+            Files.deleteIfExists(lockFile);
+            return true;
+        }
+    }
+
+    private static Path lockFile(Path file) {
+        return file.resolveSibling(file.getFileName() + ".lock");
+    }
+
     /// {@return the file in which the index of a layer is, or would be}
     public Path file(Layer layer) {
         long hash = Xxh3.hash64(ByteBuffer.wrap(layer.path().getBytes(StandardCharsets.UTF_8)));
-        return folder.resolve(HexFormat.of().toHexDigits(hash) + ".index");
+        return folder.resolve(HexFormat.of().toHexDigits(hash) + SUFFIX);
     }
 
-    /// Waits for the lock of a layer; the file of the lock stays.
+    /// Waits for the lock of a layer. Its file stays until the index is removed; who got the lock of one that
+    /// was removed at that moment begins again.
     private OfdLock lock(Layer layer, IndexListener listener) throws IOException {
         Files.createDirectories(folder);
-        Path file = file(layer).resolveSibling(file(layer).getFileName() + ".lock");
-        try {
-            Storage.fileSystem().createNew(file).close();
-        } catch (FileAlreadyExistsException _) {
-            // Of an earlier build, or of one at this moment.
-        }
+        Path file = lockFile(file(layer));
         while (true) {
-            Optional<OfdLock> lock = OfdLock.tryExclusive(file, OfdLock.Range.ofByte(0));
+            try {
+                Storage.fileSystem().createNew(file).close();
+            } catch (FileAlreadyExistsException _) {
+                // Of an earlier build, or of one at this moment.
+            }
+            Optional<OfdLock> lock = tryLock(file);
             if (lock.isPresent()) {
                 return lock.get();
             }
@@ -155,6 +267,25 @@ public final class IndexStore {
                 throw new IndexException("%s: cancelled while another process indexes it".formatted(layer.path()));
             }
             pause(layer);
+        }
+    }
+
+    private static Optional<OfdLock> tryLock(Path file) throws IOException {
+        try {
+            Object inode = Files.getAttribute(file, "unix:ino");
+            Optional<OfdLock> lock = OfdLock.tryExclusive(file, OfdLock.Range.ofByte(0));
+            if (lock.isPresent() && !(Files.exists(file) && inode.equals(Files.getAttribute(file, "unix:ino")))) {
+                lock.get().close();
+                return Optional.empty();
+            }
+            return lock;
+        } catch (NoSuchFileException _) {
+            return Optional.empty();
+        } catch (StorageException e) {
+            if (Files.exists(file)) {
+                throw e;
+            }
+            return Optional.empty(); // Removed between the two looks.
         }
     }
 

@@ -77,6 +77,16 @@ public final class WorkingSet {
         return groups[group][index];
     }
 
+    /// {@return all frames, ascending}
+    public long[] frames() {
+        return Arrays.stream(groups)
+                .flatMapToInt(Arrays::stream)
+                .asLongStream()
+                .sorted()
+                .distinct()
+                .toArray();
+    }
+
     public byte[] encode() {
         ByteBuffer out = ByteBuffer.allocate(HEADER_BYTES + size() * Integer.BYTES + Long.BYTES)
                 .order(ByteOrder.LITTLE_ENDIAN);

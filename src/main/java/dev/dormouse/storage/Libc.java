@@ -29,6 +29,12 @@ public final class Libc {
     static final int SYNC_FILE_RANGE_WRITE = 2;
     static final int EINTR = 4;
     static final int ENXIO = 6;
+    private static final long SYS_SETPRIORITY = 141; // Of x86-64, as the others.
+    private static final long SYS_IOPRIO_SET = 251;
+    private static final long PRIO_PROCESS = 0;
+    private static final long NICE_MAX = 19;
+    private static final long IOPRIO_WHO_PROCESS = 1;
+    private static final long IOPRIO_CLASS_IDLE = 3;
     private static final long SYS_PIDFD_OPEN = 434;
     private static final long SYS_PIDFD_GETFD = 438;
     private static final long SYS_PROCESS_MADVISE = 440;
@@ -139,6 +145,13 @@ public final class Libc {
             range.setAtIndex(JAVA_LONG, 1, lengthBytes);
             return systemCall(SYS_PROCESS_MADVISE, pidfd, range.address(), 1, MADV_COLLAPSE, 0);
         }
+    }
+
+    /// Has this thread, and those that it starts from now on, use the processor and the disk only when nobody
+    /// else wants to. Nothing is said where that cannot be had: it is no more than politeness.
+    public static void workInTheBackground() {
+        systemCall(SYS_SETPRIORITY, PRIO_PROCESS, 0, NICE_MAX);
+        systemCall(SYS_IOPRIO_SET, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << 13);
     }
 
     private static int systemCall(long number, long first, long second, long third) {

@@ -164,6 +164,33 @@ class FrozenDiskViewTest {
         }
     }
 
+    /// While a VM is being restored, its disk gets another name, or another file gets its name.
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void readsTheFileThatItOpenedWhateverHasItsNameNow(boolean swapped) throws IOException {
+        Path disk = raw(1 << 20, "write -P 3 0 1M");
+        Path other = Files.write(folder.resolve("other.raw"), new byte[1 << 20]);
+        try (var view = FrozenDiskView.openLayer(new Layer(disk.toString(), Layer.Format.RAW), tools.qemuImg())) {
+            if (swapped) {
+                Files.move(disk, folder.resolve("aside"));
+                Files.move(other, disk);
+                Files.move(folder.resolve("aside"), other);
+            } else {
+                Files.move(other, disk, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+            }
+
+            ByteBuffer bytes = ByteBuffer.allocateDirect(1 << 20);
+            view.read(0, bytes);
+            assertThat(bytes.flip().mismatch(filled((byte) 3))).isEqualTo(-1);
+        }
+    }
+
+    private static ByteBuffer filled(byte value) {
+        byte[] bytes = new byte[1 << 20];
+        java.util.Arrays.fill(bytes, value);
+        return ByteBuffer.wrap(bytes);
+    }
+
     @Test
     void refusesBlocksThatTheDiskDoesNotHave() throws IOException {
         Path disk = raw(10_000);

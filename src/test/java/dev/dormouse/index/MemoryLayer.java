@@ -63,7 +63,7 @@ final class MemoryLayer implements LayerView {
     }
 
     static LayerIdentity identity(long modifiedNanos) {
-        return new LayerIdentity(new Layer("/disks/a.qcow2", Layer.Format.QCOW2), 1, 2, 3, modifiedNanos, 5);
+        return new LayerIdentity(new Layer("/disks/a.qcow2", Layer.Format.QCOW2), 1, 2, 3, modifiedNanos, 5, null);
     }
 
     @Override

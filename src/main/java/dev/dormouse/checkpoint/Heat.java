@@ -1,0 +1,46 @@
+package dev.dormouse.checkpoint;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+
+import dev.dormouse.image.FrameRanges;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+
+/// What is known or believed of which pages of the first RAM block are hot. A hint: it decides where in the
+/// image a page lies, and nothing else. Any thread.
+///
+/// @param expected frames that the guest demanded first after earlier restores
+/// @param earlier what the pages held shortly before the pause; null if nobody looked
+record Heat(FrameRanges expected, @Nullable PageSums earlier) {
+    private static final ValueLayout.OfLong WORD = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final int WORDS = 512;
+    private static final int ENTRIES_MIN = 8;
+    private static final long PRESENT_AND_ACCESSED = 0x21;
+    /// Bits 12 to 45 may name a frame: 64 TiB; those above must be clear but for protection keys and
+    /// no-execute.
+    private static final long NEVER_SET = 0x07ff_c000_0000_0000L;
+
+    boolean isHot(long frame, long checksum, MemorySegment page) {
+        return expected.contains(frame)
+                || (earlier != null && earlier.hasChanged(frame, checksum))
+                || isLikelyPageTable(page);
+    }
+
+    /// Whether each word is zero or what x86 has in a page table: present, accessed, a frame below 64 TiB.
+    /// The first word that is none tells, so that nearly all pages cost a look at a few words.
+    static boolean isLikelyPageTable(MemorySegment page) {
+        int entries = 0;
+        for (int i = 0; i < WORDS; i++) {
+            long word = page.getAtIndex(WORD, i);
+            if (word != 0) {
+                if ((word & 1) == 0 || (word & NEVER_SET) != 0) {
+                    return false;
+                }
+                entries += (word & PRESENT_AND_ACCESSED) == PRESENT_AND_ACCESSED ? 1 : 0;
+            }
+        }
+        return entries >= ENTRIES_MIN;
+    }
+}
