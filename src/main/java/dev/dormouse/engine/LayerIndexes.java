@@ -161,12 +161,8 @@ final class LayerIndexes {
             return;
         }
         Suspend.sync(Path.of(layer.path()));
-<<<<<<< HEAD
-        qmp.execute("human-monitor-command", Map.of("command-line", "qemu-io " + node + " flush"), FLUSH_TIMEOUT);
-=======
         Map<String, String> command = Map.of("command-line", "qemu-io " + node + " flush");
         qmp.executeForAny("human-monitor-command", command, FLUSH_TIMEOUT); // It answers with a text.
->>>>>>> images
     }
 
     /// {@return what was written while the record ran that ends now; null if it cannot be told}

@@ -153,7 +153,6 @@ final class Suspend {
         var indexes = new LayerIndexes(home, tools, vm, qmp, ProcessRef.of(qemu), indexing());
         DiskSearch disksNow = search(indexes, before);
         search = disksNow; // The capture's threads use it, so it is closed after them.
-<<<<<<< HEAD
         try (GuestCapture capture = GuestCapture.of(
                 vm,
                 qmp,
@@ -164,10 +163,6 @@ final class Suspend {
                 disksNow,
                 listener,
                 cancellation)) {
-=======
-        try (GuestCapture capture =
-                GuestCapture.of(vm, qmp, qemu, version, home.image(id), disksNow, listener, cancellation)) {
->>>>>>> images
             capture.readHeat();
             if (kind == VmState.CHECKPOINTING && capture.isDirect()) {
                 disksNow.openRunning();

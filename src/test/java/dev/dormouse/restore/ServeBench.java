@@ -121,7 +121,7 @@ final class ServeBench {
 
     private static Map<String, Object> line(
             ReplayedGuest guest,
-            PageFaultServer.Outcome outcome,
+            ServingOutcome outcome,
             PageSource source,
             double completeMillis,
             boolean workingSetKnown,
