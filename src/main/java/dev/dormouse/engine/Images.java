@@ -37,7 +37,7 @@ public final class Images {
     }
 
     public ImageMetadata metadata(Path file) throws IOException {
-        try (ImageReader image = ImageReader.open(file)) {
+        try (ImageReader image = ImageReader.open(home.storage(), file)) {
             return metadata(image, file);
         }
     }
@@ -51,7 +51,7 @@ public final class Images {
     }
 
     public ImageInspection inspect(Path file) throws IOException {
-        try (ImageReader image = ImageReader.open(file)) {
+        try (ImageReader image = ImageReader.open(home.storage(), file)) {
             return ImageInspection.of(image);
         }
     }
@@ -59,7 +59,7 @@ public final class Images {
     /// As [#verify], and compares every page that is on a disk with the disk. Layers that are not the files that
     /// they were are reported first, and their pages compared all the same.
     public VerifyReport verifyDeep(Path file, DiskOpener disks, VerifyReport.Progress progress) throws IOException {
-        try (ImageReader image = ImageReader.open(file);
+        try (ImageReader image = ImageReader.open(home.storage(), file);
                 var reader = new FrozenDiskReader(metadata(image, file), disks)) {
             List<String> changes = reader.changedLayers();
             return image.verifyDeep(reader, progress).withFirst(changes);
@@ -68,7 +68,7 @@ public final class Images {
 
     /// Reads the whole image and checks every byte of it.
     public VerifyReport verify(Path file, VerifyReport.Progress progress) throws IOException {
-        try (ImageReader image = ImageReader.open(file)) {
+        try (ImageReader image = ImageReader.open(home.storage(), file)) {
             return image.verify(progress);
         }
     }
@@ -119,7 +119,8 @@ public final class Images {
                 throw new VmException("image %s: holds the memory of vm %s, resume it or remove it first"
                         .formatted(id, String.join(", ", users)));
             }
-            Files.delete(file);
+            home.storage().deleteIfExists(file);
+            home.storage().forceDirectory(file.toAbsolutePath().getParent());
         }
     }
 }
