@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
 record ImageKeys(@Nullable Path named) {
     static final ImageKeys UNNAMED = new ImageKeys(null);
 
-    ImageReader open(Path image) throws IOException {
-        return ImageReader.open(Storage.fileSystem(), image, metadata -> find(metadata, image));
+    ImageReader open(Storage storage, Path image) throws IOException {
+        return ImageReader.open(storage, image, metadata -> find(metadata, image));
     }
 
     /// {@return how an image is written, encrypted if there is a key file}

@@ -45,7 +45,7 @@ public final class Images {
 
     /// Needs no key, and is authentic only once the image was opened with its key.
     public ImageMetadata metadata(Path file) throws IOException {
-        return metadata(ImageReader.label(Storage.fileSystem(), file).metadata(), file);
+        return metadata(ImageReader.label(home.storage(), file).metadata(), file);
     }
 
     static ImageMetadata metadata(ImageReader image, Path file) throws IOException {
@@ -67,7 +67,7 @@ public final class Images {
     }
 
     public ImageInspection inspect(Path file) throws IOException {
-        try (ImageReader image = keys.open(file)) {
+        try (ImageReader image = keys.open(home.storage(), file)) {
             return ImageInspection.of(image);
         }
     }
@@ -75,7 +75,7 @@ public final class Images {
     /// As [#verify], and compares every page that is on a disk with the disk. Layers that are not the files that
     /// they were are reported first, and their pages compared all the same.
     public VerifyReport verifyDeep(Path file, DiskOpener disks, VerifyReport.Progress progress) throws IOException {
-        try (ImageReader image = keys.open(file);
+        try (ImageReader image = keys.open(home.storage(), file);
                 var reader = new FrozenDiskReader(metadata(image, file), disks)) {
             List<String> changes = reader.changedLayers();
             return image.verifyDeep(reader, progress).withFirst(changes);
@@ -84,7 +84,7 @@ public final class Images {
 
     /// Reads the whole image and checks every byte of it.
     public VerifyReport verify(Path file, VerifyReport.Progress progress) throws IOException {
-        try (ImageReader image = keys.open(file)) {
+        try (ImageReader image = keys.open(home.storage(), file)) {
             return image.verify(progress);
         }
     }
@@ -135,7 +135,8 @@ public final class Images {
                 throw new VmException("image %s: holds the memory of vm %s, resume it or remove it first"
                         .formatted(id, String.join(", ", users)));
             }
-            Files.delete(file);
+            home.storage().deleteIfExists(file);
+            home.storage().forceDirectory(file.toAbsolutePath().getParent());
         }
     }
 }

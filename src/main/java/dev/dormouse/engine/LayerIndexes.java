@@ -160,7 +160,7 @@ final class LayerIndexes {
         if (layer.format() == Layer.Format.RAW) {
             return;
         }
-        Suspend.sync(Path.of(layer.path()));
+        vm.storage().force(Path.of(layer.path()));
         Map<String, String> command = Map.of("command-line", "qemu-io " + node + " flush");
         qmp.executeForAny("human-monitor-command", command, FLUSH_TIMEOUT); // It answers with a text.
     }

@@ -9,7 +9,6 @@ import dev.dormouse.qmp.CommitJob;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -65,11 +64,11 @@ final class Merge {
         String topNode = QemuCommandLine.node(disk, top);
         String baseNode = QemuCommandLine.node(disk, top - 1);
         // QEMU syncs both while its main loop, and so the guest, stands still: leave it little to write.
-        Suspend.sync(Path.of(chain.top().path()));
-        Suspend.sync(Path.of(shorter.top().path()));
+        vm.storage().force(Path.of(chain.top().path()));
+        vm.storage().force(Path.of(shorter.top().path()));
         try {
             new BlockJobs(qmp).merge(jobId(disk), topNode, baseNode, TIMEOUT, () -> {
-                Suspend.sync(Path.of(shorter.top().path()));
+                vm.storage().force(Path.of(shorter.top().path()));
                 saveChain(index, shorter);
             });
         } catch (IOException e) {
@@ -79,7 +78,7 @@ final class Merge {
             throw e;
         }
         qmp.execute("blockdev-del", Map.of("node-name", topNode));
-        Files.deleteIfExists(Path.of(chain.top().path()));
+        vm.storage().deleteIfExists(Path.of(chain.top().path()));
         new Indexes(home, tools).removeOfGone(vm.folder());
     }
 
@@ -139,9 +138,9 @@ final class Merge {
             tools.images().presentRanges(chain.top(), (start, length) -> ByteRange.append(written, start, length));
         }
         tools.images().commit(Path.of(chain.top().path()));
-        Suspend.sync(Path.of(shorter.top().path()));
+        vm.storage().force(Path.of(shorter.top().path()));
         saveChain(index, shorter);
-        Files.deleteIfExists(Path.of(chain.top().path()));
+        vm.storage().deleteIfExists(Path.of(chain.top().path()));
         if (!indexed.isEmpty()) {
             LayerIndexes.merged(home, tools, indexed.getFirst(), written);
         }

@@ -64,7 +64,7 @@ final class Recovery {
         Path file = home.image(restore.image());
         var status = new RestoreStatus(vm.sockets(), listener);
         Exception failure = null;
-        try (ImageReader image = keys.open(file);
+        try (ImageReader image = keys.open(home.storage(), file);
                 FrozenLayers frozen = FrozenLayers.freeze(
                         Images.metadata(image, file), LayerIndexes.contentCheck(home, tools, listener))) {
             vm.save(restore.withServer(Processes.self()));

@@ -100,7 +100,7 @@ final class Resume {
             throw new VmException("%s: the image of vm %s is missing, put it back; ".formatted(file, vm.name())
                     + "'dormouse start --discard-state %s' boots the VM without it".formatted(vm.name()));
         }
-        return new ImageKeys(options.key()).open(file);
+        return new ImageKeys(options.key()).open(home.storage(), file);
     }
 
     private void checkConfiguration(ImageMetadata metadata) throws VmException {

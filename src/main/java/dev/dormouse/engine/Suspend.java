@@ -13,17 +13,15 @@ import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
-import dev.dormouse.storage.Storage;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// Puts the memory of a running VM into an image: to let its QEMU go (suspend), or to let it run on
@@ -32,6 +30,9 @@ import org.jspecify.annotations.Nullable;
 final class Suspend {
     private static final Duration EXIT_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(60);
+    /// Of one disk: QEMU looks through all of them for a block, and each is a file that is open.
+    static final int LAYERS_MAX = 32;
+
     private static final long INDEXING_TOLD_BYTES = 1L << 30;
 
     private final Home home;
@@ -72,11 +73,13 @@ final class Suspend {
 
     private SuspendResult run(VmState kind) throws IOException {
         long startNanos = System.nanoTime();
-        VmRecord before = vm.record();
-        QemuProcess qemu = vm.qemu(before)
-                .filter(_ -> before.state() == VmState.RUNNING)
+        VmRecord running = vm.record();
+        QemuProcess qemu = vm.qemu(running)
+                .filter(_ -> running.state() == VmState.RUNNING)
                 .orElseThrow(() -> new VmException("vm %s: not running, only a running VM can be %s"
                         .formatted(vm.name(), kind == VmState.SUSPENDING ? "suspended" : "checkpointed")));
+        boundLayers();
+        VmRecord before = vm.record();
         try (QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), Duration.ofSeconds(10), qemu)) {
             refuseBlocked(qmp);
             String id = newImageId();
@@ -104,6 +107,29 @@ final class Suspend {
             search.close();
             search = null;
         }
+    }
+
+    /// Every image that is kept adds a layer. Those that nobody needs any more are merged when they are too many.
+    private void boundLayers() throws IOException {
+        if (tooManyLayers().isPresent()) {
+            new LayerCollapse(home, tools, vm, false, listener).run();
+        }
+        Optional<String> disk = tooManyLayers();
+        if (disk.isPresent()) {
+            throw new VmException(
+                    "vm %s: %s has %d layers, more are not made; remove images that need them, which 'dormouse image list' shows, and run 'dormouse gc'"
+                            .formatted(vm.name(), disk.get(), LAYERS_MAX));
+        }
+    }
+
+    private Optional<String> tooManyLayers() throws IOException {
+        List<BackingChain> chains = vm.record().chains();
+        for (int i = 0; i < chains.size(); i++) {
+            if (chains.get(i).depth() >= LAYERS_MAX) {
+                return Optional.of(config.disks().get(i).id());
+            }
+        }
+        return Optional.empty();
     }
 
     /// What was captured, and when the guest was stopped for it.
@@ -177,7 +203,6 @@ final class Suspend {
             ImageWriter writer = capture.readStopped();
             writer.setDiskBlockCounts(disksNow.blockCounts());
             long captureMillis = millisSince(startNanos);
-            syncOverlays(during.overlays());
             List<FrozenDisk> disks = syncAndIdentify(before.chains());
             if (kind == VmState.CHECKPOINTING) {
                 snapshotDisks(qmp, before, during);
@@ -249,32 +274,18 @@ final class Suspend {
 
     /// The layers are as the guest left them, flushed by QEMU; we sync them ourselves because a disk may
     /// be configured to ignore flushes.
-    private static List<FrozenDisk> syncAndIdentify(List<BackingChain> chains) throws IOException {
+    private List<FrozenDisk> syncAndIdentify(List<BackingChain> chains) throws IOException {
         var disks = new ArrayList<FrozenDisk>();
         for (BackingChain chain : chains) {
-            sync(Path.of(chain.top().path()));
+            home.storage().force(Path.of(chain.top().path()));
             FrozenDisk disk = FrozenDisk.of(chain);
             LayerIdentity top = disk.layers().getLast();
             for (Path data : top.files().subList(1, top.files().size())) {
-                sync(data);
+                home.storage().force(data);
             }
             disks.add(top.dataFile() == null ? disk : FrozenDisk.of(chain));
         }
         return List.copyOf(disks);
-    }
-
-    /// An image without the overlays that belong to it could not be resumed, so they are on the disk first.
-    private void syncOverlays(List<Layer> overlays) throws IOException {
-        for (Layer overlay : overlays) {
-            sync(Path.of(overlay.path()));
-        }
-        Storage.fileSystem().forceDirectory(vm.disks());
-    }
-
-    static void sync(Path file) throws IOException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-            channel.force(true);
-        }
     }
 
     /// Moves all disks onto their overlays in one transaction, while the images are inactive.
@@ -335,7 +346,7 @@ final class Suspend {
                 qmp.execute("cont", Map.of(), COMMAND_TIMEOUT);
             }
             vm.enter(VmState.RUNNING, during.withChains(chains).withImage(null, List.of()));
-            Overlays.deleteUnused(during.overlays(), chains);
+            Overlays.deleteUnused(home.storage(), during.overlays(), chains);
         } catch (IOException e) {
             cause.addSuppressed(e);
             if (!awaitEnd(before)) {

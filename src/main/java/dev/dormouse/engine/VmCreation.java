@@ -47,7 +47,20 @@ final class VmCreation {
     Vm create() throws IOException {
         Home.checkName(request.name());
         ExtraArguments.check(request.name(), orEmpty(request.extraArguments()));
-        home.createVmFolder(request.name());
+        try (VmLock _ = createFolder()) {
+            return createIn();
+        }
+    }
+
+    /// Somebody who collects garbage may not take a folder without a state for one that was left.
+    private VmLock createFolder() throws IOException {
+        try (ImagesLock _ = ImagesLock.acquire(home)) {
+            home.createVmFolder(request.name());
+            return VmLock.tryAcquire(home.vm(request.name()), "vm create").orElseThrow();
+        }
+    }
+
+    private Vm createIn() throws IOException {
         try {
             for (DiskRequest disk : orEmpty(request.disks())) {
                 addDisk(disk);
@@ -56,7 +69,7 @@ final class VmCreation {
             check(config);
             return Vm.create(home, config, new VmRecord(VmState.STOPPED, chains, null, List.of(), null, 0, Vm.now()));
         } catch (IOException | RuntimeException e) {
-            Removal.deleteFolder(home.vm(request.name()));
+            Removal.deleteFolder(home.storage(), home.vm(request.name()));
             throw e;
         }
     }
@@ -253,8 +266,11 @@ final class VmCreation {
         refuseIfWritten(base);
         long sizeBytes = tools.images().virtualSizeBytes(golden);
         String id = nextId();
-        Path file = Home.createPrivate(home.disks(request.name())).resolve(id + ".qcow2");
+        Path folder = home.createDurably(home.disks(request.name()));
+        Path file = folder.resolve(id + ".qcow2");
         tools.images().createOverlay(file, base.top(), sizeBytes);
+        home.storage().force(file);
+        home.storage().forceDirectory(folder);
         disks.add(new Disk(id, sizeBytes, attachment, base.depth()));
         chains.add(base.with(new Layer(file.toString(), Layer.Format.QCOW2)));
     }

@@ -48,7 +48,7 @@ public final class MetadataFuzz {
                 List.of("-device", "virtio-rng-pci"),
                 "7.2.22",
                 null);
-        var layer = new LayerIdentity(new Layer("/disk.raw", Layer.Format.RAW), 1 << 30, 1, 2, 3, 4);
+        var layer = new LayerIdentity(new Layer("/disk.raw", Layer.Format.RAW), 1 << 30, 1, 2, 3, 4, null);
         var disks = List.of(new FrozenDisk(List.of(layer), List.of()));
         String json = Json.write(new ImageMetadata(
                 "20260101-000000-abcdef", "desktop", "2026-01-01T00:00:00Z", "7.2.22", config, disks, 12, List.of()));

@@ -88,8 +88,10 @@ final class ReplayedGuest implements PagePlacer {
     }
 
     @Override
-    public void placeZero(long frame) {
-        there((int) frame);
+    public void placeZeroes(long frame, int count) {
+        for (int i = 0; i < count; i++) {
+            there((int) frame + i);
+        }
         LockSupport.unpark(waiting);
     }
 

@@ -106,7 +106,7 @@ final class ServeBench {
                     RestoreOptions.DEFAULT,
                     trial,
                     new FrameSet(source.frameCount()),
-                    System::nanoTime);
+                    Surroundings.of(0));
             var replaying = new FutureTask<>(guest::run, null);
             long start = System.nanoTime();
             Thread.ofPlatform().daemon().name("replayed-guest").start(replaying);
