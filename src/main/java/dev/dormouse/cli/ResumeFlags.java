@@ -11,6 +11,8 @@ import picocli.CommandLine.Option;
 
 /// The options of a resume, which the command hands on to its background process.
 final class ResumeFlags {
+    private static final String OFF = "off";
+
     @Option(names = "--eager", description = "Loads all of the memory before the guest runs; needs no userfaultfd.")
     private boolean eager;
 
@@ -25,7 +27,10 @@ final class ResumeFlags {
     @Option(
             names = "--background-rate",
             paramLabel = "SIZE",
-            description = "Limits what is loaded in the background to this much a second, as in 50M.")
+            description = {
+                "Limits what is loaded in the background to this much a second, as in 50M;",
+                "off loads only what the guest waits for, until the VM is suspended or stopped."
+            })
     private @Nullable String backgroundRate;
 
     @Option(
@@ -41,7 +46,9 @@ final class ResumeFlags {
     /// @throws IllegalArgumentException if the rate is none
     ResumeOptions options() {
         RestoreOptions restore = RestoreOptions.DEFAULT.withPlacement(placement);
-        if (backgroundRate != null) {
+        if (OFF.equals(backgroundRate)) {
+            restore = restore.withBackground(false);
+        } else if (backgroundRate != null) {
             restore = restore.withRateBytesPerSecond(MemorySize.parse("--background-rate", backgroundRate));
         }
         return new ResumeOptions(eager, keepImage, discardChanges, restore, key.file());

@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.disk.DiskException;
+import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.index.IndexListener;
@@ -15,6 +16,7 @@ import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.restore.RestoreException;
 import dev.dormouse.restore.RestoreListener;
 import dev.dormouse.restore.RestoreOptions.Placement;
+import dev.dormouse.restore.RestorePhase;
 import dev.dormouse.restore.RestoreReport;
 import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
@@ -74,10 +76,12 @@ final class Resume {
         var status = new RestoreStatus(vm.sockets(), listener);
         Exception failure = null;
         try (ImageReader image = openImage(id)) {
-            ImageMetadata metadata = Images.metadata(image, home.image(id));
-            checkConfiguration(metadata);
-            checkPermission();
-            frozen = FrozenLayers.freeze(metadata, LayerIndexes.contentCheck(home, tools, listener));
+            try (var _ = RestorePhase.begin("check image and disks")) {
+                ImageMetadata metadata = Images.metadata(image, home.image(id));
+                checkConfiguration(metadata);
+                checkPermission();
+                frozen = FrozenLayers.freeze(metadata, LayerIndexes.contentCheck(home, tools, listener));
+            }
             return restore(id, image, record, status);
         } catch (IOException | RuntimeException e) {
             failure = e;
@@ -147,43 +151,60 @@ final class Resume {
                     .formatted(vm.name(), vm.disks(), id));
         }
         RestoreRecord restore = newRecord(id, image, suspended);
-        vm.save(restore);
-        VmRecord record = vm.enter(VmState.RESTORING, suspended);
-        listener.reached(RestoreStep.RECORDED);
+        List<LayerIdentity> indexed = LayerIndexes.indexed(home, tools, suspended.chains());
         QemuProcess qemu = null;
-        try {
+        try (var preparing = Aside.start("restore-prepare", () -> prepare(image), PreparedImage::close)) {
+            VmRecord restoring;
+            try (var _ = RestorePhase.begin("record")) {
+                vm.save(restore);
+                restoring = vm.enter(VmState.RESTORING, suspended);
+            }
+            listener.reached(RestoreStep.RECORDED);
             var starter = new QemuStarter(tools, vm);
-            qemu = starter.start(config, record.chainsWithOverlays(), true);
+            try (var _ = RestorePhase.begin("start QEMU")) {
+                qemu = starter.start(config, restoring.chainsWithOverlays(), true);
+            }
             ProcessRef reference = ProcessRef.of(qemu);
-            vm.save(restore.withQemu(reference));
-            record = record.withQemu(reference);
-            vm.save(record);
-            listener.reached(RestoreStep.STARTED);
-            try (PreparedImage prepared = prepare(image); // While QEMU starts.
+            VmRecord record = restoring.withQemu(reference);
+            try (var recorded = Aside.start("restore-record", () -> recordQemu(restore, record, reference));
                     QmpClient qmp = connect(starter, qemu, image)) {
-                checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
-                CpuFeatures.refuseFewer(Images.metadata(image, image.path()), qmp);
-                track(qmp, reference, record);
-                return feed(qmp, image, prepared, restore.withQemu(reference), record, status);
+                recorded.get(); // Before anything is asked of QEMU.
+                listener.reached(RestoreStep.STARTED);
+                try (var _ = RestorePhase.begin("ask QEMU")) {
+                    checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
+                    CpuFeatures.refuseFewer(Images.metadata(image, image.path()), qmp);
+                    track(qmp, reference, record, indexed);
+                }
+                return feed(qmp, image, preparing.get(), restore.withQemu(reference), record, status);
             }
         } catch (IOException | RuntimeException e) {
             throw explained(e, qemu);
         }
     }
 
+    private Void recordQemu(RestoreRecord restore, VmRecord record, ProcessRef qemu) throws IOException {
+        try (var _ = RestorePhase.begin("record QEMU")) {
+            vm.save(restore.withQemu(qemu));
+            vm.save(record);
+            return null;
+        }
+    }
+
     /// The layers are frozen until the guest has all its memory, so what is asked now held before, too.
-    private void track(QmpClient qmp, ProcessRef qemu, VmRecord record) throws IOException {
-        new LayerIndexes(home, tools, vm, qmp, qemu, IndexListener.NONE)
-                .track(record.chainsWithOverlays(), LayerIndexes.indexed(home, tools, record.chains()));
+    private void track(QmpClient qmp, ProcessRef qemu, VmRecord record, List<LayerIdentity> indexed)
+            throws IOException {
+        new LayerIndexes(home, tools, vm, qmp, qemu, IndexListener.NONE).track(record.chainsWithOverlays(), indexed);
     }
 
     private PreparedImage prepare(ImageReader image) throws IOException {
-        return PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
+        try (var _ = RestorePhase.begin("prepare image")) {
+            return PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
+        }
     }
 
     /// A QEMU that does not know the machine type ends at once; that it is too old says more.
     private QmpClient connect(QemuStarter starter, QemuProcess qemu, ImageReader image) throws IOException {
-        try {
+        try (var _ = RestorePhase.begin("await QEMU")) {
             return starter.connect(qemu);
         } catch (IOException e) {
             checkVersion(tools.qemu().version(), image);
@@ -230,6 +251,7 @@ final class Resume {
             }
         });
         var migrations = new Migrations(qmp);
+        var connecting = RestorePhase.begin("connect migration");
         // The eager way may not have postcopy on: QEMU would look for userfaultfd, which may be forbidden.
         migrations.setCapabilities(
                 options.eager() ? Map.of("events", true) : Map.of("events", true, "postcopy-ram", true));
@@ -242,6 +264,7 @@ final class Resume {
         try (SocketChannel channel = connect(restore.migrationSocket())) {
             vm.save(restore.with(Phase.HANDSHAKE));
             listener.reached(RestoreStep.CONNECTED);
+            connecting.close();
             report = options.eager() ? eager(channel, prepared, status) : lazy(channel, prepared, restore, status);
             migrations.awaitIncomingClean(CLEAN_TIMEOUT);
             listener.reached(RestoreStep.CLEAN);
@@ -286,9 +309,13 @@ final class Resume {
             throws IOException {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
         new WorkingSetFile(vm).read().ifPresent(lazy::expect);
-        lazy.handshake();
+        try (var _ = RestorePhase.begin("handshake")) {
+            lazy.handshake();
+        }
         RestoreRecord running = restore.with(Phase.RUNNING).withPlacement(waysKnownBefore(restore));
-        vm.save(running);
+        try (var _ = RestorePhase.begin("record RUN")) {
+            vm.save(running);
+        }
         listener.reached(RestoreStep.READY);
         try {
             lazy.run(ways -> status.later(() -> savePlacement(running, ways)));

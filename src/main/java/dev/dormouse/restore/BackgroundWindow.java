@@ -1,42 +1,47 @@
 package dev.dormouse.restore;
 
-/// How much of the background may be in flight: nothing while the guest faults, then little, then more
+/// How much of the background may be placed at a time: nothing while the guest faults, then little, then more
 /// for as long as it does not fault (the congestion window of CRIU's lazy pages, with a pause in front).
+/// The quiet after a demand and the rest after a batch run side by side, so a demand shortens no rest.
 /// Owned by the thread of the page-fault server; the clock is the caller's.
 final class BackgroundWindow {
     private final RestoreOptions options;
     private int pages;
-    private long openNanos;
+    private long quietEndNanos;
+    private long restEndNanos;
 
     BackgroundWindow(RestoreOptions options, long nowNanos) {
         this.options = options;
+        restEndNanos = nowNanos;
         onDemand(nowNanos);
     }
 
     /// The guest waited for a page: collapse, and stay shut for a while.
     void onDemand(long nowNanos) {
         pages = options.windowPagesMin();
-        openNanos = nowNanos + options.quietNanos();
+        quietEndNanos = nowNanos + options.quietNanos();
     }
 
     /// {@return the pages that may be placed now, 0 if the window is shut}
     int pages(long nowNanos) {
-        return nowNanos - openNanos < 0 ? 0 : pages;
+        return shutNanos(nowNanos) > 0 ? 0 : pages;
     }
 
     /// {@return for how long the window stays shut}
     long shutNanos(long nowNanos) {
-        return Math.max(0, openNanos - nowNanos);
+        return Math.max(0, Math.max(quietEndNanos - nowNanos, restEndNanos - nowNanos));
     }
 
     /// A batch of the background was placed without a demand in between.
-    void onPlaced(int placedPages, long startNanos, long nowNanos) {
+    ///
+    /// @param guestRests whether the guest leaves its processors to others, so that all of the time may be taken
+    void onPlaced(int placedPages, long startNanos, long nowNanos, boolean guestRests) {
         pages = Math.min(pages * 2, options.windowPagesMax());
         long busyNanos = nowNanos - startNanos;
-        long restNanos = (long) (busyNanos * (1 - options.duty()) / options.duty());
+        long restNanos = guestRests ? 0 : (long) (busyNanos * (1 - options.duty()) / options.duty());
         long rateNanos = options.rateBytesPerSecond() == 0
                 ? 0
                 : (long) (placedPages * 4096.0e9 / options.rateBytesPerSecond()) - busyNanos;
-        openNanos = nowNanos + Math.max(restNanos, rateNanos);
+        restEndNanos = nowNanos + Math.max(restNanos, rateNanos);
     }
 }

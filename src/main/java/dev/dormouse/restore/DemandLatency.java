@@ -9,16 +9,22 @@ final class DemandLatency {
     private final long[] counts = new long[Long.SIZE * STEPS];
     private long count;
     private long maxNanos;
+    private long totalNanos;
 
     void record(long nanos) {
         long latency = Math.max(0, nanos);
         counts[bucket(latency)]++;
         count++;
+        totalNanos += latency;
         maxNanos = Math.max(maxNanos, latency);
     }
 
     long count() {
         return count;
+    }
+
+    long totalNanos() {
+        return totalNanos;
     }
 
     long maxNanos() {

@@ -2,6 +2,7 @@ package dev.dormouse.restore;
 
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /// The only door through which another thread reaches the page-fault server: frames that the guest waits
@@ -19,12 +20,21 @@ final class DemandQueue {
     private volatile @Nullable Exception failure;
     private volatile boolean closed;
     private volatile boolean discarding;
+    private volatile @Nullable Thread waiting; // The server's, while it waits.
+    private volatile boolean woken;
 
     /// Waits while the queue is full and the server at work.
     void put(Demand demand) throws InterruptedException {
         while (!discarding && !demands.offer(demand, FULL_WAIT_MILLIS, TimeUnit.MILLISECONDS)) {
             // The server is far behind, or has ended since.
         }
+        LockSupport.unpark(waiting);
+    }
+
+    /// There is other work for the server: it does not wait on.
+    void wake() {
+        woken = true;
+        LockSupport.unpark(waiting);
     }
 
     /// The server has ended, well or not: whoever puts a demand from now on does not wait for it.
@@ -41,6 +51,7 @@ final class DemandQueue {
     void close(@Nullable Exception reason) {
         failure = reason;
         closed = true;
+        wake();
     }
 
     boolean isClosed() {
@@ -57,9 +68,26 @@ final class DemandQueue {
         return demands.poll();
     }
 
-    /// Waits for a demand, at most for the time given.
+    /// Waits for a demand or [#wake], at most for the time given. Called by one thread.
     @Nullable
     Demand poll(long timeoutNanos) throws InterruptedException {
-        return demands.poll(timeoutNanos, TimeUnit.NANOSECONDS);
+        long end = System.nanoTime() + timeoutNanos;
+        waiting = Thread.currentThread(); // Before the look into the queue: whoever comes after that unparks us.
+        try {
+            while (true) {
+                Demand demand = demands.poll();
+                long left = end - System.nanoTime();
+                if (demand != null || woken || left <= 0) {
+                    woken = false;
+                    return demand;
+                }
+                LockSupport.parkNanos(this, left);
+                if (Thread.interrupted()) {
+                    throw new InterruptedException();
+                }
+            }
+        } finally {
+            waiting = null;
+        }
     }
 }

@@ -94,10 +94,15 @@ final class DiskPages {
 
     private void refuseUnlessHeld(Blocks blocks, long frame, int disk, long block) throws IOException {
         if (!holds(blocks, frame, disk, block)) {
-            throw new RestoreException(("disk %d: block %d is not what page frame %d of the guest was, "
-                            + "the disk was changed since its image was made; put the old content back")
-                    .formatted(disk, block, frame));
+            throw changed(disk, block, frame);
         }
+    }
+
+    /// {@return what to say of a block that is another page now}
+    static RestoreException changed(int disk, long block, long frame) {
+        return new RestoreException(("disk %d: block %d is not what page frame %d of the guest was, "
+                        + "the disk was changed since its image was made; put the old content back")
+                .formatted(disk, block, frame));
     }
 
     /// @param frame whose page is held and intact

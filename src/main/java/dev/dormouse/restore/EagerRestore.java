@@ -73,7 +73,7 @@ public final class EagerRestore {
             long first = layout.firstFrame(i);
             for (long frame = first; frame < first + smallFrames(block); frame++) {
                 if (source.isZero(frame)) {
-                    placer.placeZero(frame);
+                    placer.placeZeroes(frame, 1);
                 }
             }
         }
@@ -85,7 +85,7 @@ public final class EagerRestore {
 
     /// {@return what was done}
     public RestoreReport report() {
-        return image.report(PageFaultServer.Outcome.ofAll(progress(), 0), List.of(), "");
+        return image.report(ServingOutcome.ofAll(progress(), 0), List.of(), "");
     }
 
     /// {@return what was sent so far}

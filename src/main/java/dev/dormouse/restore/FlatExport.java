@@ -46,7 +46,7 @@ public final class FlatExport {
         }
 
         @Override
-        public void placeZero(long frame) {}
+        public void placeZeroes(long frame, int count) {}
 
         @Override
         public void flush() {}

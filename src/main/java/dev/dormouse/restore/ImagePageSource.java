@@ -112,6 +112,11 @@ final class ImagePageSource implements PageSource, AutoCloseable {
         };
     }
 
+    @Override
+    public GroupBuffer newGroupBuffer() {
+        return new GroupPages(image, disks, groups);
+    }
+
     private long lastBlock(int diskGroup) throws IOException {
         return image.diskBlock(groups.frame(diskGroup, groups.size(diskGroup) - 1));
     }

@@ -39,7 +39,7 @@ public final class LazyRestore {
     private final long qemuPid;
     private List<String> ways = List.of();
     private String streamReason = "";
-    private PageFaultServer.@Nullable Outcome outcome;
+    private @Nullable ServingOutcome outcome;
     private @Nullable WorkingSet expected;
     private @Nullable WorkingSet learnt;
 
@@ -156,7 +156,7 @@ public final class LazyRestore {
 
     /// Has this set placed ahead of the background; before [#run].
     public void expect(WorkingSet set) {
-        expected = set;
+        expected = options.workingSet() ? set : null;
     }
 
     /// {@return the set for the next restore of the same VM; after [#run]}
@@ -224,7 +224,7 @@ public final class LazyRestore {
     private void serve(PagePlacer placer) throws IOException, InterruptedException {
         var trial = new WorkingSetTrial(expected, image.source(), RandomGenerator.getDefault());
         var server = new PageFaultServer(
-                image.source(), placer, demands, listener, options, trial, sentAhead, System::nanoTime);
+                image.source(), placer, demands, listener, options, trial, sentAhead, Surroundings.of(qemuPid));
         try {
             server.run();
         } finally {

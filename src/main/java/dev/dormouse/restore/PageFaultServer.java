@@ -25,7 +25,9 @@ final class PageFaultServer {
     private static final long REPORT_NANOS = 100_000_000;
     private static final long WAIT_NANOS_MIN = 100_000;
     private static final long WAIT_NANOS_MAX = 10_000_000;
-    private static final int ZERO_RUN_PAGES = 16; // Aligned 64 KiB: what a guest that allocates touches next.
+    private static final int ZERO_RUN_PAGES_MIN = 16; // Aligned 64 KiB: what a guest that allocates touches next.
+    /// Whatever other guests do: a guest that waits for nothing is to get its memory some time.
+    private static final long YIELD_NANOS_MAX = 10_000_000;
     private static final int AHEAD_PAGES = 16; // Some 30 us, for which a demand may have to wait.
     private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
 
@@ -35,7 +37,10 @@ final class PageFaultServer {
     private final RestoreListener listener;
     private final RestoreOptions options;
     private final PlacementAccount account;
+    private final Surroundings surroundings;
     private final LongSupplier clock;
+    private final ReadAhead aheadReads;
+    private final ReadAhead backgroundReads;
     private final DemandLatency latency = new DemandLatency();
     private final LinkedHashSet<Integer> failedGroups = new LinkedHashSet<>();
     private final LinkedHashSet<Long> failedDemands = new LinkedHashSet<>();
@@ -46,8 +51,10 @@ final class PageFaultServer {
     private int nextAhead;
     private long placedAhead;
     private boolean hurrying;
-    private int nextGroup;
     private int nextInGroup;
+    private int zeroRunPages = ZERO_RUN_PAGES_MIN;
+    private long zeroRunEnd;
+    private long backgroundNanos;
     private long demanded;
     private long demandedZero;
     private long prefetched;
@@ -58,27 +65,7 @@ final class PageFaultServer {
     private boolean stalled;
 
     /// @param workingSet what goes ahead of the background; told of the demands
-    PageFaultServer(
-            PageSource source,
-            PagePlacer placer,
-            DemandQueue demands,
-            RestoreListener listener,
-            RestoreOptions options,
-            WorkingSetTrial workingSet)
-            throws IOException {
-        this(
-                source,
-                placer,
-                demands,
-                listener,
-                options,
-                workingSet,
-                new FrameSet(source.frameCount()),
-                System::nanoTime);
-    }
-
     /// @param present frames that are there already; taken over
-    /// @param clock in nanoseconds, from any start
     PageFaultServer(
             PageSource source,
             PagePlacer placer,
@@ -87,7 +74,7 @@ final class PageFaultServer {
             RestoreOptions options,
             WorkingSetTrial workingSet,
             FrameSet present,
-            LongSupplier clock)
+            Surroundings surroundings)
             throws IOException {
         this.source = source;
         this.placer = placer;
@@ -98,8 +85,14 @@ final class PageFaultServer {
         this.ahead = workingSet.ahead();
         this.account = new PlacementAccount(source, placer, present);
         this.recovered = account.nonZeroPlaced();
-        this.clock = clock;
+        this.surroundings = surroundings;
+        this.clock = surroundings.clock();
+        HostBudget budget = surroundings.budget();
+        var plan = new ReadingPlan(source, account, ahead);
+        this.aheadReads = new ReadAhead(source, plan::nextAhead, budget.urgent(), demands::wake);
+        this.backgroundReads = new ReadAhead(source, plan::nextInBackground, budget.background(), demands::wake);
         this.startNanos = clock.getAsLong();
+        this.backgroundNanos = startNanos;
         this.window = new BackgroundWindow(options, startNanos);
         this.reportNanos = startNanos;
     }
@@ -108,9 +101,12 @@ final class PageFaultServer {
     ///
     /// @throws RestoreException if QEMU closed the return path before that
     void run() throws IOException, InterruptedException {
-        placeAll();
-        audit();
-        placeAll(); // What could not be placed again at once.
+        try (aheadReads;
+                backgroundReads) {
+            placeAll();
+            audit();
+            placeAll(); // What could not be placed again at once.
+        }
         if (stalled) { // What had failed was placed because the guest asked for it.
             listener.unstalled();
         }
@@ -129,8 +125,8 @@ final class PageFaultServer {
     }
 
     /// {@return what was done, without what only the source and the placer know}
-    Outcome outcome() {
-        return new Outcome(
+    ServingOutcome outcome() {
+        return new ServingOutcome(
                 progress(),
                 recovered,
                 latency,
@@ -138,25 +134,6 @@ final class PageFaultServer {
                 account.placedAgain(),
                 placedAhead,
                 workingSet.hitRate());
-    }
-
-    /// @param recovered non-zero pages that were there before
-    /// @param auditMillis for how long it was checked that all is there
-    /// @param placedAgain pages that were not
-    /// @param placedAhead pages of the working set that were placed ahead of the background
-    /// @param hitRate estimated share of the working set that the guest would have waited for
-    record Outcome(
-            RestoreListener.Progress progress,
-            long recovered,
-            DemandLatency latency,
-            long auditMillis,
-            long placedAgain,
-            long placedAhead,
-            @Nullable Double hitRate) {
-        /// {@return the outcome of a restore in which nobody asked for a page}
-        static Outcome ofAll(RestoreListener.Progress progress, long recovered) {
-            return new Outcome(progress, recovered, new DemandLatency(), 0, 0, 0, null);
-        }
     }
 
     private void audit() throws IOException {
@@ -191,21 +168,25 @@ final class PageFaultServer {
             }
             report(now);
             retryFailed(now);
-            if (nextAhead < ahead.size()) {
-                placeAhead();
+            if (nextAhead < ahead.size() ? placeAhead() : placeBackground(now)) {
                 return;
             }
-            int pages = window.pages(now);
-            if (pages > 0 && placeBackground(pages, now)) {
-                return;
-            }
-            long waitNanos = pages > 0 ? WAIT_NANOS_MAX : window.shutNanos(now);
-            demand = demands.poll(Math.clamp(waitNanos, WAIT_NANOS_MIN, WAIT_NANOS_MAX));
+            demand = demands.poll(Math.clamp(waitNanos(now), WAIT_NANOS_MIN, WAIT_NANOS_MAX));
         }
         if (demand != null) {
             serve(demand);
-            window.onDemand(clock.getAsLong());
+            long served = clock.getAsLong();
+            window.onDemand(served);
+            surroundings.budget().onDemand(served);
         }
+    }
+
+    private long waitNanos(long now) {
+        if (nextAhead < ahead.size()) {
+            return WAIT_NANOS_MAX; // Or until it is read.
+        }
+        long shutNanos = yields(now) ? options.quietNanos() : window.shutNanos(now);
+        return shutNanos == 0 ? WAIT_NANOS_MAX : shutNanos;
     }
 
     private RestoreException closedEarly() {
@@ -224,7 +205,9 @@ final class PageFaultServer {
             return;
         }
         if (answer(frame)) {
-            latency.record(clock.getAsLong() - demand.arrivalNanos());
+            long nanos = clock.getAsLong() - demand.arrivalNanos();
+            latency.record(nanos);
+            DemandEvent.record(frame, source.isZero(frame), nanos);
             placeAround(frame);
         } else {
             failedDemands.add(frame);
@@ -234,7 +217,7 @@ final class PageFaultServer {
     /// {@return whether the page could be placed}
     private boolean answer(long frame) throws IOException {
         if (source.isZero(frame)) {
-            if (!placeZero(frame)) {
+            if (!tryPlaceZeroes(frame, 1)) {
                 return false;
             }
             placer.flush();
@@ -258,7 +241,7 @@ final class PageFaultServer {
     }
 
     private boolean placeDemanded(long frame) throws IOException {
-        ByteBuffer page = tryRead(frame, 1, Reading.DEMAND);
+        ByteBuffer page = tryRead(frame, 1, this::readNow);
         if (page == null || tryPlace(frame, page) == 0) {
             return false;
         }
@@ -266,9 +249,10 @@ final class PageFaultServer {
         return true;
     }
 
-    private boolean placeZero(long frame) throws IOException {
+    /// {@return whether there was memory for all of them}
+    private boolean tryPlaceZeroes(long frame, int count) throws IOException {
         try {
-            account.placeZero(frame);
+            account.placeZeroes(frame, count);
             return true;
         } catch (NotPlacedException e) {
             stall(e);
@@ -276,12 +260,22 @@ final class PageFaultServer {
         }
     }
 
+    /// Places the zeros around a demanded one. A guest that goes on where the last run ended is about to use much
+    /// memory, and gets twice as much each time.
     private void placeZeroRun(long frame) throws IOException {
-        long start = frame - frame % ZERO_RUN_PAGES;
-        long end = Math.min(start + ZERO_RUN_PAGES, source.frameCount());
-        boolean placing = true;
-        for (long other = start; other < end && placing; other++) {
-            placing = !source.isZero(other) || account.isClaimed(other) || placeZero(other);
+        boolean goesOn = frame >= zeroRunEnd && frame < zeroRunEnd + zeroRunPages;
+        zeroRunPages = Math.min(goesOn ? 2 * zeroRunPages : ZERO_RUN_PAGES_MIN, placer.zeroRunPagesMax(frame));
+        long at = frame - frame % zeroRunPages;
+        zeroRunEnd = Math.min(at + zeroRunPages, source.frameCount());
+        while (at < zeroRunEnd) {
+            int count = 0;
+            while (at + count < zeroRunEnd && source.isZero(at + count) && !account.isClaimed(at + count)) {
+                count++;
+            }
+            if (count > 0 && !tryPlaceZeroes(at, count)) {
+                break;
+            }
+            at += count + 1;
         }
         placer.flush();
     }
@@ -291,69 +285,118 @@ final class PageFaultServer {
     private void placeNeighbours(long frame) throws IOException {
         PageSource.FrameList frames = source.neighbours(frame, options.neighbourPages());
         for (int i = 0; i < frames.size(); ) {
-            i += Math.max(1, prefetch(frames, i, frames.size(), Reading.DEMAND));
+            i += Math.max(1, prefetch(frames, i, frames.size(), true, this::readNow));
         }
         placer.flush();
     }
 
     /// Places some of the working set. The guest is about to ask for it, so nothing rests in between.
-    private void placeAhead() throws IOException {
+    ///
+    /// @return false if the next of it is still being read
+    private boolean placeAhead() throws IOException {
         int pages = 0;
         while (pages < AHEAD_PAGES && nextAhead < ahead.size()) {
-            int end = Math.min(ahead.size(), nextAhead + AHEAD_PAGES - pages);
-            int done = prefetch(ahead, nextAhead, end, Reading.DEMAND);
-            nextAhead += Math.max(1, done);
-            pages += Math.max(1, done);
-            placedAhead += done;
-        }
-        placer.flush();
-    }
-
-    /// {@return false if nothing could be placed: nothing is left, or it cannot be read}
-    private boolean placeBackground(int pagesMax, long startNanos) throws IOException {
-        int pages = 0;
-        while (pages < pagesMax && nextGroup < source.groupCount()) {
-            PageSource.FrameList frames = source.frames(nextGroup);
-            if (nextInGroup >= frames.size()) {
-                nextGroup++;
-                nextInGroup = 0;
+            ReadAhead.Group group = aheadReads.head();
+            if (group == null) {
+                break;
+            }
+            int groupEnd = endInGroup(nextAhead, group.number());
+            if (nextAhead < groupEnd) {
+                int end = Math.min(groupEnd, nextAhead + AHEAD_PAGES - pages);
+                int done = prefetch(ahead, nextAhead, end, true, group::pages);
+                nextAhead += Math.max(1, done);
+                pages += Math.max(1, done);
+                placedAhead += done;
             } else {
-                int end = Math.min(frames.size(), nextInGroup + pagesMax - pages);
-                int done = prefetch(frames, nextInGroup, end, Reading.BACKGROUND);
-                pages += done;
-                nextInGroup += Math.max(1, done);
-                if (failedGroups.contains(nextGroup)) {
-                    nextGroup++; // The rest of it comes with the retry.
-                    nextInGroup = 0;
-                    break; // Where one read fails the next one may, and may take long to do so.
-                }
+                aheadReads.advance();
             }
         }
-        if (pages == 0) {
+        placer.flush();
+        return pages > 0;
+    }
+
+    private int endInGroup(int start, int group) throws IOException {
+        int end = start;
+        while (end < Math.min(ahead.size(), start + AHEAD_PAGES) && source.group(ahead.get(end)) == group) {
+            end++;
+        }
+        return end;
+    }
+
+    /// {@return false if nothing was placed: it is not the time for it, nothing is left, or it is not read yet}
+    private boolean placeBackground(long now) throws IOException {
+        int pagesMax = window.pages(now);
+        if (pagesMax == 0 || !(options.background() || hurrying) || yields(now)) {
             return false;
         }
+        var event = BackgroundEvent.started();
+        int pages = 0;
+        boolean failed = false;
+        while (pages < pagesMax && !failed) {
+            ReadAhead.Group group = backgroundReads.head();
+            if (group == null) {
+                break;
+            }
+            PageSource.FrameList frames = source.frames(group.number());
+            if (nextInGroup < frames.size()) {
+                int end = Math.min(frames.size(), nextInGroup + pagesMax - pages);
+                int done = prefetch(frames, nextInGroup, end, false, group::pages);
+                pages += done;
+                nextInGroup += Math.max(1, done);
+                failed = failedGroups.contains(group.number()); // The rest of it comes with the retry.
+            }
+            if (failed || nextInGroup >= frames.size()) {
+                backgroundReads.advance();
+                nextInGroup = 0;
+            }
+        }
+        event.end(pages);
+        if (pages == 0) {
+            return failed;
+        }
         placer.flush();
-        window.onPlaced(pages, startNanos, clock.getAsLong());
+        long end = clock.getAsLong();
+        backgroundNanos = end;
+        window.onPlaced(pages, now, end, surroundings.load().isResting(end));
         return true;
+    }
+
+    /// Demands of other guests go before the background of this one.
+    private boolean yields(long now) {
+        return !hurrying
+                && now - backgroundNanos < YIELD_NANOS_MAX
+                && surroundings.budget().isDemanded(now, options.quietNanos());
+    }
+
+    /// Where pages are read from, as [PageSource#read] does.
+    @FunctionalInterface
+    private interface Reader {
+        ByteBuffer read(long frame, int countMax) throws IOException;
+    }
+
+    private ByteBuffer readNow(long frame, int countMax) throws IOException {
+        return source.read(frame, countMax, Reading.DEMAND);
     }
 
     /// Places the frame at an index of the list and those that follow it without a gap, in the guest's
     /// memory and in the source, before the end of the range.
     ///
+    /// @param soon because the guest is likely to ask for them: then what the trial holds back is left out
     /// @return the number of frames placed; 0 if that at the index was there already, or cannot be served
-    private int prefetch(PageSource.FrameList frames, int index, int end, Reading reading) throws IOException {
+    private int prefetch(PageSource.FrameList frames, int index, int end, boolean soon, Reader reader)
+            throws IOException {
         long frame = frames.get(index);
         int wanted = 0;
         while (index + wanted < end
                 && frames.get(index + wanted) == frame + wanted
                 && !account.isClaimed(frame + wanted)
-                && (reading == Reading.BACKGROUND || !workingSet.isHeldBack(frame + wanted))) {
+                && (!soon || !workingSet.isHeldBack(frame + wanted))) {
             wanted++;
         }
         if (wanted == 0) {
             return 0;
         }
-        ByteBuffer pages = tryRead(frame, wanted, reading);
+        ByteBuffer pages = tryRead(frame, wanted, reader);
         int count = pages == null ? 0 : pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
         int done = pages == null ? 0 : tryPlace(frame, pages);
         if (done == 0 || done < count) {
@@ -364,9 +407,9 @@ final class PageFaultServer {
     }
 
     /// {@return the page, or null if it cannot be served now}
-    private @Nullable ByteBuffer tryRead(long frame, int countMax, Reading reading) {
+    private @Nullable ByteBuffer tryRead(long frame, int countMax, Reader reader) {
         try {
-            return source.read(frame, countMax, reading);
+            return reader.read(frame, countMax);
         } catch (IOException e) {
             stall(e);
             return null;
@@ -391,7 +434,9 @@ final class PageFaultServer {
         if (!stalled) {
             stalled = true;
             retryNanos = clock.getAsLong() + RETRY_NANOS;
-            listener.stalled(reason.getMessage() == null ? reason.toString() : reason.getMessage());
+            String text = reason.getMessage() == null ? reason.toString() : reason.getMessage();
+            StallEvent.record(text);
+            listener.stalled(text);
         }
     }
 
@@ -428,7 +473,14 @@ final class PageFaultServer {
 
     private void retryGroup(PageSource.FrameList frames) throws IOException {
         for (int i = 0; i < frames.size() && !stalled; ) {
-            i += Math.max(1, prefetch(frames, i, frames.size(), Reading.BACKGROUND));
+            i += Math.max(
+                    1,
+                    prefetch(
+                            frames,
+                            i,
+                            frames.size(),
+                            false,
+                            (frame, countMax) -> source.read(frame, countMax, Reading.BACKGROUND)));
         }
         placer.flush();
     }
@@ -442,6 +494,7 @@ final class PageFaultServer {
         if (!hurrying && listener.hurry()) {
             hurrying = true;
             window = new BackgroundWindow(options.unthrottled(), now - TimeUnit.SECONDS.toNanos(1));
+            backgroundReads.use(surroundings.budget().urgent());
         }
     }
 }

@@ -14,10 +14,16 @@ interface PagePlacer {
     ///     placed again
     void place(long frame, ByteBuffer pages) throws IOException;
 
-    /// Places a page of zeros.
+    /// Places pages of zeros that follow one another.
     ///
     /// @throws NotPlacedException as [#place]
-    void placeZero(long frame) throws IOException;
+    void placeZeroes(long frame, int count) throws IOException;
+
+    /// {@return how many pages of zeros around a demanded one are cheap enough to be placed with it, a power of
+    /// two}
+    default int zeroRunPagesMax(long frame) {
+        return 16;
+    }
 
     /// Makes sure that what was placed is on its way and does not wait in a buffer of ours.
     void flush() throws IOException;

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /// Where restored pages come from. Pages that are read together form a group: an extent of the image, or
-/// a run of blocks of a disk. Called by the owner thread only.
+/// a run of blocks of a disk. Called by the owner thread only, but for the reading of a [GroupBuffer].
 interface PageSource {
     /// What a page is read for, which decides how much is read with it.
     enum Reading {
@@ -43,6 +43,24 @@ interface PageSource {
     ///     valid until the next call
     /// @throws IOException if a page cannot be read or is not the one that was saved
     ByteBuffer read(long frame, int countMax, Reading reading) throws IOException;
+
+    /// {@return room for the pages of a group, which another thread may read meanwhile}
+    GroupBuffer newGroupBuffer();
+
+    /// The pages of one group, read as a whole. One thread at a time.
+    interface GroupBuffer extends AutoCloseable {
+        /// Reads all pages of a group, and gets ready to verify them.
+        void read(int group) throws IOException;
+
+        /// {@return the pages of a frame of the group and of those behind it, as [PageSource#read] does, but
+        /// valid until another group is read}
+        ///
+        /// @throws IOException if the page of the frame is not the one that was saved
+        ByteBuffer pages(long frame, int countMax) throws IOException;
+
+        @Override
+        void close();
+    }
 
     /// The frames of one group, or some of them.
     interface FrameList {

@@ -102,19 +102,29 @@ final class PlacementAccount {
         suspects.remove(frame);
     }
 
-    /// Places a page of zeros unless it is claimed.
+    /// Places pages of zeros that are not claimed.
     ///
-    /// @throws NotPlacedException if it could not be placed, and is not claimed any more
-    void placeZero(long frame) throws IOException {
-        if (!claimed.add(frame)) {
-            return;
+    /// @throws NotPlacedException if some of them could not be placed, which are not claimed any more
+    void placeZeroes(long frame, int count) throws IOException {
+        for (int i = 0; i < count; i++) {
+            boolean added = claimed.add(frame + i);
+            assert added : "zero page of frame " + (frame + i) + " is placed twice";
         }
+        int done = 0;
         try {
-            placer.placeZero(frame);
-            placed.add(frame);
+            placer.placeZeroes(frame, count);
+            done = count;
         } catch (NotPlacedException e) {
-            claimed.remove(frame);
+            done = e.placedPages();
             throw e;
+        } finally {
+            for (int i = 0; i < count; i++) {
+                if (i < done) {
+                    placed.add(frame + i);
+                } else {
+                    claimed.remove(frame + i);
+                }
+            }
         }
     }
 

@@ -85,7 +85,7 @@ public final class PreparedImage implements AutoCloseable {
         return deviceState;
     }
 
-    RestoreReport report(PageFaultServer.Outcome outcome, List<String> ways, String streamReason) {
+    RestoreReport report(ServingOutcome outcome, List<String> ways, String streamReason) {
         RestoreListener.Progress progress = outcome.progress();
         DemandLatency latency = outcome.latency();
         return new RestoreReport(
@@ -100,6 +100,7 @@ public final class PreparedImage implements AutoCloseable {
                 micros(latency.quantileNanos(0.5)),
                 micros(latency.quantileNanos(0.99)),
                 micros(latency.maxNanos()),
+                Math.ceilDiv(latency.totalNanos(), 1_000_000L),
                 outcome.auditMillis(),
                 outcome.placedAgain(),
                 outcome.placedAhead(),
@@ -112,7 +113,7 @@ public final class PreparedImage implements AutoCloseable {
     public RestoreReport finishedReport() {
         long pages = source.nonZeroCount();
         var progress = new RestoreListener.Progress(pages, pages, 0, 0, 0);
-        return report(PageFaultServer.Outcome.ofAll(progress, pages), List.of(), "");
+        return report(ServingOutcome.ofAll(progress, pages), List.of(), "");
     }
 
     private long bytes(PageClass pageClass) {

@@ -5,10 +5,13 @@ package dev.dormouse.restore;
 /// @param windowPagesMin pages in the first batch of the background after a demand
 /// @param windowPagesMax pages in its largest batch; a demand that comes just then waits for it
 /// @param quietNanos for how long after a demand the background rests
-/// @param duty share of the time in which the background may be at work, above 0 to 1
+/// @param duty share of the time in which the background may be at work beside a guest that works, above 0 to 1
 /// @param rateBytesPerSecond limit of the background, 0 for none
 /// @param neighbourPages pages around a demanded one that are placed with it
 /// @param placement how pages get into the guest's memory
+/// @param background whether pages are placed that nobody has asked for; if not, only once somebody waits for
+///     the end of the restore
+/// @param workingSet whether what the guest is expected to touch goes ahead
 public record RestoreOptions(
         int windowPagesMin,
         int windowPagesMax,
@@ -16,7 +19,9 @@ public record RestoreOptions(
         double duty,
         long rateBytesPerSecond,
         int neighbourPages,
-        Placement placement) {
+        Placement placement,
+        boolean background,
+        boolean workingSet) {
     /// How pages get into the guest's memory.
     public enum Placement {
         /// Directly where it is permitted, else through the stream.
@@ -28,22 +33,96 @@ public record RestoreOptions(
     }
 
     /// What measured best on a machine with two cores; see `docs/adr`.
-    public static final RestoreOptions DEFAULT = new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 32, Placement.AUTO);
+    public static final RestoreOptions DEFAULT =
+            new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 32, Placement.AUTO, true, true);
 
     /// The same, with the background limited to this rate.
     public RestoreOptions withRateBytesPerSecond(long rate) {
-        return new RestoreOptions(windowPagesMin, windowPagesMax, quietNanos, duty, rate, neighbourPages, placement);
+        return new RestoreOptions(
+                windowPagesMin,
+                windowPagesMax,
+                quietNanos,
+                duty,
+                rate,
+                neighbourPages,
+                placement,
+                background,
+                workingSet);
+    }
+
+    /// The same, with the background at rest until the guest has waited for no page for that long.
+    public RestoreOptions withQuietNanos(long nanos) {
+        return new RestoreOptions(
+                windowPagesMin,
+                windowPagesMax,
+                nanos,
+                duty,
+                rateBytesPerSecond,
+                neighbourPages,
+                placement,
+                background,
+                workingSet);
+    }
+
+    /// The same, with a batch of that many pages all the time, for this share of it.
+    public RestoreOptions withWindow(int pagesMin, int pagesMax, double share) {
+        return new RestoreOptions(
+                pagesMin,
+                pagesMax,
+                quietNanos,
+                share,
+                rateBytesPerSecond,
+                neighbourPages,
+                placement,
+                background,
+                workingSet);
     }
 
     /// Everything as fast as it goes: for a VM that is to be suspended again, or that nobody uses.
     public RestoreOptions unthrottled() {
-        return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages, placement);
+        return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages, placement, true, workingSet);
     }
 
     /// {@return the same with another way of placing}
     public RestoreOptions withPlacement(Placement way) {
         return new RestoreOptions(
-                windowPagesMin, windowPagesMax, quietNanos, duty, rateBytesPerSecond, neighbourPages, way);
+                windowPagesMin,
+                windowPagesMax,
+                quietNanos,
+                duty,
+                rateBytesPerSecond,
+                neighbourPages,
+                way,
+                background,
+                workingSet);
+    }
+
+    /// {@return the same with the background on or off}
+    public RestoreOptions withBackground(boolean on) {
+        return new RestoreOptions(
+                windowPagesMin,
+                windowPagesMax,
+                quietNanos,
+                duty,
+                rateBytesPerSecond,
+                neighbourPages,
+                placement,
+                on,
+                workingSet);
+    }
+
+    /// {@return the same with or without what the guest is expected to touch}
+    public RestoreOptions withWorkingSet(boolean on) {
+        return new RestoreOptions(
+                windowPagesMin,
+                windowPagesMax,
+                quietNanos,
+                duty,
+                rateBytesPerSecond,
+                neighbourPages,
+                placement,
+                background,
+                on);
     }
 
     public RestoreOptions {

@@ -200,7 +200,7 @@ public final class RestoreRecovery implements AutoCloseable {
     private void placeZeroes(long first, long count) throws IOException {
         for (long frame = first; frame < first + count; frame++) {
             if (source.isZero(frame) && present.add(frame)) {
-                placer.placeZero(frame);
+                placer.placeZeroes(frame, 1);
             }
         }
     }
@@ -223,7 +223,7 @@ public final class RestoreRecovery implements AutoCloseable {
                 RestoreOptions.DEFAULT.unthrottled(),
                 new WorkingSetTrial(null, source, RandomGenerator.getDefault()),
                 present,
-                System::nanoTime);
+                Surroundings.of(qemuPid));
         try {
             server.run();
         } finally {

@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 ///     QEMU had been sent it), for half of the demands; 0 without any
 /// @param demandMicrosP99 the same for 99 of 100
 /// @param demandMicrosMax the same for all
+/// @param blockedMillis all of these latencies together. QEMU's own count (`postcopy-blocktime`) does not see pages
+///     that were placed directly
 /// @param auditMillis for how long it was checked that the placed pages are there
 /// @param pagesPlacedAgain pages that this check found missing
 /// @param workingSetPages pages of the working set that were placed ahead of the background
@@ -38,6 +40,7 @@ public record RestoreReport(
         long demandMicrosP50,
         long demandMicrosP99,
         long demandMicrosMax,
+        long blockedMillis,
         long auditMillis,
         long pagesPlacedAgain,
         long workingSetPages,
@@ -46,7 +49,7 @@ public record RestoreReport(
         String placementReason) {
     /// Of a restore that had nothing left to do.
     public static final RestoreReport NOTHING =
-            new RestoreReport(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, List.of(), "");
+            new RestoreReport(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, List.of(), "");
 
     public RestoreReport {
         placement = List.copyOf(placement);

@@ -28,8 +28,10 @@ final class StreamPlacer implements PagePlacer {
     }
 
     @Override
-    public void placeZero(long frame) throws IOException {
-        out.zeroPage(block(frame), layout.offset(frame));
+    public void placeZeroes(long frame, int count) throws IOException {
+        for (long page = frame; page < frame + count; page++) {
+            out.zeroPage(block(page), layout.offset(page));
+        }
     }
 
     @Override

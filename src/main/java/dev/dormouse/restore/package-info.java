@@ -4,7 +4,11 @@
 /// Imports `base`, `storage`, `disk`, `wire`, `image`.
 ///
 /// Threads: one owner thread per restore sends (the handshake, then [PageFaultServer]); one reader thread
-/// takes the return path ([ReturnPath]). They share the [DemandQueue] and nothing else.
+/// takes the return path ([ReturnPath]). They share the [DemandQueue] and nothing else. Threads that all restores
+/// of a process share ([HostBudget]) read ahead what nobody waits for ([ReadAhead]).
+///
+/// Java Flight Recorder sees the phases of a restore, its demands, stalls and batches of the background: events
+/// `dev.dormouse.RestorePhase`, `Demand`, `Stall` and `Background`.
 ///
 /// Invariants:
 /// - no page is sent twice: it is claimed in the [PlacementAccount] before it is handed to the [PagePlacer];

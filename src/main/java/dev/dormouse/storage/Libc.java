@@ -32,6 +32,8 @@ public final class Libc {
     private static final long SYS_PIDFD_OPEN = 434;
     private static final long SYS_PIDFD_GETFD = 438;
     private static final long SYS_PROCESS_MADVISE = 440;
+    private static final long SYS_SETPRIORITY = 141;
+    private static final long SYS_CLOCK_GETTIME = 228;
     private static final long MADV_COLLAPSE = 25;
     public static final int EAGAIN = 11;
     public static final int EEXIST = 17;
@@ -140,6 +142,23 @@ public final class Libc {
             range.setAtIndex(JAVA_LONG, 0, address);
             range.setAtIndex(JAVA_LONG, 1, lengthBytes);
             return systemCall(SYS_PROCESS_MADVISE, pidfd, range.address(), 1, MADV_COLLAPSE, 0);
+        }
+    }
+
+    /// Sets how willingly the calling thread leaves the processor to others.
+    ///
+    /// @param nice 0 to 19, 19 the most
+    public static int setThreadNice(int nice) {
+        return systemCall(SYS_SETPRIORITY, 0, 0, nice); // Of the calling thread: on Linux each has its own.
+    }
+
+    /// {@return the time for which a process has had processors so far, in nanoseconds, or `-errno`}
+    public static long processorNanos(long pid) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment time = arena.allocate(2 * JAVA_LONG.byteSize(), JAVA_LONG.byteAlignment()); // timespec
+            // Linux counts the clocks of processes by their pids, inverted, with the kind in the low bits.
+            int result = systemCall(SYS_CLOCK_GETTIME, (~pid << 3) | 2, time.address(), 0);
+            return result < 0 ? result : time.getAtIndex(JAVA_LONG, 0) * 1_000_000_000 + time.getAtIndex(JAVA_LONG, 1);
         }
     }
 

@@ -77,7 +77,7 @@ class TerminalQemuTest extends CommandsFixture {
         ok("start", "x");
         ok("suspend", "x");
 
-        Process process = process("resume", "--wait", "--background-rate=100K", "x");
+        Process process = process("resume", "--wait", "--background-rate=10M", "x");
 
         assertThat(process.waitFor()).isZero();
         assertThat(processErrors()).isEmpty();

@@ -146,9 +146,7 @@ final class ChildEngine implements AutoCloseable {
 
     /// {@return options with which the background takes far longer than a test}
     static ResumeOptions slow() {
-        RestoreOptions preset = RestoreOptions.DEFAULT;
-        var restore =
-                new RestoreOptions(1, 1, preset.quietNanos(), 1, 2 << 20, preset.neighbourPages(), preset.placement());
+        var restore = RestoreOptions.DEFAULT.withWindow(1, 1, 1).withRateBytesPerSecond(2 << 20);
         return new ResumeOptions(false, false, false, restore);
     }
 }

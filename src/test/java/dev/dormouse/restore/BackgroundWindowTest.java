@@ -6,7 +6,8 @@ import dev.dormouse.restore.RestoreOptions.Placement;
 import org.junit.jupiter.api.Test;
 
 class BackgroundWindowTest {
-    private static final RestoreOptions OPTIONS = new RestoreOptions(16, 64, 1000, 0.5, 0, 0, Placement.STREAM);
+    private static final RestoreOptions OPTIONS =
+            new RestoreOptions(16, 64, 1000, 0.5, 0, 0, Placement.STREAM, true, true);
 
     @Test
     void isShutForTheQuietTimeAfterADemand() {
@@ -22,19 +23,19 @@ class BackgroundWindowTest {
     void doublesUpToItsLimitAndRestsAsLongAsItWorked() {
         var window = new BackgroundWindow(OPTIONS, 0);
 
-        window.onPlaced(16, 1000, 1300);
+        window.onPlaced(16, 1000, 1300, false);
 
         assertThat(window.pages(1599)).isZero();
         assertThat(window.pages(1600)).isEqualTo(32);
-        window.onPlaced(32, 1600, 1700);
-        window.onPlaced(64, 1800, 1900);
+        window.onPlaced(32, 1600, 1700, false);
+        window.onPlaced(64, 1800, 1900, false);
         assertThat(window.pages(2000)).isEqualTo(64);
     }
 
     @Test
     void collapsesOnADemand() {
         var window = new BackgroundWindow(OPTIONS, 0);
-        window.onPlaced(16, 1000, 1000);
+        window.onPlaced(16, 1000, 1000, false);
 
         window.onDemand(1500);
 
@@ -47,10 +48,30 @@ class BackgroundWindowTest {
         var options = OPTIONS.withRateBytesPerSecond(40_960_000); // A page in 0.1 ms.
         var window = new BackgroundWindow(options, 0);
 
-        window.onPlaced(16, 1_000_000, 1_000_100);
+        window.onPlaced(16, 1_000_000, 1_000_100, false);
 
         assertThat(window.pages(2_599_999)).isZero();
         assertThat(window.pages(2_600_000)).isEqualTo(32);
+    }
+
+    @Test
+    void keepsToItsRateWhileTheGuestFaults() {
+        var window = new BackgroundWindow(OPTIONS.withRateBytesPerSecond(40_960_000), 0);
+        window.onPlaced(16, 1_000_000, 1_000_100, true);
+
+        window.onDemand(1_100_000);
+
+        assertThat(window.shutNanos(1_100_000)).isEqualTo(1_500_000);
+        assertThat(window.pages(2_600_000)).isEqualTo(16);
+    }
+
+    @Test
+    void takesAllOfTheTimeBesideAGuestThatRests() {
+        var window = new BackgroundWindow(OPTIONS, 0);
+
+        window.onPlaced(16, 1000, 1300, true);
+
+        assertThat(window.pages(1300)).isEqualTo(32);
     }
 
     @Test

@@ -106,7 +106,7 @@ class DirectPlacerTest extends PagePlacerContract {
                 .isInstanceOf(RestoreException.class)
                 .hasMessage("guest memory at %#x of QEMU: a page cannot be placed: File exists"
                         .formatted(memory.address(12)));
-        assertThatThrownBy(() -> placer.placeZero(12))
+        assertThatThrownBy(() -> placer.placeZeroes(12, 1))
                 .isInstanceOf(RestoreException.class)
                 .hasMessageEndingWith("a page cannot be placed: File exists");
         assertThat(memory.page(12)).isPresent();
@@ -120,7 +120,7 @@ class DirectPlacerTest extends PagePlacerContract {
 
         try (var recovering = DirectPlacer.attachForRecovery(SELF, LAYOUT, (StreamPlacer) stream.placer(), TIMEOUT)) {
             recovering.place(10, pages(10, 4));
-            recovering.placeZero(12);
+            recovering.placeZeroes(12, 1);
         }
 
         assertThat(memory.page(12)).contains(before);

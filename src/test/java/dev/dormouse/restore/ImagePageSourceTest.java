@@ -271,7 +271,10 @@ class ImagePageSourceTest {
                         RestoreOptions.DEFAULT.unthrottled(),
                         new WorkingSetTrial(null, source, new Random(0)),
                         new FrameSet(FRAMES),
-                        () -> now[0] += 50_000_000)
+                        new Surroundings(
+                                () -> now[0] += 50_000_000,
+                                new HostBudget(Runnable::run, Runnable::run),
+                                new GuestLoad(0)))
                 .run();
 
         assertThat(told.getFirst()).startsWith(truncated ? "disk.raw: ends before" : "disk 0: block 1100 is not");
@@ -302,7 +305,7 @@ class ImagePageSourceTest {
         }
 
         @Override
-        public void placeZero(long frame) {}
+        public void placeZeroes(long frame, int count) {}
 
         @Override
         public void flush() {}

@@ -102,4 +102,26 @@ final class MemorySource implements PageSource {
         }
         return pages;
     }
+
+    @Override
+    public GroupBuffer newGroupBuffer() {
+        return new GroupBuffer() {
+            @Override
+            public void read(int group) throws IOException {
+                FrameList frames = frames(group);
+                if (frames.size() > 0) {
+                    MemorySource.this.read(frames.get(0), 1, Reading.BACKGROUND);
+                }
+            }
+
+            @Override
+            public ByteBuffer pages(long frame, int countMax) throws IOException {
+                reads--; // Counted when the group was read.
+                return MemorySource.this.read(frame, countMax, Reading.BACKGROUND);
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
 }

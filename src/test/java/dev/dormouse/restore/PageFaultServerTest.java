@@ -16,7 +16,8 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(20)
 class PageFaultServerTest {
     private static final int FRAMES = 4 * MemorySource.GROUP_FRAMES;
-    private static final RestoreOptions OPTIONS = new RestoreOptions(2, 8, 0, 1, 0, 8, RestoreOptions.Placement.STREAM);
+    private static final RestoreOptions OPTIONS =
+            new RestoreOptions(2, 8, 0, 1, 0, 8, RestoreOptions.Placement.STREAM, true, true);
 
     private final MemorySource source = new MemorySource(FRAMES).withZeroes(64, 96);
     private final RecordingPlacer placer = new RecordingPlacer(FRAMES);
@@ -25,6 +26,8 @@ class PageFaultServerTest {
     private long now;
     private Runnable onStalled = () -> {};
     private WorkingSetTrial trial;
+    private RestoreOptions options = OPTIONS;
+    private boolean hurry;
 
     private final RestoreListener listener = new RestoreListener() {
         @Override
@@ -37,13 +40,19 @@ class PageFaultServerTest {
         public void unstalled() {
             told.add("unstalled");
         }
+
+        @Override
+        public boolean hurry() {
+            return hurry;
+        }
     };
 
     private PageFaultServer server() {
         try {
             var nothing = new FrameSet(source.frameCount());
-            return new PageFaultServer(
-                    source, placer, demands, listener, OPTIONS, trial(), nothing, () -> now += 50_000_000);
+            var inline = new HostBudget(Runnable::run, Runnable::run);
+            var surroundings = new Surroundings(() -> now += 50_000_000, inline, new GuestLoad(0));
+            return new PageFaultServer(source, placer, demands, listener, options, trial(), nothing, surroundings);
         } catch (IOException e) {
             throw new AssertionError(e);
         }
@@ -244,6 +253,30 @@ class PageFaultServerTest {
         assertThat(server.outcome().placedAhead()).isEqualTo(4);
         assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
         assertThat(trial.next().size()).isEqualTo(6);
+    }
+
+    @Test
+    void placesNothingUnaskedWithoutABackgroundUntilSomebodyWaits() throws Exception {
+        options = OPTIONS.withBackground(false);
+        demand(5);
+        placer.then(_ -> hurry = placer.order.size() == 8);
+
+        server().run();
+
+        assertThat(placer.order.subList(0, 9)).containsExactly(5L, 1L, 2L, 3L, 4L, 6L, 7L, 8L, 0L);
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+    }
+
+    @Test
+    void placesMoreZeroesForAGuestThatGoesOnWithThem() throws Exception {
+        placer.zeroRunPagesMax = 512;
+        demand(64);
+        demand(80);
+
+        server().run();
+
+        assertThat(placer.order.subList(0, 32))
+                .containsExactlyElementsOf(LongStream.range(64, 96).boxed().toList());
     }
 
     @Test

@@ -52,7 +52,7 @@ abstract class PagePlacerContract {
     }
 
     final void placeZero(long frame) throws Exception {
-        placer().placeZero(frame);
+        placer().placeZeroes(frame, 1);
         expected.put(frame, ZEROES);
     }
 

@@ -22,6 +22,7 @@ final class RecordingPlacer implements PagePlacer {
     /// How often there is no memory for the frame.
     final Map<Long, Integer> noMemory = new HashMap<>();
     private Runnable onAudit = () -> {};
+    int zeroRunPagesMax = 16;
 
     RecordingPlacer(int frameCount) {
         placed = new FrameSet(frameCount);
@@ -81,8 +82,15 @@ final class RecordingPlacer implements PagePlacer {
     }
 
     @Override
-    public void placeZero(long frame) {
-        add(frame);
+    public void placeZeroes(long frame, int count) {
+        for (long page = frame; page < frame + count; page++) {
+            add(page);
+        }
+    }
+
+    @Override
+    public int zeroRunPagesMax(long frame) {
+        return zeroRunPagesMax;
     }
 
     @Override
