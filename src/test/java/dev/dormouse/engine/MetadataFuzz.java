@@ -49,7 +49,7 @@ public final class MetadataFuzz {
                 "7.2.22",
                 null);
         var layer = new LayerIdentity(new Layer("/disk.raw", Layer.Format.RAW), 1 << 30, 1, 2, 3, 4, null);
-        var disks = List.of(new FrozenDisk(List.of(layer), List.of()));
+        var disks = List.of(new FrozenDisk(List.of(layer), List.of(), null));
         String json = Json.write(new ImageMetadata(
                 "20260101-000000-abcdef", "desktop", "2026-01-01T00:00:00Z", "7.2.22", config, disks, 12, List.of()));
         return List.of(json.getBytes(StandardCharsets.UTF_8), "{\"x\":[[[[{}]]]]}".getBytes(StandardCharsets.UTF_8));
