@@ -74,8 +74,10 @@ enum RestoreStrategy {
             case EAGER -> usual.withEager(true);
             case PLAIN_LAZY ->
                 new ResumeOptions(
-                        false, true, false, new RestoreOptions(
-                                256, 256, IDLE_NANOS, 1, 0, 0, Placement.AUTO, true, false));
+                        false,
+                        true,
+                        false,
+                        new RestoreOptions(256, 256, IDLE_NANOS, 1, 0, 0, Placement.AUTO, true, false));
             case DORMOUSE_FIRST, DORMOUSE -> usual;
             case DORMOUSE_STREAM -> usual.withPlacement(Placement.STREAM);
             case STOCK_STREAM, STOCK_MAPPED_RAM -> throw new IllegalStateException(text() + " is QEMU's own way");

@@ -47,7 +47,8 @@ final class Clone {
         var images = new Images(home);
         Path file = images.find(image);
         ImageMetadata metadata;
-        try (ImageReader reader = keys.open(home.storage(), file)) { // With its key, so that nobody else's words become a VM.
+        try (ImageReader reader =
+                keys.open(home.storage(), file)) { // With its key, so that nobody else's words become a VM.
             metadata = Images.metadata(reader, file);
         }
         ExtraArguments.check(name, metadata.config().extraArguments()); // An image may be anybody's.

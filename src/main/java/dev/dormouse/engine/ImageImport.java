@@ -106,8 +106,8 @@ final class ImageImport {
 
     private ImportResult capture(FileChannel channel, Path stream, ImageMetadata metadata) throws IOException {
         Path file = home.image(metadata.id());
-        Capture.WriterFactory factory = blocks ->
-                ImageWriter.create(home.storage(), file, blocks, ImageKeys.writerOptions(config.imageKey()));
+        Capture.WriterFactory factory =
+                blocks -> ImageWriter.create(home.storage(), file, blocks, ImageKeys.writerOptions(config.imageKey()));
         try (var capture = new Capture(CaptureSource.stream(stream.toString()), factory, progress())) {
             capture.readStream(new StreamFile(channel));
             capture.readPaused();

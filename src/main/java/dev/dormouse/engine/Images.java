@@ -4,7 +4,6 @@ import dev.dormouse.base.Json;
 import dev.dormouse.image.ImageInspection;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.VerifyReport;
-import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
