@@ -107,3 +107,26 @@ uint64_t nanos_to_ticks(uint64_t nanos)
 {
     return (uint64_t)(((unsigned __int128)nanos << 32) / tick_scale);
 }
+
+void add_touch(struct touches *touches, uint64_t ticks)
+{
+    uint64_t nanos = ticks_to_nanos(ticks) | 1;
+    int bucket = 63 - __builtin_clzll(nanos);
+
+    touches->counts[bucket < 32 ? bucket : 31]++;
+    if (nanos > touches->nanos_max)
+        touches->nanos_max = nanos;
+}
+
+void answer_touches(char *answer, const struct touches *touches)
+{
+    char counts[LINE_BYTES_MAX / 2 + 128];
+    size_t length = 0;
+
+    for (int i = 0; i < 32 && length < sizeof(counts); i++)
+        length += (size_t)snprintf(counts + length, sizeof(counts) - length, i ? ",%llu" : "%llu",
+                                   (unsigned long long)touches->counts[i]);
+    answer_with(answer, "ok nanos=%llu maxpagenanos=%llu histogram=%s",
+                (unsigned long long)(monotonic_nanos() - touches->start_nanos),
+                (unsigned long long)touches->nanos_max, counts);
+}

@@ -129,7 +129,8 @@ disk() {
   local log="$work/debugfs.log" failure
   mkdir "$work/seed"
   "$work/seedtree" "$work/seed" "$binary_mib" "$text_mib"
-  truncate --size=1G "$out/disk.raw"
+  # Room for the files and for what a guest writes; 1 GiB for those of the usual guest.
+  truncate --size="$((binary_mib + text_mib > 640 ? (binary_mib + text_mib) / 1024 + 2 : 1))G" "$out/disk.raw"
   # Everything is initialised now: the kernel would do it in the background of the measured guest.
   mkfs.ext4 -q -F -b 4096 -N 8192 -J size=16 -L dormouse -U 646f726d-6f75-4573-8000-000000000001 \
     -E hash_seed=646f726d-6f75-4573-8000-000000000002,lazy_itable_init=0,lazy_journal_init=0,nodiscard,root_owner=0:0 \

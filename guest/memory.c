@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 #include "pattern.h"
@@ -109,27 +110,53 @@ void run_free(char **argument, char *answer)
  * kernel's shared zero page, and the page would be taken, unchecked, afterwards. */
 void run_touch(char **argument, char *answer)
 {
-    uint64_t mebibytes, ticks_max = 0;
+    uint64_t mebibytes;
 
     if (!parse_number(argument[0], MEBIBYTES_MAX, &mebibytes, answer))
         return;
     uint64_t *words = mebibytes ? allocate(mebibytes, answer) : NULL;
     if (!words)
         return;
-    uint64_t start = monotonic_nanos(), pages = mebibytes * MEBIBYTE / PAGE_BYTES, dirty = 0;
+    struct touches touches = {.start_nanos = monotonic_nanos()};
+    uint64_t pages = mebibytes * MEBIBYTE / PAGE_BYTES, dirty = 0;
     for (uint64_t page = 0; page < pages; page++) {
         uint64_t *at = words + page * PAGE_WORDS, ticks = __rdtsc();
         uint64_t seen = __atomic_exchange_n(at, page + 1, __ATOMIC_RELAXED);
         for (size_t i = 1; i < PAGE_WORDS; i++)
             seen |= at[i];
         dirty += seen != 0;
-        ticks = __rdtsc() - ticks;
-        if (ticks > ticks_max)
-            ticks_max = ticks;
+        add_touch(&touches, __rdtsc() - ticks);
     }
-    uint64_t nanos = monotonic_nanos() - start;
     munmap(words, mebibytes * MEBIBYTE);
-    answer_with(answer, dirty ? "error dirtypages=%llu of %llu" : "ok nanos=%llu maxpagenanos=%llu",
-                (unsigned long long)(dirty ? dirty : nanos),
-                (unsigned long long)(dirty ? pages : ticks_to_nanos(ticks_max)));
+    if (dirty)
+        answer_with(answer, "error dirtypages=%llu of %llu", (unsigned long long)dirty, (unsigned long long)pages);
+    else
+        answer_touches(answer, &touches);
+}
+
+/* Reads one word of pages that are chosen at random: what a guest does outside of its working set. */
+void run_sample(char **argument, char *answer)
+{
+    struct region *region = find_region(argument[0]);
+    uint64_t count, seed, pause_micros, sum = 0;
+
+    if (!parse_number(argument[1], UINT32_MAX, &count, answer) ||
+        !parse_number(argument[2], UINT64_MAX, &seed, answer) ||
+        !parse_number(argument[3], 1000000, &pause_micros, answer))
+        return;
+    if (!region) {
+        answer_with(answer, "error region '%.40s' does not exist", argument[0]);
+        return;
+    }
+    struct touches touches = {.start_nanos = monotonic_nanos()};
+    uint64_t state = mix64(seed);
+    for (uint64_t i = 0; i < count; i++) {
+        /* What was read joins the randomness, as in the work loop. */
+        uint64_t page = (((next_random(&state) + (sum & 1)) >> 32) * region->pages) >> 32, ticks = __rdtsc();
+        sum += *(volatile uint64_t *)(region->words + page * PAGE_WORDS);
+        add_touch(&touches, __rdtsc() - ticks);
+        if (pause_micros)
+            usleep((useconds_t)pause_micros);
+    }
+    answer_touches(answer, &touches);
 }

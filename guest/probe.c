@@ -69,7 +69,7 @@ static const struct command commands[] = {
     {"fill", 4, false, run_fill},       {"verify", 1, false, run_verify},    {"free", 1, false, run_free},
     {"read", 0, false, run_read},       {"readsome", 1, false, run_readsome}, {"touch", 1, false, run_touch},
     {"write", 3, false, run_write},     {"check", 3, false, run_check},      {"dropcaches", 0, false, run_dropcaches},
-    {"sync", 0, false, run_sync},       {"poweroff", 0, false, run_poweroff},
+    {"sync", 0, false, run_sync},       {"poweroff", 0, false, run_poweroff}, {"sample", 4, false, run_sample},
 };
 
 /* ---- control: lines in, lines out ---- */

@@ -21,6 +21,13 @@ uint64_t nanos_to_ticks(uint64_t nanos);
 uint64_t memory_available_kib(void);
 void *allocate(uint64_t mebibytes, char *answer);
 
+/* How long touches of pages took: bucket i counts those of 2^i to 2^(i+1) - 1 ns. */
+struct touches {
+    uint64_t counts[32], nanos_max, start_nanos;
+};
+void add_touch(struct touches *touches, uint64_t ticks);
+void answer_touches(char *answer, const struct touches *touches);
+
 /* work.c: the work loop */
 void open_rate_reports(int port);
 void stop_work(void);
@@ -31,6 +38,7 @@ void run_fill(char **argument, char *answer);
 void run_verify(char **argument, char *answer);
 void run_free(char **argument, char *answer);
 void run_touch(char **argument, char *answer);
+void run_sample(char **argument, char *answer);
 
 /* files.c */
 void run_read(char **argument, char *answer);

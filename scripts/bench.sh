@@ -3,6 +3,11 @@
 # Usage: bench.sh [ROUNDS] [ARGUMENTS OF 'dormouse demo'...]     3 rounds unless given
 #        bench.sh memory [ROUNDS] [MEMORY [BACK ENDS [QEMU]]]        compares the memory back ends, 3 rounds unless given
 #        bench.sh image [ROUNDS] [GUEST [MEMORY [BACK END [QEMU]]]]   sizes and times of images, 3 rounds unless given
+#        bench.sh restore [OPTION...]                                the ways of restoring; --help lists the options
+#        bench.sh together [ROUNDS [VMS [MEMORY [MIB [QEMU]]]]]      several VMs resumed at once, 3 rounds unless given
+#        bench.sh serve [RUNS [MIB [TRACE]]]                         the page-fault server, without QEMU
+#        bench.sh micro [OPTION OF JMH...]                           page table, records, decompression, checksums, index
+#        bench.sh report SAMPLES...                                  the report of samples of 'restore' and 'together'
 #        bench.sh refresh [ROUNDS] [GIB [ALLOCATED GIB [PERCENT]]]   the index of a VM's own layer, 1 round unless given
 # Every round's figures, the raw work rate included, are kept as one line of JSON.
 set -euo pipefail
@@ -11,17 +16,82 @@ source scripts/env.sh
 use_jdk
 
 # A bench that is a program of its own, with the heap that a suspend may take.
+declare -a jvm_properties=()
 run() { # class [argument...]
-  "$JAVA_HOME/bin/java" "${DORMOUSE_JVM_FLAGS[@]}" --enable-native-access=ALL-UNNAMED -Xmx256m -Ddormouse.root="$PWD" \
+  "$JAVA_HOME/bin/java" "${DORMOUSE_JVM_FLAGS[@]}" --enable-native-access=ALL-UNNAMED -Xmx256m -Ddormouse.root="$PWD" "${jvm_properties[@]}" \
     -classpath target/dormouse.jar "dev.dormouse.bench.$1" "${@:2}"
 }
 
+# The same for a program that stands among the tests, because it needs their libraries.
+run_of_tests() { # class [argument...]
+  local classpath=target/test-classpath
+  if [[ ! -e "$classpath" || pom.xml -nt "$classpath" ]]; then
+    maven dependency:build-classpath -DincludeScope=test -Dmdep.outputFile="$classpath"
+  fi
+  "$JAVA_HOME/bin/java" -Xlog:disable -ea:dev.dormouse... --enable-native-access=ALL-UNNAMED -Xmx2g \
+    -Ddormouse.root="$PWD" -classpath "target/test-classes:target/classes:$(<"$classpath")" "$@"
+}
+
+maven() { ./mvnw --batch-mode --no-transfer-progress --quiet "$@" </dev/null >&2; }
+
+compile_tests() {
+  scripts/setup.sh run build test
+  maven -Dspotless.check.skip=true test-compile
+}
+
+# Usage: report SAMPLES...: beside the first file, in a folder of its name.
+report() {
+  local folder="${1%.jsonl}"
+  mkdir --parents "$folder"
+  cat "$@" >"$folder/samples.jsonl"
+  run_of_tests dev.dormouse.bench.RestoreBenchReport "$folder/samples.jsonl" "$folder"
+}
+
 kind="${1:-}"
+case "$kind" in
+  report)
+    compile_tests
+    report "${@:2}"
+    exit 0
+    ;;
+  serve)
+    compile_tests
+    mkdir --parents target/bench
+    run_of_tests dev.dormouse.restore.ServeBench "${@:2}" | tee "target/bench/serve-$(date +%Y%m%d-%H%M%S).jsonl"
+    exit 0
+    ;;
+  micro)
+    compile_tests
+    mkdir --parents target/bench
+    run_of_tests org.openjdk.jmh.Main -rf json -rff "target/bench/micro-$(date +%Y%m%d-%H%M%S).json" "${@:2}"
+    exit 0
+    ;;
+  together)
+    scripts/setup.sh run guest
+    program_is_current || scripts/build.sh --quick
+    mkdir --parents target/bench
+    run TogetherBench "${@:2}" | tee "target/bench/together-$(date +%Y%m%d-%H%M%S).jsonl"
+    exit 0
+    ;;
+esac
 if [[ "$kind" == refresh ]]; then
   scripts/setup.sh run
   program_is_current || scripts/build.sh --quick
   mkdir --parents target/bench
   run RefreshBench "${@:2}" | tee "target/bench/refresh-$(date +%Y%m%d-%H%M%S).jsonl"
+  exit 0
+fi
+if [[ "$kind" == restore ]]; then
+  shift
+  scripts/setup.sh run guest
+  program_is_current || scripts/build.sh --quick
+  qemu10=
+  [[ "$*" != *10.0* ]] || qemu10="$(scripts/qemu10.sh)" || [[ $? -eq 3 ]] || fail "scripts/qemu10.sh failed"
+  jvm_properties=(-Ddormouse.qemu10="$qemu10")
+  samples="$(run RestoreBench "$@" "target/bench/restore-$(date +%Y%m%d-%H%M%S).jsonl")"
+  compile_tests
+  run_of_tests dev.dormouse.restore.CopyLoop >>"$samples"
+  report "$samples"
   exit 0
 fi
 if [[ "$kind" == memory || "$kind" == image ]]; then

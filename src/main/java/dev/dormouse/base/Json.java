@@ -76,6 +76,11 @@ public final class Json {
         return JSONB.toJson(value);
     }
 
+    /// {@return the value on one line; a component of a record that is null is written as null}
+    public static String writeWithNulls(Object value) {
+        return WITH_NULLS.toJson(value);
+    }
+
     /// {@return the map on one line; an entry that is null is written, for QEMU takes it as an answer}
     public static String write(Map<String, ?> value) {
         return WITH_NULLS.toJson(value);

@@ -4,6 +4,7 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.QemuTools;
+import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
@@ -46,14 +47,19 @@ final class BenchEngine implements AutoCloseable {
                 .sum();
     }
 
+    /// Ends a VM, whatever its state, and removes it with its memory.
+    void remove(String vm) throws IOException {
+        if (engine.status(vm).pid() != null) {
+            engine.stop(vm, true, LONG, OperationListener.NONE);
+        }
+        engine.remove(vm, true);
+    }
+
     @Override
     public void close() throws IOException {
         try {
-            if (!engine.list().isEmpty()) {
-                if (engine.status(VM).pid() != null) {
-                    engine.stop(VM, true, LONG, OperationListener.NONE);
-                }
-                engine.remove(VM, true);
+            for (VmStatus vm : engine.list().reversed()) { // Clones sort behind what they were made of.
+                remove(vm.name());
             }
         } finally {
             delete(engine.home().runtime());

@@ -1,6 +1,5 @@
 package dev.dormouse.bench;
 
-import dev.dormouse.base.Command;
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
@@ -10,19 +9,14 @@ import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.ResumeResult;
 import dev.dormouse.engine.SuspendResult;
 import dev.dormouse.engine.VmStatus;
-import dev.dormouse.qmp.ProcessEntry;
 import dev.dormouse.qmp.QemuProcess;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// The whole idea in one run, on a guest of the project's own: boot, fill memory and page cache, suspend,
@@ -142,31 +136,18 @@ public final class Demo implements AutoCloseable {
         double suspendMillis = stock.save(qemu());
         step.accept("stock QEMU: restoring eagerly");
         long request = System.nanoTime();
-        FutureTask<QemuProcess> restore = inBackground(stock::restore);
+        FutureTask<StockQemu.Restored> restore = inBackground(stock::restore);
         try (var watch = new ResumeWatch(engine.home(), VM, request, baseline)) {
             ResumeTimes times = watch.times(PATIENCE);
             boolean intact = succeeds(() -> watch.probe().verify("pattern", LONG));
-            return new Stock(suspendMillis, allocatedBytes(file), times, intact);
+            return new Stock(suspendMillis, PageCache.allocatedBytes(file), times, intact);
         } finally {
-            result(restore).kill();
+            result(restore).qemu().kill();
         }
-    }
-
-    /// What the file takes on the disk: a mapped-ram file is sparse.
-    private static long allocatedBytes(Path file) throws IOException {
-        String output = Command.run(List.of("du", "--block-size=1", file.toString()), Duration.ofSeconds(10));
-        return Long.parseLong(output.split("\t", 2)[0]);
     }
 
     private QemuProcess qemu() throws IOException {
-        Long pid = engine.status(VM).pid();
-        if (pid == null) {
-            throw new ProbeException("vm " + VM + ": its QEMU has ended, see "
-                    + engine.home().vm(VM).resolve("qemu.log"));
-        }
-        return ProcessEntry.of(pid)
-                .flatMap(entry -> QemuProcess.attach(pid, entry.startTimeTicks()))
-                .orElseThrow(() -> new ProbeException("vm " + VM + ": its QEMU has just ended"));
+        return OwnQemus.of(engine, VM);
     }
 
     private <T> FutureTask<T> inBackground(Callable<T> call) {
@@ -207,7 +188,7 @@ public final class Demo implements AutoCloseable {
                 lazy.intact().files(),
                 baseline,
                 spread,
-                StockQemu.means(engine.tools().qemu().version()),
+                StockQemu.Means.best(engine.tools().qemu().version()).text(),
                 stock.suspendMillis(),
                 stock.imageBytes(),
                 stock.times().firstResponseMillis(),
@@ -232,9 +213,9 @@ public final class Demo implements AutoCloseable {
         if (background != null) {
             background.interrupt();
         }
-        killOwnQemus();
+        OwnQemus.kill(runtime());
         if (background != null && isOver(background)) {
-            killOwnQemus(); // It may have started one meanwhile.
+            OwnQemus.kill(runtime()); // It may have started one meanwhile.
         }
     }
 
@@ -244,27 +225,6 @@ public final class Demo implements AutoCloseable {
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
             return true;
-        }
-    }
-
-    /// By their command lines, which name our sockets: one that was just started is recorded nowhere.
-    private void killOwnQemus() throws IOException {
-        try (Stream<Path> processes = Files.list(Path.of("/proc"))) {
-            for (Path process : (Iterable<Path>) processes::iterator) {
-                if (process.getFileName().toString().matches("[0-9]+") && isOurs(process)) {
-                    ProcessHandle.of(Long.parseLong(process.getFileName().toString()))
-                            .ifPresent(ProcessHandle::destroyForcibly);
-                }
-            }
-        }
-    }
-
-    private boolean isOurs(Path process) {
-        try {
-            String commandLine = Files.readString(process.resolve("cmdline"), StandardCharsets.ISO_8859_1);
-            return commandLine.contains("path=" + runtime() + "/");
-        } catch (IOException _) {
-            return false; // It has ended.
         }
     }
 }

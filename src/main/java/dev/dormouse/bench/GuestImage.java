@@ -15,6 +15,9 @@ import java.util.concurrent.TimeUnit;
 ///
 /// @param append the kernel command line that the guest is made for
 public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
+    /// What the work loop maps, which is on every disk.
+    static final int WORK_MEBIBYTES = 160;
+
     private static final int BUILD_SECONDS_MAX = 1800;
     private static final long MANIFEST_BYTES_MAX = 64 * 1024;
 

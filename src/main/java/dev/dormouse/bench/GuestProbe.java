@@ -106,14 +106,35 @@ public final class GuestProbe implements AutoCloseable {
         return new FilesRead(answer.number("files"), answer.number("bytes"));
     }
 
-    /// How long the guest took, by its own clock, to get and touch fresh memory.
-    public record FreshMemory(Duration elapsed, Duration pageMax) {}
+    /// How long the guest took, by its own clock, to touch pages.
+    ///
+    /// @param touches each of them by its latency
+    public record Touches(Duration elapsed, Duration pageMax, LatencyHistogram touches) {
+        private static Touches of(ProbeAnswer answer) throws ProbeException {
+            return new Touches(
+                    Duration.ofNanos(answer.number("nanos")),
+                    Duration.ofNanos(answer.number("maxpagenanos")),
+                    answer.histogram());
+        }
+    }
 
     /// Allocates memory, touches every page, checks that it is zero, gives it back.
-    public FreshMemory touch(int mebibytes, Duration timeout) throws IOException, InterruptedException {
-        ProbeAnswer answer = ask(timeout, "touch", mebibytes);
-        return new FreshMemory(
-                Duration.ofNanos(answer.number("nanos")), Duration.ofNanos(answer.number("maxpagenanos")));
+    public Touches touch(int mebibytes, Duration timeout) throws IOException, InterruptedException {
+        return Touches.of(ask(timeout, "touch", mebibytes));
+    }
+
+    /// Reads a word of each of some pages of a region, chosen at random by the seed.
+    ///
+    /// @param pause between two of them
+    public Touches sample(String region, int count, long seed, Duration pause, Duration timeout)
+            throws IOException, InterruptedException {
+        return Touches.of(ask(
+                timeout,
+                "sample",
+                named(region),
+                count,
+                Long.toUnsignedString(seed),
+                TimeUnit.NANOSECONDS.toMicros(pause.toNanos())));
     }
 
     /// Writes a file of seeded bytes on the guest's disk and syncs it.

@@ -2,7 +2,6 @@ package dev.dormouse.bench;
 
 import static dev.dormouse.bench.BenchEngine.VM;
 
-import dev.dormouse.base.Command;
 import dev.dormouse.base.Json;
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
@@ -15,14 +14,12 @@ import dev.dormouse.engine.SuspendResult;
 import dev.dormouse.image.ImageInspection;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.PageClass;
-import dev.dormouse.qmp.ProcessEntry;
 import dev.dormouse.qmp.QemuProcess;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -88,7 +85,7 @@ public final class ImageBench {
         checkpoint();
         suspend("suspend", withRecall);
         resume();
-        evict(guest.disk());
+        PageCache.evict(List.of(guest.disk()));
         suspend("suspendCold", false);
         resume();
         guest.verify();
@@ -179,17 +176,9 @@ public final class ImageBench {
         return Arrays.copyOf(frames, count);
     }
 
-    /// Drops a file from the host's page cache.
-    private static void evict(Path file) throws IOException {
-        Command.run(List.of("dd", "if=" + file, "iflag=nocache", "count=0", "status=none"), Duration.ofSeconds(30));
-    }
-
     private void stock() throws IOException {
         Path file = bench.folder.resolve("stock.save");
-        long pid = java.util.Objects.requireNonNull(engine.status(VM).pid(), "the VM runs");
-        QemuProcess qemu = QemuProcess.attach(
-                        pid, ProcessEntry.of(pid).orElseThrow().startTimeTicks())
-                .orElseThrow();
+        QemuProcess qemu = OwnQemus.of(engine, VM);
         long start = System.nanoTime();
         new StockQemu(engine, VM, file).save(qemu);
         try (FileChannel saved = FileChannel.open(file, StandardOpenOption.WRITE)) {

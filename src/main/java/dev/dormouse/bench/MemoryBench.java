@@ -11,7 +11,6 @@ import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.ResumeResult;
 import dev.dormouse.engine.SuspendResult;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,7 +24,6 @@ import java.util.Map;
 public final class MemoryBench {
     private static final int WORKING_SET_MIB = 64;
     private static final int OBSERVED_SECONDS = 5;
-    private static final double TICKS_PER_SECOND = 100; // Of every Linux on x86.
 
     private final BenchEngine bench;
     private final Engine engine;
@@ -92,11 +90,9 @@ public final class MemoryBench {
         return new Rate(WorkRate.of(reports).baseline(OBSERVED_SECONDS).orElse(Double.NaN), touches / processor);
     }
 
-    /// {@return what QEMU has used so far, in user and in kernel mode}
+    /// {@return what QEMU has used so far}
     private double processorSeconds() throws IOException {
-        String stat = Files.readString(Path.of("/proc/" + engine.status(VM).pid() + "/stat"));
-        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
-        return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) / TICKS_PER_SECOND;
+        return ProcessUse.of(OwnQemus.of(engine, VM).pid()).processorSeconds();
     }
 
     private static Map<String, Object> report(

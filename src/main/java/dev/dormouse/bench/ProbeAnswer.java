@@ -1,5 +1,6 @@
 package dev.dormouse.bench;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -31,6 +32,22 @@ record ProbeAnswer(String command, String text) {
         }
         throw new ProbeException(
                 "guest: '%s' answered '%s', '%s=' and a number are expected".formatted(command, text, name));
+    }
+
+    /// {@return the histogram, 32 counts that are separated by commas}
+    LatencyHistogram histogram() throws ProbeException {
+        String value = pairs().getOrDefault("histogram", "");
+        try {
+            String[] words = value.split(",", -1);
+            if (words.length == LatencyHistogram.BUCKET_COUNT) {
+                return new LatencyHistogram(
+                        Arrays.stream(words).mapToLong(Long::parseLong).toArray());
+            }
+        } catch (IllegalArgumentException _) {
+            // Not a number, negative, or too large: reported below, as a wrong number of counts is.
+        }
+        throw new ProbeException("guest: '%s' answered '%s', 'histogram=' and %d counts are expected"
+                .formatted(command, text, LatencyHistogram.BUCKET_COUNT));
     }
 
     private Map<String, String> pairs() {

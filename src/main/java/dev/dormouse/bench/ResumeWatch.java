@@ -10,8 +10,8 @@ import java.util.Optional;
 /// Watches a guest from the moment when somebody asked for it until it works as fast as before. Connects
 /// before the guest runs, so that the nonce waits for the guest and not the other way round. One thread.
 final class ResumeWatch implements AutoCloseable {
-    private static final Duration CONNECT_TIMEOUT = Duration.ofMinutes(1);
-    private static final Duration ECHO_TIMEOUT = Duration.ofMinutes(2);
+    private static final Duration CONNECT_TIMEOUT = Duration.ofMinutes(2);
+    private static final Duration ECHO_TIMEOUT = Duration.ofMinutes(5);
     private static final long POLL_MILLIS = 20;
 
     private final long requestNanos;
@@ -34,22 +34,36 @@ final class ResumeWatch implements AutoCloseable {
     ///
     /// @param patience how long the rate is watched at the most, from the request
     ResumeTimes times(Duration patience) throws IOException, InterruptedException {
-        probe.ping("resumed-" + Long.toHexString(requestNanos), ECHO_TIMEOUT);
-        Duration firstResponse = Duration.ofNanos(System.nanoTime() - requestNanos);
+        Duration firstResponse = awaitFirstResponse();
         Optional<Duration> responsive = Optional.empty();
         long end = requestNanos + patience.toNanos();
         while (responsive.isEmpty() && System.nanoTime() - end < 0) {
             Thread.sleep(POLL_MILLIS);
-            WorkRate rate = WorkRate.of(probe.reportsSince(requestNanos));
-            responsive = Responsiveness.timeToResponsiveness(requestNanos, baseline, rate);
+            responsive = timeToResponsiveness();
         }
         return ResumeTimes.of(firstResponse, responsive, shares());
     }
 
+    /// {@return the time from the request until the echo of a nonce that is sent now}
+    Duration awaitFirstResponse() throws IOException, InterruptedException {
+        probe.ping("resumed-" + Long.toHexString(requestNanos), ECHO_TIMEOUT);
+        return Duration.ofNanos(System.nanoTime() - requestNanos);
+    }
+
+    /// {@return the time from the request until the guest was as fast as before, if it has been that for a second}
+    Optional<Duration> timeToResponsiveness() {
+        return Responsiveness.timeToResponsiveness(requestNanos, baseline, rate());
+    }
+
+    /// {@return the work of the guest since the request}
+    WorkRate rate() {
+        return WorkRate.of(probe.reportsSince(requestNanos));
+    }
+
     /// {@return the share of the normal rate in each tenth of a second since the request; 0 before the first
     /// report}
-    private List<Double> shares() {
-        WorkRate rate = WorkRate.of(probe.reportsSince(requestNanos));
+    List<Double> shares() {
+        WorkRate rate = rate();
         var shares = new ArrayList<Double>();
         if (rate.isEmpty()) {
             return shares;

@@ -19,50 +19,92 @@ import java.util.Set;
 /// the version has: mapped-ram with multifd from 9.0 on, else a plain stream, which is read from the file
 /// itself: through a pipe, as most scripts do it, takes several times as long.
 final class StockQemu {
-    private static final Duration TIMEOUT = Duration.ofMinutes(1);
+    private static final Duration TIMEOUT = Duration.ofMinutes(5);
     /// Its sockets close a moment before it is gone.
     private static final Duration EXIT_GRACE = Duration.ofSeconds(2);
 
     private final Engine engine;
     private final String vm;
     private final Path file;
+    private final Means means;
 
-    StockQemu(Engine engine, String vm, Path file) {
+    /// By the fastest means of the version.
+    StockQemu(Engine engine, String vm, Path file) throws IOException {
+        this(engine, vm, file, Means.best(engine.tools().qemu().version()));
+    }
+
+    StockQemu(Engine engine, String vm, Path file, Means means) {
         this.engine = engine;
         this.vm = vm;
         this.file = file;
+        this.means = means;
     }
 
-    /// {@return the name of the means, for reports}
-    static String means(QemuVersion version) {
-        return version.atLeast(9, 0) ? "mapped-ram, multifd" : "stream";
+    /// How QEMU saves and restores by itself.
+    enum Means {
+        /// An ordinary migration stream.
+        STREAM("stream"),
+        /// Each page at its own place of the file, several threads; from 9.0 on.
+        MAPPED_RAM("mapped-ram, multifd");
+
+        private final String text;
+
+        Means(String text) {
+            this.text = text;
+        }
+
+        static Means best(QemuVersion version) {
+            return version.atLeast(9, 0) ? MAPPED_RAM : STREAM;
+        }
+
+        /// {@return the name for reports}
+        String text() {
+            return text;
+        }
     }
+
+    /// A QEMU that has restored the file. Milliseconds from the call of [#restore].
+    ///
+    /// @param readyMillis until its monitor greeted
+    /// @param runningMillis until it was told to let the guest run
+    record Restored(QemuProcess qemu, double readyMillis, double runningMillis) {}
 
     /// Saves the running VM into the file and ends its QEMU.
     ///
     /// @return milliseconds from the call until QEMU had ended
     double save(QemuProcess qemu) throws IOException {
         long start = System.nanoTime();
+        write(qemu, "quit");
+        qemu.awaitExit(TIMEOUT);
+        return (System.nanoTime() - start) / 1e6;
+    }
+
+    /// Saves the running VM into the file; it runs on afterwards.
+    void saveAndGoOn(QemuProcess qemu) throws IOException {
+        write(qemu, "cont");
+    }
+
+    private void write(QemuProcess qemu, String next) throws IOException {
         VmStatus status = engine.status(vm);
         try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
             qmp.execute("stop");
             QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             var migrations = new Migrations(qmp);
             migrations.resetCapabilities();
-            prepare(migrations, version);
+            prepare(migrations);
             migrations.setParameters(Map.of("max-bandwidth", 0));
             migrations.startOutgoing(version.atLeast(9, 0) ? "file:" + file : "exec:cat > " + file);
             migrations.awaitCompleted(TIMEOUT);
-            qmp.execute("quit");
+            migrations.resetCapabilities();
+            qmp.execute(next);
         }
-        qemu.awaitExit(TIMEOUT);
-        return (System.nanoTime() - start) / 1e6;
     }
 
-    /// Starts a QEMU that restores the file; returns when QEMU has been told to.
+    /// Starts a QEMU that restores the file; returns when the guest has been told to run.
     ///
     /// @throws QemuException if QEMU could not load the file; its process is gone then
-    QemuProcess restore() throws IOException {
+    Restored restore() throws IOException {
+        long start = System.nanoTime();
         VmStatus status = engine.status(vm);
         for (String socket : new String[] {"qmp", "oob", "rate", "control"}) {
             Files.deleteIfExists(Path.of(status.qmpSocket()).resolveSibling(socket));
@@ -71,8 +113,7 @@ final class StockQemu {
                 engine.commandLine(vm, true), engine.home().vm(vm).resolve("stock.log"));
         QemuProcess qemu = QemuProcess.start(spec.withInput(file));
         try {
-            load(qemu, status);
-            return qemu;
+            return load(qemu, status, start);
         } catch (IOException e) {
             if (qemu.awaitExit(EXIT_GRACE)) {
                 throw qemu.died(e);
@@ -82,24 +123,27 @@ final class StockQemu {
         }
     }
 
-    private void load(QemuProcess qemu, VmStatus status) throws IOException {
+    private Restored load(QemuProcess qemu, VmStatus status, long startNanos) throws IOException {
         try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
+            double readyMillis = (System.nanoTime() - startNanos) / 1e6;
             QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
             var migrations = new Migrations(qmp);
-            prepare(migrations, version);
+            prepare(migrations);
             long mark = qmp.eventMark();
             migrations.startIncoming(version.atLeast(9, 0) ? "file:" + file : "fd:0");
             QmpEvent end = migrations.awaitStatusEvent(mark, Set.of("completed", "failed"), TIMEOUT);
             if ("failed".equals(end.data().get("status"))) {
                 migrations.awaitCompleted(TIMEOUT); // Throws with QEMU's reason.
             }
+            double runningMillis = (System.nanoTime() - startNanos) / 1e6;
             // The save was of a paused VM, so it comes back paused.
             qmp.execute("cont");
+            return new Restored(qemu, readyMillis, runningMillis);
         }
     }
 
-    private static void prepare(Migrations migrations, QemuVersion version) throws IOException {
-        if (version.atLeast(9, 0)) {
+    private void prepare(Migrations migrations) throws IOException {
+        if (means == Means.MAPPED_RAM) {
             migrations.setCapabilities(Map.of("events", true, "mapped-ram", true, "multifd", true));
             migrations.setParameters(Map.of("multifd-channels", 2));
         } else {

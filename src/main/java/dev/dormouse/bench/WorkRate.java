@@ -74,6 +74,25 @@ public final class WorkRate {
         return sorted[(int) Math.round(quantile * (sorted.length - 1))];
     }
 
+    /// {@return the lowest rate over any such span between the two times, in steps of 10 ms; empty if none fits}
+    ///
+    /// @param spanNanos a multiple of [#WINDOW_NANOS]
+    public OptionalDouble lowest(long fromNanos, long untilNanos, long spanNanos) {
+        double[] windows = windows(fromNanos, untilNanos);
+        int stride = (int) (WINDOW_NANOS / STEP_NANOS);
+        int count = (int) (spanNanos / WINDOW_NANOS);
+        OptionalDouble lowest = OptionalDouble.empty();
+        for (int start = 0; start + (count - 1) * stride < windows.length; start++) {
+            double sum = 0;
+            for (int i = 0; i < count; i++) {
+                sum += windows[start + i * stride];
+            }
+            double mean = sum / count;
+            lowest = OptionalDouble.of(lowest.isPresent() ? Math.min(lowest.getAsDouble(), mean) : mean);
+        }
+        return lowest;
+    }
+
     long firstArrivalNanos() {
         return arrivalNanos[0];
     }

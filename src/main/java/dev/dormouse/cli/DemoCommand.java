@@ -71,7 +71,7 @@ final class DemoCommand implements Callable<Integer> {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> cleanUp(demo, folder, worker, ended)));
             try {
                 DemoReport report = demo.run();
-                System.out.println(json ? Json.write(report) : DemoTable.of(report));
+                System.out.println(json ? Json.writeWithNulls(report) : DemoTable.of(report));
                 return report.guestMemoryIntact() && report.guestFilesIntact() ? 0 : 1;
             } catch (InterruptedException _) {
                 throw new InterruptedIOException("demo: interrupted, its QEMU and its files are removed");

@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
@@ -118,7 +119,12 @@ public final class Engine {
     public List<String> commandLine(String name, boolean incoming) throws IOException {
         Vm vm = Vm.open(home, name);
         return QemuCommandLine.build(
-                tools().qemu().path(), vm.config(), vm.record().chains(), vm.sockets(), incoming);
+                tools().qemu().path(), vm.config(), topChains(vm.record()), vm.sockets(), incoming);
+    }
+
+    /// {@return the layers with which a guest may run: those of a suspended VM are frozen, only its overlays are not}
+    private static List<BackingChain> topChains(VmRecord record) {
+        return record.overlays().isEmpty() ? record.chains() : record.chainsWithOverlays();
     }
 
     /// Boots a stopped VM, or a crashed one from its newest files.

@@ -100,9 +100,21 @@ class GuestProbeTest {
 
     @Test
     void touchesFreshMemory() throws Exception {
-        GuestProbe.FreshMemory fresh = probe.touch(32, LONG);
+        GuestProbe.Touches fresh = probe.touch(32, LONG);
 
         assertThat(fresh.elapsed()).isPositive().isGreaterThan(fresh.pageMax());
+        assertThat(fresh.touches().totalCount()).isEqualTo((32 << 20) / 4096);
+    }
+
+    @Test
+    void touchesPagesOutsideOfItsWorkingSet() throws Exception {
+        probe.fill("c", 1, 8, 50, LONG);
+
+        GuestProbe.Touches sampled = probe.sample("c", 500, 7, Duration.ofNanos(10_000), LONG);
+
+        probe.free("c", SHORT);
+        assertThat(sampled.touches().totalCount()).isEqualTo(500);
+        assertThat(sampled.elapsed()).isGreaterThan(Duration.ofMillis(5));
     }
 
     @Test

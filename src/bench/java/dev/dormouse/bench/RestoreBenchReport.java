@@ -1,0 +1,419 @@
+package dev.dormouse.bench;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// Turns the raw samples of [RestoreBench] into a report: tables in Markdown, charts in SVG. A program of its own,
+/// which `./dev bench restore` runs at its end; arguments: the file of samples, the folder for the report.
+final class RestoreBenchReport {
+    private static final List<String> STRATEGIES =
+            Arrays.stream(RestoreStrategy.values()).map(RestoreStrategy::text).toList();
+    private static final List<String> PROFILES =
+            Arrays.stream(StorageProfile.values()).map(StorageProfile::text).toList();
+    /// What the chart of the work rate shows at the most, tenths of a second.
+    private static final int CHART_TENTHS = 300;
+
+    private final Samples all;
+    private final Path folder;
+    private final StringBuilder text = new StringBuilder();
+
+    private RestoreBenchReport(Samples all, Path folder) {
+        this.all = all;
+        this.folder = folder;
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        Path report = write(Path.of(arguments[0]), Path.of(arguments[1]));
+        System.out.print(Files.readString(report));
+        System.err.println("dormouse: " + report);
+    }
+
+    /// {@return the file with the report}
+    static Path write(Path samples, Path folder) throws IOException {
+        Files.createDirectories(folder);
+        var report = new RestoreBenchReport(Samples.read(samples), folder);
+        report.head(samples);
+        for (String qemu : report.all.values("qemuVersion")) {
+            Samples ofQemu = report.all.where("qemuVersion", qemu);
+            for (String workingSet : ofQemu.values("workingSetMebibytes")) {
+                report.state(
+                        qemu,
+                        workingSet,
+                        ofQemu.where(line -> workingSet.equals(Samples.text(line.get("workingSetMebibytes")))));
+            }
+        }
+        report.together();
+        report.copyLoop();
+        Path file = folder.resolve("report.md");
+        return Files.writeString(file, report.text);
+    }
+
+    private void head(Path samples) {
+        line("# Restores compared");
+        line("");
+        line("Raw samples: `%s`. Machine: %s, %s processors, %s, Linux %s. Revision %s%s."
+                .formatted(
+                        samples.getFileName(),
+                        all.first("processor"),
+                        number(all.first("processors")),
+                        all.first("hostMemory"),
+                        all.first("kernel"),
+                        all.first("revision"),
+                        Boolean.TRUE.equals(all.first("dirty")) ? ", with changes that are not committed" : ""));
+        line("Median / 95th percentile; times in ms from the request. Ratios are of medians.");
+    }
+
+    private void state(String qemu, String workingSet, Samples samples) throws IOException {
+        line("");
+        line("## QEMU %s, working set of %s MiB".formatted(qemu, workingSet));
+        line("");
+        line(
+                "%s, %s memory; %.2f GB are not zero (%s), image %.2f GB; %s MiB of pages whose bytes are to %s %% incompressible; normal rate %s touches a second, 5th percentile %.2f of it."
+                        .formatted(
+                                samples.first("memory"),
+                                samples.first("memoryBackend"),
+                                giga(samples.first("nonZeroBytes")),
+                                samples.first("pages"),
+                                giga(samples.first("imageBytes")),
+                                number(samples.first("patternMebibytes")),
+                                number(samples.first("entropyPercent")),
+                                number(samples.first("baselineRate")),
+                                real(samples.first("baselineSpread"))));
+        Samples measured = samples.where(line -> line.containsKey("round"));
+        firstResponseTarget(measured);
+        for (String profile : PROFILES) {
+            profile(
+                    samples,
+                    measured.where("profile", profile),
+                    profile,
+                    "%s-%s-%s".formatted(qemu.split("[ (]", 2)[0], workingSet, profile));
+        }
+    }
+
+    /// QEMU's own start and the floor, both measured in this run, are what a first response cannot be quicker than.
+    private void firstResponseTarget(Samples measured) {
+        Samples warm =
+                measured.where("profile", "warm").where("loaded", false).where(line -> !line.containsKey("failed"));
+        double ready = warm.where(line -> String.valueOf(line.get("strategy")).startsWith("stock"))
+                .median("qemuReadyMs");
+        double floor = warm.median("floorMs");
+        line("");
+        line(
+                "QEMU from exec to its monitor's greeting, warm: %s. Floor (all in place, `cont` to the nonce's echo): %s. Together and 40 ms: %s."
+                        .formatted(millis(ready), millis(floor), millis(ready + floor + 40)));
+    }
+
+    private void profile(Samples all, Samples samples, String profile, String name) throws IOException {
+        Samples missing = all.where("profile", profile).where(line -> line.containsKey("notAvailable"));
+        if (samples.isEmpty() && missing.isEmpty()) {
+            return;
+        }
+        line("");
+        line("### " + profile);
+        line("");
+        if (samples.isEmpty()) {
+            line("Not available on this host: " + missing.first("notAvailable"));
+            return;
+        }
+        Samples quiet = samples.where("loaded", false);
+        times(quiet);
+        line("");
+        costs(quiet);
+        Samples loaded = samples.where("loaded", true);
+        if (!loaded.isEmpty()) {
+            line("");
+            line(
+                    "The guest also reads 2,000 pages outside of its set and allocates memory, right after its first response:");
+            line("");
+            loaded(loaded);
+        }
+        charts(quiet, loaded, name);
+    }
+
+    private void times(Samples samples) {
+        Samples stock = fastestStock(samples);
+        Samples eager = of(samples, RestoreStrategy.EAGER.text());
+        line(
+                "| %s | runs | first response | time to responsiveness | complete | TTR: stock / this | TTR: eager / this |"
+                        .formatted("way"));
+        line("|---|---|---|---|---|---|---|");
+        for (String strategy : STRATEGIES) {
+            Samples runs = samples.where("strategy", strategy);
+            if (runs.isEmpty()) {
+                continue;
+            }
+            Samples good = runs.where(line -> !line.containsKey("failed"));
+            int failed = runs.size() - good.size();
+            line("| %s | %d%s | %s | %s | %s | %s | %s |"
+                    .formatted(
+                            strategy,
+                            runs.size(),
+                            failed == 0 ? "" : ", %d failed".formatted(failed),
+                            both(good, "firstResponseMs"),
+                            reached(good),
+                            both(good, "completeMs"),
+                            ratio(stock, good),
+                            ratio(eager, good)));
+        }
+    }
+
+    private static Samples of(Samples samples, String strategy) {
+        return samples.where("strategy", strategy).where(line -> !line.containsKey("failed"));
+    }
+
+    /// {@return the runs of QEMU's own way whose median is the best}
+    private static Samples fastestStock(Samples samples) {
+        Samples stream = of(samples, RestoreStrategy.STOCK_STREAM.text());
+        Samples mapped = of(samples, RestoreStrategy.STOCK_MAPPED_RAM.text());
+        boolean mappedWins =
+                stream.isEmpty() || mapped.median("timeToResponsivenessMs") < stream.median("timeToResponsivenessMs");
+        return mappedWins ? mapped : stream;
+    }
+
+    private static String reached(Samples samples) {
+        int reached = samples.numbers("timeToResponsivenessMs").length;
+        String missed = reached == samples.size() ? "" : ", not reached in %d".formatted(samples.size() - reached);
+        return reached == 0 ? "not reached" : both(samples, "timeToResponsivenessMs") + missed;
+    }
+
+    private static String ratio(Samples theirs, Samples ours) {
+        double ratio = theirs.median("timeToResponsivenessMs") / ours.median("timeToResponsivenessMs");
+        return Double.isNaN(ratio) ? "" : String.format(Locale.ROOT, "%.1f", ratio);
+    }
+
+    private void costs(Samples samples) {
+        line(
+                "| way | lowest 500 ms after TTR, lowest / median | demands (zero) | demand µs, p50 / p99 / max | placed GB/s | read MB | CPU s, QEMU / server | QEMU ready |");
+        line("|---|---|---|---|---|---|---|---|");
+        for (String strategy : STRATEGIES) {
+            Samples good = of(samples, strategy);
+            if (good.isEmpty()) {
+                continue;
+            }
+            boolean lazy = good.numbers("demandedPages").length > 0;
+            line("| %s | %s | %s | %s | %.2f | %.0f | %.1f / %.1f | %s |"
+                    .formatted(
+                            strategy,
+                            lowest(good),
+                            lazy
+                                    ? "%.0f (%.0f)"
+                                            .formatted(good.median("demandedPages"), good.median("demandedZeroPages"))
+                                    : "",
+                            lazy
+                                    ? "%.0f / %.0f / %.0f"
+                                            .formatted(
+                                                    good.median("demandMicrosP50"),
+                                                    good.median("demandMicrosP99"),
+                                                    good.median("demandMicrosMax"))
+                                    : "",
+                            good.median("placedGigabytesPerSecond"),
+                            good.median("readBytes") / 1e6,
+                            good.median("qemuProcessorSeconds"),
+                            good.median("serverProcessorSeconds"),
+                            millis(good.median("qemuReadyMs"))));
+        }
+    }
+
+    private static String lowest(Samples samples) {
+        double[] rates = samples.numbers("lowestWorkRate");
+        return rates.length == 0 ? "" : String.format(Locale.ROOT, "%.2f / %.2f", rates[0], Samples.median(rates));
+    }
+
+    private void loaded(Samples samples) {
+        line(
+                "| way | first response | time to responsiveness | a page outside of the set, µs: p50 / p99 / max below | allocation | longest touch of it | demands (zero) |");
+        line("|---|---|---|---|---|---|---|");
+        for (String strategy : STRATEGIES) {
+            Samples good = of(samples, strategy);
+            if (!good.isEmpty()) {
+                long[] touches = good.histogram("sampledByLatency");
+                line("| %s | %s | %s | %s / %s / %s | %s | %s | %.0f (%.0f) |"
+                        .formatted(
+                                strategy,
+                                both(good, "firstResponseMs"),
+                                reached(good),
+                                below(touches, 0.5),
+                                below(touches, 0.99),
+                                below(touches, 1),
+                                both(good, "allocatedMs"),
+                                both(good, "allocatedPageMaxMs"),
+                                good.median("demandedPages"),
+                                good.median("demandedZeroPages")));
+            }
+        }
+    }
+
+    /// {@return microseconds below which this share of the touches lies}
+    private static String below(long[] counts, double quantile) {
+        var nanos = new LatencyHistogram(counts).quantileNanosBelow(quantile);
+        return nanos.isPresent() ? String.format(Locale.ROOT, "%.0f", Math.ceil(nanos.getAsLong() / 1e3)) : "";
+    }
+
+    private void charts(Samples quiet, Samples loaded, String name) throws IOException {
+        var rate = new SvgChart(name + ": work of the guest", "seconds from the request", "share of the normal rate")
+                .yMax(1.5);
+        var touches = new SvgChart(
+                        name + ": touches of the guest's work loop that took longer",
+                        "microseconds",
+                        "share of all touches")
+                .logarithmic(true, true);
+        var outside = new SvgChart(
+                        name + ": touches of pages outside of the working set that took longer",
+                        "microseconds",
+                        "share of all touches")
+                .logarithmic(true, true);
+        for (String strategy : STRATEGIES) {
+            double[] medians = medians(of(quiet, strategy).series("workRate"));
+            rate.line(strategy, times(medians.length), medians);
+            tail(touches, strategy, of(quiet, strategy).histogram("touchesByLatency"));
+            tail(outside, strategy, of(loaded, strategy).histogram("sampledByLatency"));
+        }
+        image(rate, "work-rate-" + name);
+        image(touches, "touches-" + name);
+        image(outside, "outside-" + name);
+    }
+
+    private void image(SvgChart chart, String name) throws IOException {
+        if (chart.write(folder.resolve(name + ".svg"))) {
+            line("");
+            line("![%s](%s.svg)".formatted(name, name));
+        }
+    }
+
+    private static double[] times(int count) {
+        double[] seconds = new double[count];
+        Arrays.setAll(seconds, i -> i / 10.0);
+        return seconds;
+    }
+
+    /// {@return the median of the series at each place that at least half of them have}
+    private static double[] medians(List<double[]> series) {
+        var medians = new ArrayList<Double>();
+        for (int at = 0; at < CHART_TENTHS; at++) {
+            int place = at;
+            double[] values = series.stream()
+                    .filter(one -> one.length > place)
+                    .mapToDouble(one -> one[place])
+                    .sorted()
+                    .toArray();
+            if (values.length == 0 || 2 * values.length < series.size()) {
+                break;
+            }
+            medians.add(Samples.median(values));
+        }
+        return medians.stream().mapToDouble(Double::doubleValue).toArray();
+    }
+
+    /// Draws which share of the touches took longer than each power of two.
+    private static void tail(SvgChart chart, String name, long[] counts) {
+        long total = Arrays.stream(counts).sum();
+        var x = new ArrayList<Double>();
+        var y = new ArrayList<Double>();
+        long longer = total;
+        for (int i = 0; i < counts.length && total > 0; i++) {
+            longer -= counts[i];
+            if (longer > 0 && longer < total) {
+                x.add((1L << (i + 1)) / 1e3);
+                y.add((double) longer / total);
+            }
+        }
+        chart.line(
+                name,
+                x.stream().mapToDouble(Double::doubleValue).toArray(),
+                y.stream().mapToDouble(Double::doubleValue).toArray());
+    }
+
+    private void together() {
+        Samples lines = all.where("bench", "together").where(line -> !line.containsKey("failed"));
+        if (lines.isEmpty()) {
+            return;
+        }
+        line("");
+        line("## Several VMs resumed at once");
+        line("");
+        line(
+                "| QEMU | VMs | memory | rounds | TTR of one alone, median | TTR together: median / p95 / not reached | p95 : alone |");
+        line("|---|---|---|---|---|---|---|");
+        for (String qemu : lines.values("qemuVersion")) {
+            Samples ofQemu = lines.where("qemuVersion", qemu);
+            double alone = ofQemu.median("aloneTimeToResponsivenessMs");
+            double[] together = ofQemu.lines().stream()
+                    .flatMap(line -> ((List<?>) line.getOrDefault("timesToResponsivenessMs", List.of())).stream())
+                    .filter(Number.class::isInstance)
+                    .mapToDouble(value -> ((Number) value).doubleValue())
+                    .sorted()
+                    .toArray();
+            long missed = ofQemu.lines().stream()
+                    .mapToLong(RestoreBenchReport::missed)
+                    .sum();
+            double p95 = Samples.quantile(together, 0.95);
+            line("| %s | %s | %s | %d | %s | %s / %s / %d | %.1f |"
+                    .formatted(
+                            qemu,
+                            number(ofQemu.first("vms")),
+                            ofQemu.first("memory"),
+                            ofQemu.size(),
+                            millis(alone),
+                            millis(Samples.median(together)),
+                            millis(p95),
+                            missed,
+                            p95 / alone));
+        }
+    }
+
+    private static long missed(Map<String, Object> line) {
+        return ((List<?>) line.getOrDefault("timesToResponsivenessMs", List.of()))
+                .stream().filter(value -> !(value instanceof Number)).count();
+    }
+
+    private void copyLoop() {
+        Samples loops = all.where("bench", "copy-loop");
+        if (loops.isEmpty()) {
+            return;
+        }
+        line("");
+        line("## A bare loop of UFFDIO_COPY on this machine");
+        line("");
+        line("| pages a call | threads | GB/s |");
+        line("|---|---|---|");
+        for (Map<String, Object> loop : loops.lines()) {
+            line("| %s | %s | %.2f |"
+                    .formatted(
+                            number(loop.get("pagesPerCall")),
+                            number(loop.get("threads")),
+                            real(loop.get("gigabytesPerSecond"))));
+        }
+    }
+
+    private static String both(Samples samples, String field) {
+        double[] numbers = samples.numbers(field);
+        return millis(Samples.median(numbers)) + " / " + millis(Samples.quantile(numbers, 0.95));
+    }
+
+    private static String millis(double value) {
+        return Double.isNaN(value) ? "-" : String.format(Locale.ROOT, value < 10 ? "%,.1f" : "%,.0f", value);
+    }
+
+    private static double real(@Nullable Object value) {
+        return value instanceof Number number ? number.doubleValue() : Double.NaN;
+    }
+
+    private static double giga(@Nullable Object bytes) {
+        return bytes instanceof Number number ? number.doubleValue() / 1e9 : Double.NaN;
+    }
+
+    private static String number(@Nullable Object value) {
+        return value instanceof Number number ? String.format(Locale.ROOT, "%,d", number.longValue()) : "-";
+    }
+
+    private void line(String content) {
+        text.append(content).append('\n');
+    }
+}

@@ -1,0 +1,115 @@
+package dev.dormouse.bench;
+
+import dev.dormouse.base.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/// Lines of raw samples of a bench, some of them, and what is computed of them.
+record Samples(List<Map<String, Object>> lines) {
+    static Samples read(Path file) throws IOException {
+        return new Samples(
+                Files.readAllLines(file).stream().map(Json::parseObject).toList());
+    }
+
+    Samples where(Predicate<Map<String, Object>> condition) {
+        return new Samples(lines.stream().filter(condition).toList());
+    }
+
+    Samples where(String field, @Nullable Object value) {
+        return where(line -> Objects.equals(line.get(field), value));
+    }
+
+    boolean isEmpty() {
+        return lines.isEmpty();
+    }
+
+    int size() {
+        return lines.size();
+    }
+
+    /// {@return the different values of a field, sorted}
+    List<String> values(String field) {
+        var values = new TreeSet<String>();
+        for (Map<String, Object> line : lines) {
+            Object value = line.get(field);
+            if (value != null) {
+                values.add(text(value));
+            }
+        }
+        return List.copyOf(values);
+    }
+
+    /// {@return the value as text; whole numbers, which JSON has as any number, without a fraction}
+    static String text(@Nullable Object value) {
+        return value instanceof Double number && number == Math.rint(number)
+                ? Long.toString(number.longValue())
+                : String.valueOf(value);
+    }
+
+    /// {@return what the first line says}
+    @Nullable
+    Object first(String field) {
+        return lines.isEmpty() ? null : lines.getFirst().get(field);
+    }
+
+    /// {@return the numbers of a field, ascending; a line without one is left out}
+    double[] numbers(String field) {
+        return lines.stream()
+                .map(line -> line.get(field))
+                .filter(Number.class::isInstance)
+                .mapToDouble(value -> ((Number) value).doubleValue())
+                .sorted()
+                .toArray();
+    }
+
+    double median(String field) {
+        return median(numbers(field));
+    }
+
+    static double median(double[] sorted) {
+        int middle = sorted.length / 2;
+        return sorted.length == 0
+                ? Double.NaN
+                : sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+
+    /// {@return the smallest of the numbers that this share of them does not exceed; NaN without any}
+    static double quantile(double[] sorted, double quantile) {
+        return sorted.length == 0 ? Double.NaN : sorted[Math.max(0, (int) Math.ceil(quantile * sorted.length) - 1)];
+    }
+
+    /// {@return the series of a field, by line}
+    List<double[]> series(String field) {
+        return lines.stream()
+                .map(line -> line.get(field))
+                .filter(List.class::isInstance)
+                .map(list -> ((List<?>) list)
+                        .stream()
+                                .mapToDouble(value -> ((Number) value).doubleValue())
+                                .toArray())
+                .toList();
+    }
+
+    /// {@return the sum of the histograms of a field, written as a list of counts}
+    long[] histogram(String field) {
+        long[] sum = new long[LatencyHistogram.BUCKET_COUNT];
+        for (Map<String, Object> line : lines) {
+            if (line.get(field) instanceof String text && text.startsWith("[")) {
+                long[] counts = Arrays.stream(
+                                text.substring(1, text.length() - 1).split(", ", -1))
+                        .mapToLong(Long::parseLong)
+                        .toArray();
+                Arrays.setAll(sum, i -> sum[i] + counts[i]);
+            }
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,313 @@
+package dev.dormouse.bench;
+
+import static dev.dormouse.bench.BenchEngine.LONG;
+
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.OperationListener;
+import dev.dormouse.engine.ResumeResult;
+import dev.dormouse.restore.RestoreReport;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/// One restore of a [RestoreState] in one way from one kind of storage, watched from outside and from inside of
+/// the guest. Times are in milliseconds from the request, by the host's clock.
+final class RestoreRun {
+    private static final String VM = "run";
+    private static final long POLL_MILLIS = 20;
+    /// How long the guest is watched beyond its last page.
+    private static final long AFTERWARDS_NANOS = 1_000_000_000;
+    /// After that a guest that is not as fast as before will not become it, whatever the restore does.
+    private static final long SETTLE_NANOS = 15_000_000_000L;
+    private static final long SPAN_NANOS = 500_000_000;
+    private static final int SAMPLED_PAGES = 2000;
+    private static final Duration SAMPLE_PAUSE = Duration.ofMillis(1);
+
+    private final BenchEngine bench;
+    private final Engine engine;
+    private final RestoreBenchOptions options;
+    private final RestoreState state;
+    private final Kind kind;
+    private final Map<String, Object> report = new LinkedHashMap<>();
+    private final List<Thread> threads = new ArrayList<>();
+    private final AtomicLong runningNanos = new AtomicLong();
+    private volatile @Nullable Completed completed;
+
+    /// What one run measures.
+    ///
+    /// @param loaded whether the guest touches pages outside of its set, and allocates memory, right after its
+    ///     first response
+    /// @param verified whether the guest verifies its memory at the end
+    record Kind(RestoreStrategy strategy, StorageProfile profile, boolean loaded, boolean verified) {}
+
+    /// When every page was there, and what that had taken until then.
+    ///
+    /// @param readyMillis until QEMU's monitor greeted
+    /// @param result of a restore by the engine
+    private record Completed(
+            long nanos, double readyMillis, @Nullable ResumeResult result, ProcessUse qemu, ProcessUse server) {}
+
+    RestoreRun(BenchEngine bench, RestoreBenchOptions options, RestoreState state, Kind kind) {
+        this.bench = bench;
+        this.engine = bench.engine;
+        this.options = options;
+        this.state = state;
+        this.kind = kind;
+    }
+
+    /// Does it, and leaves nothing of it.
+    ///
+    /// @param learn whether the working set that it records is the known one from now on
+    /// @return what was measured
+    Map<String, Object> run(boolean learn) throws IOException, InterruptedException {
+        state.makeClone(VM, kind.strategy());
+        Exception failure = null;
+        try {
+            preparePageCache();
+            try (Throttle _ = Throttle.enter(kind.profile(), state.files(kind.strategy()))) {
+                restore();
+            }
+            if (learn) {
+                state.learnFrom(VM);
+            }
+        } catch (IOException | RuntimeException e) {
+            failure = e;
+            throw e;
+        } finally {
+            cleanUp(failure);
+        }
+        return report;
+    }
+
+    private void cleanUp(@Nullable Exception failure) throws IOException, InterruptedException {
+        try {
+            OwnQemus.kill(engine.home().sockets(VM)); // Also one that the engine does not know.
+            for (Thread thread : threads) {
+                if (!thread.join(LONG)) { // Its QEMU is gone, so it has nothing to wait for.
+                    throw new ProbeException("vm %s: its restore does not end".formatted(VM));
+                }
+            }
+            bench.remove(VM);
+        } catch (IOException e) {
+            if (failure == null) {
+                throw e;
+            }
+            failure.addSuppressed(e);
+        }
+    }
+
+    private void preparePageCache() throws IOException {
+        if (kind.profile().isCold()) {
+            PageCache.evict(state.files());
+        } else if (PageCache.residency(state.files(kind.strategy())).share() < 1) {
+            PageCache.load(state.files(kind.strategy()));
+        }
+        PageCache.Residency residency = PageCache.residency(state.files(kind.strategy()));
+        report.put("fileBytes", residency.fileBytes());
+        report.put("residentBytesBefore", residency.residentBytes());
+    }
+
+    private void restore() throws IOException, InterruptedException {
+        ProcessUse before = ProcessUse.ofThisProcess();
+        long request = System.nanoTime();
+        FutureTask<Completed> restore = inBackground(() -> complete(request, before));
+        try (var watch = new ResumeWatch(engine.home(), VM, request, state.baseline())) {
+            Duration firstResponse = watch.awaitFirstResponse();
+            FutureTask<Load> load = kind.loaded() ? inBackground(() -> load(watch.probe())) : null;
+            Optional<Duration> responsive = await(watch, request, restore, load);
+            Completed done = result(restore);
+            put(request, firstResponse, responsive, done);
+            putRates(watch, request, responsive, done);
+            if (load != null) {
+                put(result(load));
+            }
+            if (kind.verified()) {
+                watch.probe().verify(RestoreState.PATTERN, LONG);
+                report.put("verified", true);
+            }
+        } catch (IOException e) {
+            throw cause(restore, e);
+        }
+    }
+
+    /// A restore that failed says more than the guest that did not answer because of it.
+    private static IOException cause(FutureTask<?> restore, IOException seen) throws InterruptedException {
+        if (!restore.isDone()) {
+            return seen;
+        }
+        try {
+            result(restore);
+            return seen;
+        } catch (IOException e) {
+            e.addSuppressed(seen);
+            return e;
+        }
+    }
+
+    private Completed complete(long request, ProcessUse before) throws IOException {
+        if (kind.strategy().isStock()) {
+            StockQemu.Restored restored = new StockQemu(
+                            engine,
+                            VM,
+                            state.save(kind.strategy()),
+                            kind.strategy().means())
+                    .restore();
+            runningNanos.set(request + (long) (restored.runningMillis() * 1e6));
+            return completed(restored.readyMillis(), null, restored.qemu().pid(), before);
+        }
+        ResumeResult result = engine.resume(VM, kind.strategy().options(), new OperationListener() {
+            @Override
+            public void running() {
+                runningNanos.set(System.nanoTime());
+            }
+        });
+        Long pid = engine.status(VM).pid();
+        if (pid == null) {
+            throw new ProbeException("vm " + VM + ": its QEMU has ended after the restore");
+        }
+        return completed((double) result.qemuReadyMillis(), result, pid, before);
+    }
+
+    private Completed completed(double readyMillis, @Nullable ResumeResult result, long qemu, ProcessUse before)
+            throws IOException {
+        var done = new Completed(
+                System.nanoTime(),
+                readyMillis,
+                result,
+                ProcessUse.of(qemu),
+                ProcessUse.ofThisProcess().since(before));
+        completed = done;
+        return done;
+    }
+
+    /// What the guest did besides its work loop.
+    private record Load(GuestProbe.Touches sampled, GuestProbe.Touches allocated) {}
+
+    private Load load(GuestProbe probe) throws IOException, InterruptedException {
+        return new Load(
+                probe.sample(RestoreState.PATTERN, SAMPLED_PAGES, System.nanoTime(), SAMPLE_PAUSE, LONG),
+                probe.touch(options.allocateMebibytes(), LONG));
+    }
+
+    /// Waits until the guest is as fast as before, every page is there, and the load is over.
+    private Optional<Duration> await(
+            ResumeWatch watch, long request, FutureTask<?> restore, @Nullable FutureTask<?> load)
+            throws InterruptedException {
+        long patience = options.patience() * 1_000_000_000L * (kind.profile().isThrottled() ? 2 : 1);
+        Optional<Duration> responsive = Optional.empty();
+        boolean over = false;
+        while (!over && System.nanoTime() - request < patience) {
+            Thread.sleep(POLL_MILLIS);
+            if (responsive.isEmpty()) {
+                responsive = watch.timeToResponsiveness();
+            }
+            Completed done = completed;
+            boolean whole = done != null && System.nanoTime() - done.nanos() > AFTERWARDS_NANOS;
+            boolean failed = done == null && restore.isDone();
+            boolean settled =
+                    responsive.isPresent() || (done != null && System.nanoTime() - done.nanos() > SETTLE_NANOS);
+            over = failed || (whole && settled && (load == null || load.isDone()));
+        }
+        return responsive;
+    }
+
+    private void put(long request, Duration firstResponse, Optional<Duration> responsive, Completed done) {
+        double runningMillis = (runningNanos.get() - request) / 1e6;
+        // Of what is loaded before the guest runs all is there when it runs.
+        double completeMillis = kind.strategy().isStock() ? runningMillis : millis(request, done);
+        double seconds = kind.strategy().isEager()
+                ? (runningMillis - done.readyMillis()) / 1e3
+                : (completeMillis - runningMillis) / 1e3;
+        report.put("firstResponseMs", firstResponse.toNanos() / 1e6);
+        report.put(
+                "timeToResponsivenessMs",
+                responsive.map(time -> time.toNanos() / 1e6).orElse(null));
+        report.put("qemuReadyMs", done.readyMillis());
+        report.put("runningMs", runningMillis);
+        report.put("completeMs", completeMillis);
+        report.put("placedGigabytesPerSecond", state.nonZeroBytes() / 1e9 / seconds);
+        report.put("qemuProcessorSeconds", done.qemu().processorSeconds());
+        report.put("serverProcessorSeconds", done.server().processorSeconds());
+        report.put("readBytes", done.qemu().readBytes() + done.server().readBytes());
+        // With everything in place: the nonce waits at the guest that begins to run.
+        report.put("floorMs", kind.strategy().isEager() ? firstResponse.toNanos() / 1e6 - runningMillis : null);
+        if (done.result() != null) {
+            put(done.result().report());
+            report.put("pagesSkipped", done.result().pagesSkipped());
+        }
+    }
+
+    private static double millis(long request, Completed done) {
+        ResumeResult result = done.result();
+        return result == null ? (done.nanos() - request) / 1e6 : result.completeMillis();
+    }
+
+    private void put(RestoreReport restored) {
+        report.put("demandedPages", restored.demandedPages());
+        report.put("demandedZeroPages", restored.demandedZeroPages());
+        report.put("prefetchedPages", restored.prefetchedPages());
+        report.put("demandMicrosP50", restored.demandMicrosP50());
+        report.put("demandMicrosP99", restored.demandMicrosP99());
+        report.put("demandMicrosMax", restored.demandMicrosMax());
+        report.put("workingSetPages", restored.workingSetPages());
+        report.put("workingSetHitRate", restored.workingSetHitRate());
+        report.put("direct", restored.placement().contains("direct"));
+    }
+
+    private void putRates(ResumeWatch watch, long request, Optional<Duration> responsive, Completed done) {
+        WorkRate rate = watch.rate();
+        report.put("workRate", watch.shares());
+        long completeNanos = kind.strategy().isEager() ? runningNanos.get() : done.nanos();
+        OptionalDouble lowest = responsive.isEmpty()
+                ? OptionalDouble.empty()
+                : rate.lowest(request + responsive.get().toNanos(), completeNanos, SPAN_NANOS);
+        report.put("lowestWorkRate", lowest.isPresent() ? lowest.getAsDouble() / state.baseline() : null);
+        report.put("touchesByLatency", touches(watch.probe().reportsSince(request)));
+    }
+
+    /// {@return the touches of the guest's work loop in buckets of a power of two, from the request on}
+    private static String touches(List<TimedReport> reports) {
+        return reports.size() < 2
+                ? ""
+                : reports.getLast()
+                        .report()
+                        .touches()
+                        .since(reports.getFirst().report().touches())
+                        .toString();
+    }
+
+    private void put(Load load) {
+        report.put("sampledMs", load.sampled().elapsed().toNanos() / 1e6);
+        report.put("sampledByLatency", load.sampled().touches().toString());
+        report.put("allocatedMs", load.allocated().elapsed().toNanos() / 1e6);
+        report.put("allocatedPageMaxMs", load.allocated().pageMax().toNanos() / 1e6);
+        report.put("allocatedByLatency", load.allocated().touches().toString());
+    }
+
+    private <T> FutureTask<T> inBackground(Callable<T> call) {
+        var task = new FutureTask<>(call);
+        threads.add(Thread.ofPlatform().daemon().name("restore-run").start(task));
+        return task;
+    }
+
+    private static <T> T result(FutureTask<T> task) throws IOException, InterruptedException {
+        try {
+            return task.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof IOException cause) {
+                throw cause;
+            }
+            throw new IllegalStateException(e.getCause());
+        }
+    }
+}
