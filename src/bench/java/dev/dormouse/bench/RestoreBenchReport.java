@@ -63,7 +63,7 @@ final class RestoreBenchReport {
                         samples.getFileName(),
                         all.first("processor"),
                         number(all.first("processors")),
-                        all.first("memory"),
+                        all.first("hostMemory"),
                         all.first("kernel"),
                         all.first("revision"),
                         Boolean.TRUE.equals(all.first("dirty")) ? ", with changes that are not committed" : ""));

@@ -67,8 +67,7 @@ class RestoreBenchReportTest {
         assertThat(folder.resolve("report/work-rate-7.2.22-64-warm.svg"))
                 .content()
                 .startsWith("<?xml")
-                .contains("dormouse")
-                .endsWith("</svg>\n");
+                .contains("<svg", "<path");
         assertThat(folder.resolve("report/touches-7.2.22-64-warm.svg")).exists();
     }
 

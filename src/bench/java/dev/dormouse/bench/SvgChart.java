@@ -1,5 +1,6 @@
 package dev.dormouse.bench;
 
+import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -29,6 +30,7 @@ final class SvgChart {
                 .yAxisTitle(yTitle)
                 .build();
         chart.getStyler().setChartBackgroundColor(Color.WHITE);
+        chart.getStyler().setPlotGridLinesStroke(new BasicStroke(1)); // Dashes would be paths, many of them.
         chart.getStyler().setLegendPosition(LegendPosition.OutsideE);
     }
 

@@ -26,7 +26,7 @@ final class HostFacts {
         facts.put("host", InetAddress.getLocalHost().getHostName());
         facts.put("processor", line("/proc/cpuinfo", "model name"));
         facts.put("processors", Runtime.getRuntime().availableProcessors());
-        facts.put("memory", line("/proc/meminfo", "MemTotal"));
+        facts.put("hostMemory", line("/proc/meminfo", "MemTotal"));
         facts.put("kernel", System.getProperty("os.version"));
         facts.put("java", Runtime.version().toString());
         return facts;

@@ -60,7 +60,8 @@ final class RestoreState {
         GuestImage guest = options.fileMebibytes() == 0
                 ? GuestImage.locate()
                 : GuestImage.locate(options.fileMebibytes() - GuestImage.WORK_MEBIBYTES, 0);
-        engine.create(GuestVm.request(guest, VM, options.memory()).withMemoryBackend(options.memoryBackend()));
+        engine.create(GuestVm.withoutSandbox(GuestVm.request(guest, VM, options.memory()))
+                .withMemoryBackend(options.memoryBackend()));
         engine.start(VM, false);
         double baseline;
         double spread;

@@ -40,7 +40,7 @@ class ServeBenchTest {
 
         assertThat(lines()).extracting(line -> line.get("workingSetKnown")).containsExactly(false, true);
         assertThat(lines()).allSatisfy(line -> {
-            assertThat(line).containsEntry("touches", 2000.0).containsEntry("nonZeroPages", FRAMES * 3 / 4.0);
+            assertThat(line).containsEntry("touches", 2000L).containsEntry("nonZeroPages", FRAMES * 3 / 4L);
             assertThat((Double) line.get("gigabytesPerSecond")).isPositive();
         });
     }
