@@ -23,6 +23,7 @@ final class KillPlan implements OperationListener {
     private final @Nullable RestoreStep step;
     private final int percent; // Negative if a step decides.
     private final Runnable end;
+    private boolean struck; // Whoever survives, because its QEMU died in its place, goes on undisturbed.
 
     /// @param end what ends whoever is to die; must not return before it has
     KillPlan(Path file, Runnable end) throws IOException {
@@ -59,6 +60,10 @@ final class KillPlan implements OperationListener {
     }
 
     private void strike() {
+        if (struck) {
+            return;
+        }
+        struck = true;
         try {
             Files.write(file, lines.subList(1, lines.size()));
         } catch (IOException e) {
