@@ -7,6 +7,7 @@ import java.io.EOFException;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -105,23 +106,13 @@ public final class QemuImg {
                 sink.take(extents);
             }
             // What it prints after the array is a line break, and it may want to get rid of it.
-            if (output.skip(Long.MAX_VALUE) > 1 || exitCode(process) != 0) {
+            if (output.skip(Long.MAX_VALUE) > 1 || exitValue(process) != 0) {
                 throw new EOFException();
             }
         } catch (EOFException e) {
             throw new DiskException("%s: qemu-img cannot map it: %s".formatted(path, errors.text()), e);
         } finally {
             process.destroyForcibly();
-        }
-    }
-
-    /// Waits in this thread: a future of the process needs one of the common pool, and all may be busy.
-    private static int exitCode(Process process) throws IOException {
-        try {
-            return process.waitFor();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new java.io.InterruptedIOException("interrupted while qemu-img mapped a disk");
         }
     }
 
@@ -179,6 +170,17 @@ public final class QemuImg {
             return Layer.Format.of((String) layer.get("format"));
         } catch (IllegalArgumentException e) {
             throw new DiskException(layer.get("filename") + ": " + e.getMessage(), e);
+        }
+    }
+
+    /// Not by the future that [Process#onExit] gives: it is completed by the common pool, whose one thread on a
+    /// host of two processors may be the one that waits.
+    private static int exitValue(Process process) throws IOException {
+        try {
+            return process.waitFor();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while qemu-img ended");
         }
     }
 }
