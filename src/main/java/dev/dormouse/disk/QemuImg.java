@@ -105,13 +105,23 @@ public final class QemuImg {
                 sink.take(extents);
             }
             // What it prints after the array is a line break, and it may want to get rid of it.
-            if (output.skip(Long.MAX_VALUE) > 1 || process.onExit().join().exitValue() != 0) {
+            if (output.skip(Long.MAX_VALUE) > 1 || exitCode(process) != 0) {
                 throw new EOFException();
             }
         } catch (EOFException e) {
             throw new DiskException("%s: qemu-img cannot map it: %s".formatted(path, errors.text()), e);
         } finally {
             process.destroyForcibly();
+        }
+    }
+
+    /// Waits in this thread: a future of the process needs one of the common pool, and all may be busy.
+    private static int exitCode(Process process) throws IOException {
+        try {
+            return process.waitFor();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new java.io.InterruptedIOException("interrupted while qemu-img mapped a disk");
         }
     }
 

@@ -65,11 +65,14 @@ final class Clone {
             VmConfig config = renamed(metadata);
             VmRecord empty =
                     new VmRecord(VmState.STOPPED, metadata.chains(), metadata.id(), List.of(), null, 0, Vm.now());
-            Vm vm = Vm.create(home, config, empty);
+            // It may not be there before its overlays are: whoever started it would write the frozen layers.
+            Vm vm = Vm.prepare(home, config);
             List<Layer> overlays = Overlays.create(tools.images(), vm, config, empty);
-            vm.enter(VmState.SUSPENDED, empty.withImage(metadata.id(), overlays).withGeneration(1));
+            vm.begin(empty.with(VmState.SUSPENDED, Vm.now())
+                    .withImage(metadata.id(), overlays)
+                    .withGeneration(1));
         } catch (IOException | RuntimeException e) {
-            Removal.deleteFolder(home.vm(name));
+            Removal.deleteFolder(home.storage(), home.vm(name));
             throw e;
         }
     }

@@ -6,7 +6,6 @@ import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.restore.RestoreStep;
-import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.util.List;
 
@@ -61,7 +60,7 @@ final class Completion {
 
     /// Removes an image that is spent, or was never published.
     void dropImage(String id) throws IOException {
-        Storage.fileSystem().deleteIfExists(home.image(id));
-        Storage.fileSystem().forceDirectory(home.images());
+        home.storage().deleteIfExists(home.image(id));
+        home.storage().forceDirectory(home.images());
     }
 }

@@ -12,7 +12,6 @@ import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
-import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -62,7 +61,7 @@ final class GuestCapture implements AutoCloseable {
                 cancellation.check(resource);
             }
         };
-        Capture.WriterFactory factory = blocks -> ImageWriter.create(Storage.fileSystem(), image, blocks, options);
+        Capture.WriterFactory factory = blocks -> ImageWriter.create(vm.storage(), image, blocks, options);
         return new GuestCapture(vm, qmp, cancellation, new Capture(source, factory, progress));
     }
 

@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -10,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -35,7 +37,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param root the home
 /// @param runtime the runtime folder of this home
-public record Home(Path root, Path runtime) {
+/// @param storage by which everything durable is written
+public record Home(Path root, Path runtime, Storage storage) {
     public static final String IMAGE_SUFFIX = ".dormouse";
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,39}");
 
@@ -53,14 +56,21 @@ public record Home(Path root, Path runtime) {
 
     /// {@return the home in this folder; its folders are created, readable by their owner only}
     public static Home at(Path root, @Nullable String xdgRuntime) throws IOException {
+        return at(root, xdgRuntime, Storage.fileSystem());
+    }
+
+    /// As [#at(Path, String)], with another storage than the host's.
+    static Home at(Path root, @Nullable String xdgRuntime, Storage storage) throws IOException {
         Path home = root.toAbsolutePath().normalize();
         var runtimeRoot = xdgRuntime == null || xdgRuntime.isEmpty()
                 ? Path.of("/tmp/dormouse-" + System.getProperty("user.name"))
                 : Path.of(xdgRuntime, "dormouse");
-        var result = new Home(home, runtimeRoot.resolve(HexFormat.of().toHexDigits(home.hashCode())));
-        for (Path folder : List.of(runtimeRoot, result.runtime, home, result.vms(), result.images())) {
+        var result = new Home(home, runtimeRoot.resolve(HexFormat.of().toHexDigits(home.hashCode())), storage);
+        for (Path folder : List.of(runtimeRoot, result.runtime, home)) {
             createPrivate(folder);
         }
+        result.createDurably(result.vms());
+        result.createDurably(result.images());
         refuseUnlessOurs(runtimeRoot, "remove it or set XDG_RUNTIME_DIR");
         return result;
     }
@@ -159,8 +169,7 @@ public record Home(Path root, Path runtime) {
     void createVmFolder(String name) throws IOException {
         Path folder = vm(name);
         try {
-            Files.createDirectory(
-                    folder, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            storage.createDirectory(folder);
         } catch (FileAlreadyExistsException e) {
             if (Files.exists(folder.resolve("state.json"))) {
                 throw new VmException(
@@ -172,6 +181,15 @@ public record Home(Path root, Path runtime) {
                             .formatted(name, folder),
                     e);
         }
+    }
+
+    /// Creates the folder unless it is there, and has its entry on the disk then.
+    Path createDurably(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            createPrivate(folder);
+            storage.forceDirectory(Objects.requireNonNull(folder.getParent()));
+        }
+        return folder;
     }
 
     static Path createPrivate(Path folder) throws IOException {

@@ -9,7 +9,6 @@ import dev.dormouse.restore.EagerRestore;
 import dev.dormouse.restore.FlatExport;
 import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.storage.AtomicFile;
-import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
@@ -61,7 +60,7 @@ final class ImageExport {
             ImageMetadata metadata = Images.metadata(image, imageFile);
             try (FrozenLayers _ = hasOnDiskPages(image) ? FrozenLayers.freeze(metadata) : null;
                     PreparedImage prepared = prepare(image, metadata);
-                    AtomicFile file = AtomicFile.create(Storage.fileSystem(), target)) {
+                    AtomicFile file = AtomicFile.create(home.storage(), target)) {
                 var export = new FlatExport(prepared, listener);
                 RamBlock block = blockName == null ? export.mainBlock() : block(image, blockName);
                 export.write(block, (bytes, position) -> {
@@ -82,7 +81,7 @@ final class ImageExport {
             ImageMetadata metadata = Images.metadata(image, imageFile);
             try (FrozenLayers _ = FrozenLayers.freeze(metadata);
                     PreparedImage prepared = prepare(image, metadata);
-                    AtomicFile file = AtomicFile.create(Storage.fileSystem(), target)) {
+                    AtomicFile file = AtomicFile.create(home.storage(), target)) {
                 var channel = new FileEnd(file, this::checkCancelled);
                 new EagerRestore(channel, prepared, listener).run();
                 publish(file);

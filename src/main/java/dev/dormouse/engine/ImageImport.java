@@ -10,7 +10,6 @@ import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.WriterStatistics;
-import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -90,8 +89,6 @@ final class ImageImport {
         VmRecord during = record.withImage(metadata.id(), overlays).withGeneration(record.generation() + 1);
         boolean complete = false;
         try {
-            sync(overlays);
-            Storage.fileSystem().forceDirectory(vm.disks());
             vm.enter(VmState.SUSPENDING, during);
             ImportResult result = capture(channel, stream, metadata);
             vm.enter(VmState.SUSPENDED, during);
@@ -109,8 +106,8 @@ final class ImageImport {
 
     private ImportResult capture(FileChannel channel, Path stream, ImageMetadata metadata) throws IOException {
         Path file = home.image(metadata.id());
-        Capture.WriterFactory factory = blocks ->
-                ImageWriter.create(Storage.fileSystem(), file, blocks, ImageKeys.writerOptions(config.imageKey()));
+        Capture.WriterFactory factory =
+                blocks -> ImageWriter.create(home.storage(), file, blocks, ImageKeys.writerOptions(config.imageKey()));
         try (var capture = new Capture(CaptureSource.stream(stream.toString()), factory, progress())) {
             capture.readStream(new StreamFile(channel));
             capture.readPaused();
@@ -150,21 +147,13 @@ final class ImageImport {
                 Suspend.millisSince(startNanos));
     }
 
-    private static List<FrozenDisk> identify(VmRecord record) throws IOException {
+    private List<FrozenDisk> identify(VmRecord record) throws IOException {
         var disks = new ArrayList<FrozenDisk>();
         for (BackingChain chain : record.chains()) {
-            sync(List.of(chain.top()));
+            home.storage().force(Path.of(chain.top().path()));
             disks.add(FrozenDisk.of(chain));
         }
         return disks;
-    }
-
-    private static void sync(List<Layer> layers) throws IOException {
-        for (Layer layer : layers) {
-            try (FileChannel file = FileChannel.open(Path.of(layer.path()), StandardOpenOption.WRITE)) {
-                file.force(true);
-            }
-        }
     }
 
     private void checkCancelled() throws VmException {
@@ -177,10 +166,10 @@ final class ImageImport {
     private void undo(String id, List<Layer> overlays) throws IOException {
         VmRecord now = vm.record();
         if (now.state() == VmState.SUSPENDING) {
-            Files.deleteIfExists(home.image(id));
+            home.storage().deleteIfExists(home.image(id));
             new Settle(home, tools, vm).run();
         } else if (now.state() == VmState.STOPPED) {
-            Overlays.deleteUnused(overlays, now.chains());
+            Overlays.deleteUnused(home.storage(), overlays, now.chains());
         }
     }
 

@@ -4,7 +4,6 @@ import dev.dormouse.base.Json;
 import dev.dormouse.image.ImageInspection;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.VerifyReport;
-import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,7 +44,7 @@ public final class Images {
 
     /// Needs no key, and is authentic only once the image was opened with its key.
     public ImageMetadata metadata(Path file) throws IOException {
-        return metadata(ImageReader.label(Storage.fileSystem(), file).metadata(), file);
+        return metadata(ImageReader.label(home.storage(), file).metadata(), file);
     }
 
     static ImageMetadata metadata(ImageReader image, Path file) throws IOException {
@@ -135,7 +134,8 @@ public final class Images {
                 throw new VmException("image %s: holds the memory of vm %s, resume it or remove it first"
                         .formatted(id, String.join(", ", users)));
             }
-            Files.delete(file);
+            home.storage().deleteIfExists(file);
+            home.storage().forceDirectory(file.toAbsolutePath().getParent());
         }
     }
 }

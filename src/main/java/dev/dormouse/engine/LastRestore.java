@@ -11,9 +11,11 @@ import java.util.Optional;
 
 /// The report of a VM's last restore, `last-restore.json` in its folder. Nothing depends on it.
 final class LastRestore {
+    private final Storage storage;
     private final Path file;
 
     LastRestore(Vm vm) {
+        storage = vm.storage();
         file = vm.folder().resolve("last-restore.json");
     }
 
@@ -21,7 +23,7 @@ final class LastRestore {
     void write(RestoreReport report) {
         try {
             String text = Json.writePretty(report) + "\n";
-            Storage.fileSystem().writeAtomically(file, text.getBytes(StandardCharsets.UTF_8));
+            storage.writeAtomically(file, text.getBytes(StandardCharsets.UTF_8));
         } catch (IOException _) {
             // Only a display.
         }

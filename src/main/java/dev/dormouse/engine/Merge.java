@@ -7,7 +7,6 @@ import dev.dormouse.qmp.CommitJob;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -61,11 +60,11 @@ final class Merge {
         String topNode = QemuCommandLine.node(disk, top);
         String baseNode = QemuCommandLine.node(disk, top - 1);
         // QEMU syncs both while its main loop, and so the guest, stands still: leave it little to write.
-        Suspend.sync(Path.of(chain.top().path()));
-        Suspend.sync(Path.of(shorter.top().path()));
+        vm.storage().force(Path.of(chain.top().path()));
+        vm.storage().force(Path.of(shorter.top().path()));
         try {
             new BlockJobs(qmp).merge(jobId(disk), topNode, baseNode, TIMEOUT, () -> {
-                Suspend.sync(Path.of(shorter.top().path()));
+                vm.storage().force(Path.of(shorter.top().path()));
                 saveChain(index, shorter);
             });
         } catch (IOException e) {
@@ -75,7 +74,7 @@ final class Merge {
             throw e;
         }
         qmp.execute("blockdev-del", Map.of("node-name", topNode));
-        Files.deleteIfExists(Path.of(chain.top().path()));
+        vm.storage().deleteIfExists(Path.of(chain.top().path()));
     }
 
     /// Ends merges that were cut off: before the record they are called off, after it they are finished.
@@ -127,9 +126,9 @@ final class Merge {
     private BackingChain offline(int index, BackingChain chain) throws IOException {
         BackingChain shorter = chain.withoutTop();
         tools.images().commit(Path.of(chain.top().path()));
-        Suspend.sync(Path.of(shorter.top().path()));
+        vm.storage().force(Path.of(shorter.top().path()));
         saveChain(index, shorter);
-        Files.deleteIfExists(Path.of(chain.top().path()));
+        vm.storage().deleteIfExists(Path.of(chain.top().path()));
         return shorter;
     }
 

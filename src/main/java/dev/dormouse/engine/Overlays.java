@@ -4,8 +4,8 @@ import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.QemuImg;
 import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.storage.Storage;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,13 +15,14 @@ import java.util.Map;
 final class Overlays {
     private Overlays() {}
 
-    /// Creates an empty overlay above the top layer of each disk.
+    /// Creates an empty overlay above the top layer of each disk. They are on the disk when this returns: an
+    /// image without the overlays that belong to it could not be resumed.
     static List<Layer> create(QemuImg images, Vm vm, VmConfig config, VmRecord record) throws IOException {
         var overlays = new ArrayList<Layer>();
         try {
             create(images, vm, config, record, overlays);
         } catch (IOException e) {
-            deleteUnused(overlays, List.of());
+            deleteUnused(vm.storage(), overlays, List.of());
             throw e;
         }
         return List.copyOf(overlays);
@@ -32,9 +33,13 @@ final class Overlays {
         for (int i = 0; i < config.disks().size(); i++) {
             VmConfig.Disk disk = config.disks().get(i);
             Path file = vm.disks().resolve("%s-%d.qcow2".formatted(disk.id(), record.generation() + 1));
-            Files.deleteIfExists(file); // Left over from an attempt that was given up.
+            vm.storage().deleteIfExists(file); // Left over from an attempt that was given up.
             overlays.add(new Layer(file.toString(), Layer.Format.QCOW2));
             images.createOverlay(file, record.chains().get(i).top(), disk.sizeBytes());
+            vm.storage().force(file);
+        }
+        if (!overlays.isEmpty()) {
+            vm.storage().forceDirectory(vm.disks());
         }
     }
 
@@ -73,10 +78,10 @@ final class Overlays {
         }
     }
 
-    static void deleteUnused(List<Layer> overlays, List<BackingChain> chains) throws IOException {
+    static void deleteUnused(Storage storage, List<Layer> overlays, List<BackingChain> chains) throws IOException {
         for (Layer overlay : overlays) {
             if (chains.stream().noneMatch(chain -> chain.layers().contains(overlay))) {
-                Files.deleteIfExists(Path.of(overlay.path()));
+                storage.deleteIfExists(Path.of(overlay.path()));
             }
         }
     }

@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
+import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,7 +30,7 @@ final class Removal {
         try (ImagesLock _ = ImagesLock.acquire(home)) {
             remove(record);
         }
-        deleteFolder(home.runtime().resolve(vm.name()));
+        deleteFolder(home.storage(), home.runtime().resolve(vm.name()));
     }
 
     private void remove(VmRecord record) throws IOException {
@@ -42,11 +43,14 @@ final class Removal {
         boolean drop = image != null
                 && new Images(home).users(image).equals(List.of(vm.name()))
                 && Clone.isOwn(home, image, vm.name());
-        Files.deleteIfExists(vm.folder().resolve("state.json")); // From here on the VM does not exist.
+        home.storage().deleteIfExists(vm.folder().resolve("state.json"));
+        // From here on the VM does not exist, and must not be found again without its image and its disks.
+        home.storage().forceDirectory(vm.folder());
         if (image != null && drop) {
             new Completion(home, tools, vm).dropImage(image);
         }
-        deleteFolder(vm.folder());
+        deleteFolder(home.storage(), vm.folder());
+        home.storage().forceDirectory(home.vms());
     }
 
     private void refuseIfPinned(Layer layer, @org.jspecify.annotations.Nullable String ownImage) throws IOException {
@@ -60,13 +64,13 @@ final class Removal {
         }
     }
 
-    static void deleteFolder(Path folder) throws IOException {
+    static void deleteFolder(Storage storage, Path folder) throws IOException {
         if (!Files.exists(folder)) {
             return;
         }
         try (Stream<Path> files = Files.walk(folder)) {
             for (Path file : (Iterable<Path>) files.sorted(Comparator.reverseOrder())::iterator) {
-                Files.deleteIfExists(file);
+                storage.deleteIfExists(file);
             }
         }
     }

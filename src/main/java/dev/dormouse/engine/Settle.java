@@ -127,7 +127,7 @@ final class Settle {
                 new Merge(home, tools, vm).settle(qmp, restore.overlays());
             }
         }
-        Overlays.deleteUnused(restore.overlays(), vm.record().chains());
+        Overlays.deleteUnused(home.storage(), restore.overlays(), vm.record().chains());
     }
 
     /// An image that has its final name is complete and counts; what is left of QEMU is let go. Without it
@@ -152,7 +152,7 @@ final class Settle {
         vm.enter(
                 VmState.STOPPED,
                 record.withChains(chains).withImage(null, List.of()).withQemu(null));
-        Overlays.deleteUnused(record.overlays(), chains);
+        Overlays.deleteUnused(home.storage(), record.overlays(), chains);
     }
 
     private void goOn(VmRecord record, QemuProcess qemu) throws IOException {
@@ -164,7 +164,7 @@ final class Settle {
             List<BackingChain> chains = Overlays.backOut(qmp, vm.config(), record.chains(), record);
             qmp.execute("cont", Map.of(), TIMEOUT); // First, for whoever finds it running does not do it.
             vm.enter(VmState.RUNNING, record.withChains(chains).withImage(null, List.of()));
-            Overlays.deleteUnused(record.overlays(), chains);
+            Overlays.deleteUnused(home.storage(), record.overlays(), chains);
         }
     }
 
@@ -219,12 +219,12 @@ final class Settle {
     }
 
     /// Files written aside by a process that is gone: whoever writes holds the lock that we hold.
-    private static void deleteTemporaries(Path folder, String prefix) throws IOException {
+    private void deleteTemporaries(Path folder, String prefix) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : (Iterable<Path>) files::iterator) {
                 if (AtomicFile.isTemporary(file)
                         && file.getFileName().toString().startsWith(prefix)) {
-                    Files.deleteIfExists(file);
+                    home.storage().deleteIfExists(file);
                 }
             }
         }

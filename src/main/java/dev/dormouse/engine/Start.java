@@ -8,7 +8,6 @@ import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 
@@ -76,7 +75,7 @@ final class Start {
 
     private VmRecord discard(VmRecord record) throws IOException {
         VmRecord stopped = vm.enter(VmState.STOPPED, record.withImage(null, List.of()));
-        Overlays.deleteUnused(record.overlays(), record.chains());
+        Overlays.deleteUnused(home.storage(), record.overlays(), record.chains());
         if (record.image() != null) {
             dropUnlessNeeded(record.image());
         }
@@ -104,9 +103,10 @@ final class Start {
             Path file = Path.of(overlay.path());
             if (Files.exists(file)) {
                 Path aside = file.resolveSibling(file.getFileName() + suffix);
-                Files.move(file, aside, StandardCopyOption.ATOMIC_MOVE);
+                home.storage().moveAtomically(file, aside);
                 listener.step("what was written until %s is kept as %s".formatted(record.since(), aside));
             }
         }
+        home.storage().forceDirectory(vm.disks());
     }
 }

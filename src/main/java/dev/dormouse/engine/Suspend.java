@@ -12,12 +12,9 @@ import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
-import dev.dormouse.storage.Storage;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -155,7 +152,6 @@ final class Suspend {
             ImageWriter writer = capture.readStopped();
             writer.setDiskBlockCounts(search.blockCounts());
             long captureMillis = millisSince(startNanos);
-            syncOverlays(during.overlays());
             List<FrozenDisk> disks = syncAndIdentify(before.chains());
             if (kind == VmState.CHECKPOINTING) {
                 snapshotDisks(qmp, before, during);
@@ -223,27 +219,13 @@ final class Suspend {
 
     /// The layers are as the guest left them, flushed by QEMU; we sync them ourselves because a disk may
     /// be configured to ignore flushes.
-    private static List<FrozenDisk> syncAndIdentify(List<BackingChain> chains) throws IOException {
+    private List<FrozenDisk> syncAndIdentify(List<BackingChain> chains) throws IOException {
         var disks = new ArrayList<FrozenDisk>();
         for (BackingChain chain : chains) {
-            sync(Path.of(chain.top().path()));
+            home.storage().force(Path.of(chain.top().path()));
             disks.add(FrozenDisk.of(chain));
         }
         return List.copyOf(disks);
-    }
-
-    /// An image without the overlays that belong to it could not be resumed, so they are on the disk first.
-    private void syncOverlays(List<Layer> overlays) throws IOException {
-        for (Layer overlay : overlays) {
-            sync(Path.of(overlay.path()));
-        }
-        Storage.fileSystem().forceDirectory(vm.disks());
-    }
-
-    static void sync(Path file) throws IOException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
-            channel.force(true);
-        }
     }
 
     /// Moves all disks onto their overlays in one transaction, while the images are inactive.
@@ -304,7 +286,7 @@ final class Suspend {
                 qmp.execute("cont", Map.of(), COMMAND_TIMEOUT);
             }
             vm.enter(VmState.RUNNING, during.withChains(chains).withImage(null, List.of()));
-            Overlays.deleteUnused(during.overlays(), chains);
+            Overlays.deleteUnused(home.storage(), during.overlays(), chains);
         } catch (IOException e) {
             cause.addSuppressed(e);
             if (!awaitEnd(before)) {

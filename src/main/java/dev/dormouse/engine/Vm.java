@@ -34,10 +34,22 @@ final class Vm {
 
     /// Creates the files of a new VM; it exists from the moment when its state is written.
     static Vm create(Home home, VmConfig config, VmRecord record) throws IOException {
-        var vm = new Vm(home, config.name());
-        Storage.fileSystem().writeAtomically(vm.configFile(), bytes(Json.writePretty(config)));
-        vm.save(record);
+        Vm vm = prepare(home, config);
+        vm.begin(record);
         return vm;
+    }
+
+    /// Writes what a new VM is, so that its disks can be made. Until [#begin] there is no such VM.
+    static Vm prepare(Home home, VmConfig config) throws IOException {
+        var vm = new Vm(home, config.name());
+        vm.storage().writeAtomically(vm.configFile(), bytes(Json.writePretty(config)));
+        return vm;
+    }
+
+    /// Writes the first state.
+    void begin(VmRecord record) throws IOException {
+        storage().forceDirectory(home.vms());
+        save(record);
     }
 
     String name() {
@@ -48,8 +60,13 @@ final class Vm {
         return home.vm(name);
     }
 
+    /// {@return by which its files are written}
+    Storage storage() {
+        return home.storage();
+    }
+
     Path disks() throws IOException {
-        return Home.createPrivate(home.disks(name));
+        return home.createDurably(home.disks(name));
     }
 
     VmSockets sockets() throws IOException {
@@ -65,7 +82,7 @@ final class Vm {
     }
 
     void save(VmRecord record) throws IOException {
-        Storage.fileSystem().writeAtomically(stateFile(), bytes(Json.writePretty(record)));
+        storage().writeAtomically(stateFile(), bytes(Json.writePretty(record)));
     }
 
     /// Records that the VM is in another state from now on.
@@ -80,12 +97,12 @@ final class Vm {
     }
 
     void save(RestoreRecord record) throws IOException {
-        Storage.fileSystem().writeAtomically(restoreFile(), bytes(Json.writePretty(record)));
+        storage().writeAtomically(restoreFile(), bytes(Json.writePretty(record)));
     }
 
     void deleteRestoreRecord() throws IOException {
-        Storage.fileSystem().deleteIfExists(restoreFile());
-        Storage.fileSystem().forceDirectory(folder());
+        storage().deleteIfExists(restoreFile());
+        storage().forceDirectory(folder());
     }
 
     /// {@return the QEMU of the VM, if the recorded process still lives}

@@ -50,7 +50,7 @@ final class VmCreation {
             check(config);
             return Vm.create(home, config, new VmRecord(VmState.STOPPED, chains, null, List.of(), null, 0, Vm.now()));
         } catch (IOException | RuntimeException e) {
-            Removal.deleteFolder(home.vm(request.name()));
+            Removal.deleteFolder(home.storage(), home.vm(request.name()));
             throw e;
         }
     }
@@ -196,8 +196,11 @@ final class VmCreation {
         refuseIfWritten(base);
         long sizeBytes = tools.images().virtualSizeBytes(golden);
         String id = nextId();
-        Path file = Home.createPrivate(home.disks(request.name())).resolve(id + ".qcow2");
+        Path folder = home.createDurably(home.disks(request.name()));
+        Path file = folder.resolve(id + ".qcow2");
         tools.images().createOverlay(file, base.top(), sizeBytes);
+        home.storage().force(file);
+        home.storage().forceDirectory(folder);
         disks.add(new Disk(id, sizeBytes, attachment, base.depth()));
         chains.add(base.with(new Layer(file.toString(), Layer.Format.QCOW2)));
     }

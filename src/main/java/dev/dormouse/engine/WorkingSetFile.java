@@ -11,9 +11,11 @@ import java.util.Optional;
 /// on it; whoever deletes it makes the next restore start without.
 final class WorkingSetFile {
     private static final long LENGTH_BYTES_MAX = 1 << 20;
+    private final Storage storage;
     private final Path file;
 
     WorkingSetFile(Vm vm) {
+        storage = vm.storage();
         file = vm.folder().resolve("working-set");
     }
 
@@ -30,7 +32,7 @@ final class WorkingSetFile {
     /// Writes it if that is possible: a restore that has succeeded does not fail for it.
     void write(WorkingSet set) {
         try {
-            Storage.fileSystem().writeAtomically(file, set.encode());
+            storage.writeAtomically(file, set.encode());
         } catch (IOException _) {
             // The next restore demands what it needs.
         }

@@ -25,7 +25,14 @@ public interface Storage {
     /// Returns when the directory's entries are on the disk.
     void forceDirectory(Path directory) throws IOException;
 
+    /// Removes a file or an empty folder. After a crash it may be there again, until its directory is forced.
     void deleteIfExists(Path file) throws IOException;
+
+    /// Creates a folder that must not exist yet, for its owner only.
+    void createDirectory(Path folder) throws IOException;
+
+    /// Returns when all of an existing file is on the disk, whoever wrote it.
+    void force(Path file) throws IOException;
 
     /// Has the system begin to write a part of the file to the disk, so that forcing the file later takes
     /// less time. A hint: what it fails to do, that forcing does.

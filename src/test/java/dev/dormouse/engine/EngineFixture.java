@@ -6,6 +6,7 @@ import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.storage.Storage;
 import dev.dormouse.testkit.Leftovers;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -32,8 +33,12 @@ final class EngineFixture implements AutoCloseable {
     }
 
     EngineFixture(Path folder, @Nullable Path qemu) throws IOException, InterruptedException {
+        this(folder, qemu, Storage.fileSystem());
+    }
+
+    EngineFixture(Path folder, @Nullable Path qemu, Storage storage) throws IOException, InterruptedException {
         this.folder = folder;
-        home = Home.at(folder.resolve("home"), null);
+        home = Home.at(folder.resolve("home"), null, storage);
         engine = new Engine(home, QemuTools.locate(qemu));
         guest = GuestImage.locate();
     }
@@ -177,7 +182,7 @@ final class EngineFixture implements AutoCloseable {
             }
         } finally {
             endLeftovers();
-            Removal.deleteFolder(home.runtime());
+            Removal.deleteFolder(Storage.fileSystem(), home.runtime());
         }
     }
 

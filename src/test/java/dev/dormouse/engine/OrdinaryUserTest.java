@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.storage.Storage;
 import dev.dormouse.testkit.Leftovers;
 import java.io.File;
 import java.io.IOException;
@@ -90,9 +91,9 @@ class OrdinaryUserTest {
     void clean() throws Exception {
         if (folder != null) {
             Leftovers.end(folder, Duration.ZERO);
-            Removal.deleteFolder(folder);
+            Removal.deleteFolder(Storage.fileSystem(), folder);
             String runtime = HexFormat.of().toHexDigits(home.hashCode());
-            Removal.deleteFolder(Path.of("/tmp/dormouse-nobody", runtime));
+            Removal.deleteFolder(Storage.fileSystem(), Path.of("/tmp/dormouse-nobody", runtime));
         }
         if (sysctlBefore != null && !sysctlBefore.equals("0")) {
             Files.writeString(SYSCTL, sysctlBefore);

@@ -55,4 +55,14 @@ final class BytesAsFile implements Storage {
     public void deleteIfExists(Path file) {
         throw new UnsupportedOperationException();
     }
+
+    @Override
+    public void createDirectory(Path folder) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void force(Path file) {
+        throw new UnsupportedOperationException();
+    }
 }

@@ -34,4 +34,14 @@ public final class FullDisk implements Storage {
     public void deleteIfExists(Path file) throws IOException {
         Storage.fileSystem().deleteIfExists(file);
     }
+
+    @Override
+    public void createDirectory(Path folder) throws IOException {
+        Storage.fileSystem().createDirectory(folder);
+    }
+
+    @Override
+    public void force(Path file) throws IOException {
+        Storage.fileSystem().force(file);
+    }
 }
