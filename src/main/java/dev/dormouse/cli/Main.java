@@ -58,6 +58,7 @@ import picocli.CommandLine.Spec;
             RemoveCommand.class,
             ImageGroup.class,
             IndexCommand.class,
+            GcCommand.class,
             DoctorCommand.class,
             DemoCommand.class,
             CompletionCommand.class,

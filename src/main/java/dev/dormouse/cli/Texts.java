@@ -5,6 +5,7 @@ import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.engine.ExportResult;
+import dev.dormouse.engine.GcReport;
 import dev.dormouse.engine.ImageMetadata;
 import dev.dormouse.engine.ImportResult;
 import dev.dormouse.engine.IndexReport;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
@@ -222,6 +224,23 @@ final class Texts {
                 : "";
         return "%s: damaged in %d places: %s\n%s%s"
                 .formatted(file, report.damageCount(), checked, String.join("\n", report.damages()), unlisted);
+    }
+
+    static String describe(GcReport report) {
+        var table = new Table(report.dryRun() ? "WOULD GO" : "REMOVED", ">SIZE", "PATH");
+        for (GcReport.Item item : report.items()) {
+            table.row(
+                    item.kind().name().toLowerCase(Locale.ROOT).replace('_', ' '),
+                    item.bytes() == 0 ? null : MemorySize.format(item.bytes()),
+                    item.path());
+        }
+        String found = report.items().isEmpty()
+                ? "nothing to remove"
+                : table.toString().stripTrailing();
+        String passedOver = report.passedOver().stream()
+                .map(text -> "\npassed over: " + text)
+                .collect(Collectors.joining());
+        return found + passedOver;
     }
 
     static String describe(IndexReport report) {

@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.FrozenDiskView;
+import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -9,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// All that can be done with VMs and images under one home. Each call runs in the caller's thread to its
@@ -173,7 +175,8 @@ public final class Engine {
         }
     }
 
-    /// Brings a suspended VM back. The guest runs from [OperationListener#running] on; this returns when
+    /// Brings a suspended VM back, or lets one go on whose disk had failed. The guest runs from
+    /// [OperationListener#running] on; this returns when
     /// every page is placed and the disks are merged.
     public ResumeResult resume(String name, ResumeOptions options, OperationListener listener) throws IOException {
         Vm vm = Vm.open(home, name);
@@ -194,6 +197,11 @@ public final class Engine {
         try {
             if (Recovery.isNeeded(vm)) {
                 return new Recovery(home, tools(), vm, new ImageKeys(options.key()), listener).run();
+            }
+            VmRecord record = vm.record();
+            Optional<QemuProcess> qemu = vm.qemu(record);
+            if (qemu.isPresent() && DiskErrors.reason(vm, record, qemu.get()).isPresent()) {
+                return DiskErrors.carryOn(vm, record, qemu.get(), listener);
             }
             if (options.discardChanges()) {
                 new Start(home, tools(), vm).setChangesAside(listener);
@@ -249,6 +257,13 @@ public final class Engine {
             }
             new Removal(home, tools(), vm).run(record);
         }
+    }
+
+    /// Removes what operations that were cut off have left, and merges the overlays that nobody needs.
+    ///
+    /// @param dryRun only say what would be removed
+    public GcReport collectGarbage(boolean dryRun, OperationListener listener) throws IOException {
+        return new GarbageCollection(home, tools(), dryRun, listener).run();
     }
 
     /// What needs all of the memory to be there carries on first with a restore that nobody serves.

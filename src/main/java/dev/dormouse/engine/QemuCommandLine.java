@@ -148,7 +148,8 @@ final class QemuCommandLine {
             boolean top = depth == chain.depth() - 1;
             add("-blockdev", Json.write(blockdev(disk, chain.layers().get(depth), depth, top)));
         }
-        String drive = "drive=" + node(disk, chain.depth() - 1) + ",id=" + disk.id();
+        // A guest that is told of an error gives its file system up: it is stopped instead, until the host is mended.
+        String drive = "drive=" + node(disk, chain.depth() - 1) + ",id=" + disk.id() + ",werror=stop,rerror=stop";
         switch (disk.attachment()) {
             case VIRTIO -> add("-device", "virtio-blk-pci," + drive);
             case SCSI ->

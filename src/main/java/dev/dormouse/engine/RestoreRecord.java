@@ -53,6 +53,28 @@ public record RestoreRecord(
         overlays = List.copyOf(overlays);
     }
 
+    /// {@return the record of a merge of a running VM that is no restore: there is no image that is spent}
+    static RestoreRecord ofMerge(List<Layer> tops, ProcessRef qemu, VmSockets sockets) {
+        return new RestoreRecord(
+                "",
+                Phase.MERGING,
+                true,
+                false,
+                qemu,
+                Processes.self(),
+                sockets.qmpOutOfBand().toString(),
+                sockets.migration().toString(),
+                0,
+                List.of(),
+                List.of(),
+                tops);
+    }
+
+    /// {@return whether an image has been given to the guest as a whole and is not needed}
+    boolean hasSpentImage() {
+        return phase == Phase.MERGING && !image.isEmpty();
+    }
+
     RestoreRecord with(Phase newPhase) {
         return copy(newPhase, qemu, server, placement);
     }

@@ -108,7 +108,7 @@ final class Settle {
     private void settleRunning(Optional<QemuProcess> qemu) throws IOException {
         Optional<RestoreRecord> restore = vm.restoreRecord();
         if (restore.isPresent()) { // The page server was cut off while it dropped the image and merged.
-            if (restore.get().phase() == Phase.MERGING) {
+            if (restore.get().hasSpentImage()) {
                 new Completion(home, tools, vm).dropImage(restore.get().image());
             }
             settleMerge(restore.get(), qemu);

@@ -8,7 +8,8 @@ import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/// Finds out what a VM is now, without a lock and without asking QEMU, which may be waiting.
+/// Finds out what a VM is now, without a lock. QEMU is asked only where nobody works on the VM, and waits for no page:
+/// whether its guest stands still because a disk failed.
 final class Statuses {
     private Statuses() {}
 
@@ -18,10 +19,14 @@ final class Statuses {
         Optional<QemuProcess> qemu = vm.qemu(record);
         Optional<RestoreStatus.Report> report =
                 record.state() == VmState.RESTORING ? RestoreStatus.read(vm.sockets()) : Optional.empty();
+        Optional<String> diskError =
+                qemu.isEmpty() || VmLock.isHeld(vm) ? Optional.empty() : DiskErrors.reason(vm, record, qemu.get());
         return new VmStatus(
                 config.name(),
-                word(vm, record, qemu.isPresent(), report),
-                report.map(RestoreStatus.Report::stalledReason).orElse(null),
+                diskError.isPresent() ? "stalled" : word(vm, record, qemu.isPresent(), report),
+                report.map(RestoreStatus.Report::stalledReason)
+                        .or(() -> diskError)
+                        .orElse(null),
                 qemu.map(QemuProcess::pid).orElse(null),
                 config.memoryBytes(),
                 config.cpus(),

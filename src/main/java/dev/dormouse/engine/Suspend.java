@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// Puts the memory of a running VM into an image: to let its QEMU go (suspend), or to let it run on
 /// (checkpoint). Until the image is published any failure, Ctrl-C included, lets the VM run on as if
@@ -27,6 +28,9 @@ import java.util.Map;
 final class Suspend {
     private static final Duration EXIT_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(60);
+    /// Of one disk: QEMU looks through all of them for a block, and each is a file that is open.
+    static final int LAYERS_MAX = 32;
+
     private static final long INDEXING_TOLD_BYTES = 1L << 30;
 
     private final Home home;
@@ -66,11 +70,13 @@ final class Suspend {
 
     private SuspendResult run(VmState kind) throws IOException {
         long startNanos = System.nanoTime();
-        VmRecord before = vm.record();
-        QemuProcess qemu = vm.qemu(before)
-                .filter(_ -> before.state() == VmState.RUNNING)
+        VmRecord running = vm.record();
+        QemuProcess qemu = vm.qemu(running)
+                .filter(_ -> running.state() == VmState.RUNNING)
                 .orElseThrow(() -> new VmException("vm %s: not running, only a running VM can be %s"
                         .formatted(vm.name(), kind == VmState.SUSPENDING ? "suspended" : "checkpointed")));
+        boundLayers();
+        VmRecord before = vm.record();
         try (QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), Duration.ofSeconds(10), qemu)) {
             refuseBlocked(qmp);
             String id = newImageId();
@@ -86,6 +92,29 @@ final class Suspend {
             }
             return captured.result(vm.name(), id, home.image(id), millisSince(startNanos));
         }
+    }
+
+    /// Every image that is kept adds a layer. Those that nobody needs any more are merged when they are too many.
+    private void boundLayers() throws IOException {
+        if (tooManyLayers().isPresent()) {
+            new LayerCollapse(home, tools, vm, false, listener).run();
+        }
+        Optional<String> disk = tooManyLayers();
+        if (disk.isPresent()) {
+            throw new VmException(
+                    "vm %s: %s has %d layers, more are not made; remove images that need them, which 'dormouse image list' shows, and run 'dormouse gc'"
+                            .formatted(vm.name(), disk.get(), LAYERS_MAX));
+        }
+    }
+
+    private Optional<String> tooManyLayers() throws IOException {
+        List<BackingChain> chains = vm.record().chains();
+        for (int i = 0; i < chains.size(); i++) {
+            if (chains.get(i).depth() >= LAYERS_MAX) {
+                return Optional.of(config.disks().get(i).id());
+            }
+        }
+        return Optional.empty();
     }
 
     /// What was captured, and how long the guest stood still for it.

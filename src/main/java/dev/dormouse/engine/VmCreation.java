@@ -41,7 +41,20 @@ final class VmCreation {
     Vm create() throws IOException {
         Home.checkName(request.name());
         ExtraArguments.check(request.name(), orEmpty(request.extraArguments()));
-        home.createVmFolder(request.name());
+        try (VmLock _ = createFolder()) {
+            return createIn();
+        }
+    }
+
+    /// Somebody who collects garbage may not take a folder without a state for one that was left.
+    private VmLock createFolder() throws IOException {
+        try (ImagesLock _ = ImagesLock.acquire(home)) {
+            home.createVmFolder(request.name());
+            return VmLock.tryAcquire(home.vm(request.name()), "vm create").orElseThrow();
+        }
+    }
+
+    private Vm createIn() throws IOException {
         try {
             for (DiskRequest disk : orEmpty(request.disks())) {
                 addDisk(disk);

@@ -56,7 +56,12 @@ final class VmLock implements AutoCloseable {
     }
 
     static Optional<VmLock> tryAcquire(Vm vm, String operation) throws IOException {
-        Path file = file(vm);
+        return tryAcquire(vm.folder(), operation);
+    }
+
+    /// As [#tryAcquire(Vm, String)], of a VM that may have no state yet.
+    static Optional<VmLock> tryAcquire(Path vmFolder, String operation) throws IOException {
+        Path file = file(vmFolder);
         if (!Files.exists(file)) {
             Files.write(file, new byte[0], StandardOpenOption.CREATE);
         }
@@ -96,7 +101,11 @@ final class VmLock implements AutoCloseable {
     }
 
     private static Path file(Vm vm) {
-        return vm.folder().resolve("lock");
+        return file(vm.folder());
+    }
+
+    private static Path file(Path vmFolder) {
+        return vmFolder.resolve("lock");
     }
 
     private static String holder(Vm vm) throws VmException {

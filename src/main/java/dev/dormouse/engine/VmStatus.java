@@ -9,8 +9,9 @@ import org.jspecify.annotations.Nullable;
 /// What a VM is now, for people and for `--json`.
 ///
 /// @param state in lower case: what is recorded, corrected by whether QEMU and a page server live; beside
-///     the words of [VmState] `stalled` (a page cannot be served) and `orphaned` (no page server)
-/// @param stalledReason why a page cannot be served
+///     the words of [VmState] `stalled` (a page cannot be served, or a disk of the running guest has failed) and
+/// `orphaned` (no page server)
+/// @param stalledReason why a page cannot be served, or which disk failed and what to do
 /// @param pid of QEMU
 /// @param image id of the image that holds the memory
 /// @param forwards ports of the host that lead to the guest, in QEMU's form

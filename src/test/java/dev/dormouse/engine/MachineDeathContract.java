@@ -10,6 +10,7 @@ import dev.dormouse.image.VerifyReport;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.storage.Storage;
+import dev.dormouse.testkit.FaultReport;
 import dev.dormouse.testkit.FaultyDisk;
 import dev.dormouse.testkit.Leftovers;
 import dev.dormouse.testkit.PowerCut;
@@ -27,6 +28,7 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.io.TempDir;
 
 /// The machine dies at each step of each operation, with a real QEMU that has no guest: what was not forced is
@@ -42,6 +44,7 @@ abstract class MachineDeathContract {
     private FaultyDisk disk;
     private EngineFixture fixture;
     private Vm vm;
+    private String operation = "";
     private final Set<String> checkedLayers = new HashSet<>();
     private int restarts;
 
@@ -58,7 +61,8 @@ abstract class MachineDeathContract {
     }
 
     @BeforeEach
-    void start() throws Exception {
+    void start(TestInfo test) throws Exception {
+        operation = test.getTestMethod().orElseThrow().getName();
         disk = new FaultyDisk(folder);
         fixture = new EngineFixture(folder, null, disk);
         Path file = folder.resolve("disk.raw");
@@ -339,17 +343,24 @@ abstract class MachineDeathContract {
         cut.restart(seed);
         Home home = Home.at(fixture.home.root(), null);
         var engine = new Engine(home, fixture.engine.tools());
-        for (String name : home.vmNames()) {
-            try {
-                assertRests(engine, Vm.open(home, name));
-            } catch (Exception | AssertionError e) {
-                throw new AssertionError("%s, seed %d: %s".formatted(cut, seed, e.getMessage()), e);
-            }
+        try (FaultReport.Fault fault = FaultReport.inject("machine died", operation)) {
+            fault.verify(() -> assertRest(engine));
+        } catch (Exception | AssertionError e) {
+            throw new AssertionError("%s, seed %d: %s".formatted(cut, seed, e.getMessage()), e);
         }
         return engine;
     }
 
-    private void assertRests(Engine engine, Vm settled) throws IOException {
+    /// {@return the bytes of images and layers that were looked at}
+    private long assertRest(Engine engine) throws IOException {
+        long bytes = 0;
+        for (String name : engine.home().vmNames()) {
+            bytes += assertRests(engine, Vm.open(engine.home(), name));
+        }
+        return bytes;
+    }
+
+    private long assertRests(Engine engine, Vm settled) throws IOException {
         new Settle(engine.home(), engine.tools(), settled).run();
         VmRecord record = settled.record();
         new Settle(engine.home(), engine.tools(), settled).run();
@@ -357,15 +368,19 @@ abstract class MachineDeathContract {
         assertThat(record.state()).isIn(VmState.STOPPED, VmState.SUSPENDED, VmState.CRASHED);
         assertThat(settled.restoreRecord()).isEmpty();
         assertThat(record.image() == null).isEqualTo(record.state() == VmState.STOPPED);
+        long bytes = 0;
         if (record.image() != null) {
             assertSound(engine, record.image());
+            bytes += Files.size(engine.home().image(record.image()));
         }
         List<BackingChain> chains = record.image() == null ? record.chains() : record.chainsWithOverlays();
         for (BackingChain chain : chains) {
             for (Layer layer : chain.layers()) {
                 assertWhole(engine, layer);
+                bytes += Files.size(Path.of(layer.path()));
             }
         }
+        return bytes;
     }
 
     private static void assertSound(Engine engine, String id) throws IOException {

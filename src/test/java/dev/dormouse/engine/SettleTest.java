@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.base.Command;
 import dev.dormouse.disk.BackingChain;
+import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.qmp.BlockJobs;
@@ -16,6 +17,7 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
@@ -257,7 +259,7 @@ class SettleTest {
         assertThat(fixture.home.imageIds()).isEmpty();
     }
 
-    private static RestoreRecord restoreRecord(VmRecord record, Phase phase) {
+    static RestoreRecord restoreRecord(VmRecord record, Phase phase) {
         String image = record.image();
         if (image == null) {
             throw new IllegalStateException("not suspended");
@@ -411,5 +413,86 @@ class SettleTest {
         assertThat(settle().state()).isEqualTo(VmState.STOPPED);
         assertThat(fixture.layers("vm1")).containsExactly("disk.raw");
         assertThat(fixture.diskFiles("vm1")).isEmpty();
+    }
+
+    /// How far a merge is, each step after the one before.
+    enum MergeStep {
+        STARTED,
+        READY,
+        PENDING,
+        RECORDED,
+        FINALIZED,
+        CLOSED,
+        DELETED
+    }
+
+    /// A merge of an overlay that the guest has written, up to a step.
+    private VmRecord mergeUpTo(MergeStep last) throws IOException {
+        VmRecord merging = beginMerge();
+        try (QmpClient qmp = qmp()) {
+            MachineDeathContract.hmp(qmp, "write -P 7 0 64k");
+            MachineDeathContract.hmp(qmp, "flush");
+            CommitJob job = new BlockJobs(qmp).startCommit("merge-disk0", "disk0-layer1", "disk0-layer0");
+            for (MergeStep step : EnumSet.range(MergeStep.STARTED, last)) {
+                merge(step, qmp, job, merging);
+            }
+        }
+        return merging;
+    }
+
+    private void merge(MergeStep step, QmpClient qmp, CommitJob job, VmRecord merging) throws IOException {
+        switch (step) {
+            case STARTED -> {}
+            case READY -> job.awaitReady(LONG);
+            case PENDING -> job.complete(LONG);
+            case RECORDED -> {
+                vm.storage().force(folder.resolve("disk.raw"));
+                recordBase(merging);
+            }
+            case FINALIZED -> {
+                job.finalizeJob(LONG);
+                job.dismiss();
+            }
+            case CLOSED -> Overlays.deleteNode(qmp, "disk0-layer1");
+            case DELETED ->
+                Files.delete(Path.of(merging.chains().getFirst().top().path()));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"STARTED", "READY", "CLOSED", "DELETED"})
+    void aMergeCutOffAtAStepKeepsWhatTheGuestWrote(MergeStep step) throws Exception {
+        VmRecord merging = mergeUpTo(step);
+
+        VmRecord settled = settle();
+
+        boolean merged = step.compareTo(MergeStep.RECORDED) >= 0;
+        assertThat(settled.chains())
+                .isEqualTo(merged ? List.of(merging.chains().getFirst().withoutTop()) : merging.chains());
+        try (QmpClient qmp = qmp()) {
+            MachineDeathContract.hmp(qmp, "read -P 7 0 64k");
+            assertThat(Overlays.isInUse(qmp, merged ? "disk0-layer0" : "disk0-layer1"))
+                    .isTrue();
+            assertThat(new BlockJobs(qmp).query()).isEmpty();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"READY", "PENDING", "FINALIZED", "DELETED"})
+    void aMergeCutOffAtAStepWithItsQemuKeepsWhatTheGuestWrote(MergeStep step) throws Exception {
+        VmRecord merging = mergeUpTo(step);
+        kill();
+
+        VmRecord settled = settle();
+
+        boolean merged = step.compareTo(MergeStep.RECORDED) >= 0;
+        assertThat(settled.state()).isEqualTo(VmState.STOPPED);
+        assertThat(fixture.diskFiles("vm1")).hasSize(merged ? 0 : 1);
+        Layer top = settled.chains().getFirst().top();
+        assertThat(top).isEqualTo(merging.chains().getFirst().layers().get(merged ? 0 : 1));
+        Path program = fixture.engine.tools().qemu().imageTool().resolveSibling("qemu-io");
+        String said = Command.run(
+                List.of(program.toString(), "-f", top.format().qemuName(), "-c", "read -P 7 0 64k", top.path()), LONG);
+        assertThat(said).doesNotContain("verification failed");
     }
 }

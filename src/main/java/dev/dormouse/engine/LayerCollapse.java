@@ -1,0 +1,87 @@
+package dev.dormouse.engine;
+
+import dev.dormouse.disk.BackingChain;
+import dev.dormouse.disk.Layer;
+import dev.dormouse.engine.GcReport.Item;
+import dev.dormouse.engine.GcReport.Kind;
+import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QemuVersion;
+import dev.dormouse.qmp.QmpClient;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/// Merges the overlays of a resting VM into the layers below them, as far as nobody else needs those. An image
+/// needs all layers up to one; so what is not needed lies above that, and merging from the top leaves none of it.
+final class LayerCollapse {
+    private final Home home;
+    private final QemuTools tools;
+    private final Vm vm;
+    private final boolean dryRun;
+    private final OperationListener listener;
+
+    LayerCollapse(Home home, QemuTools tools, Vm vm, boolean dryRun, OperationListener listener) {
+        this.home = home;
+        this.tools = tools;
+        this.vm = vm;
+        this.dryRun = dryRun;
+        this.listener = listener;
+    }
+
+    /// {@return the layers that were merged away, or would be}
+    List<Item> run() throws IOException {
+        VmRecord record = vm.record();
+        Optional<QemuProcess> qemu = vm.qemu(record);
+        if (record.state() != VmState.STOPPED && (record.state() != VmState.RUNNING || qemu.isEmpty())) {
+            return List.of();
+        }
+        List<Item> spare = spare(record);
+        if (dryRun || spare.isEmpty()) {
+            return spare;
+        }
+        listener.step("merging the disks of vm " + vm.name());
+        if (qemu.isPresent()) {
+            live(qemu.get());
+        } else {
+            new Merge(home, tools, vm).offline();
+        }
+        List<BackingChain> chains = vm.record().chains();
+        return spare.stream()
+                .filter(item -> !Layers.contains(chains, new Layer(item.path(), Layer.Format.QCOW2)))
+                .toList();
+    }
+
+    private List<Item> spare(VmRecord record) throws IOException {
+        var spare = new ArrayList<Item>();
+        var layers = new Layers(home);
+        VmConfig config = vm.config();
+        for (int i = 0; i < config.disks().size(); i++) {
+            BackingChain chain = record.chains().get(i);
+            while (layers.isMergeable(config.disks().get(i), chain, vm.name())) {
+                Path top = Path.of(chain.top().path());
+                spare.add(new Item(Kind.LAYER, top.toString(), Files.size(top)));
+                chain = chain.withoutTop();
+            }
+        }
+        return spare;
+    }
+
+    /// One layer of each disk at a time, recorded before as the merge at the end of a restore is, so that a merge
+    /// that is cut off is settled in the same way.
+    private void live(QemuProcess qemu) throws IOException {
+        try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu)) {
+            QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
+            List<BackingChain> before;
+            do {
+                before = vm.record().chains();
+                List<Layer> tops = before.stream().map(BackingChain::top).toList();
+                vm.save(RestoreRecord.ofMerge(tops, ProcessRef.of(qemu), vm.sockets()));
+                new Merge(home, tools, vm).live(qmp, version);
+                vm.deleteRestoreRecord();
+            } while (!vm.record().chains().equals(before));
+        }
+    }
+}
