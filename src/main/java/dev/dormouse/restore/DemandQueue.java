@@ -20,6 +20,7 @@ final class DemandQueue {
     private volatile @Nullable Exception failure;
     private volatile boolean closed;
     private volatile boolean discarding;
+    private volatile boolean held;
     private volatile @Nullable Thread waiting; // The server's, while it waits.
     private volatile boolean woken;
 
@@ -35,6 +36,21 @@ final class DemandQueue {
     void wake() {
         woken = true;
         LockSupport.unpark(waiting);
+    }
+
+    /// The server is to go on, also when every page is placed, until [#release].
+    void hold() {
+        held = true;
+    }
+
+    /// Nobody needs the server any more once every page is placed.
+    void release() {
+        held = false;
+        wake();
+    }
+
+    boolean isHeld() {
+        return held;
     }
 
     /// The server has ended, well or not: whoever puts a demand from now on does not wait for it.

@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 public final class LazyRestore {
     private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
+    private static final int DEVICES_LOADED = 3; // What QEMU itself asks behind the devices.
     private static final long SMALL_BLOCK_BYTES_MAX = 1 << 20;
     private final String resource;
     private final WatchedChannel watched;
@@ -130,10 +131,11 @@ public final class LazyRestore {
     ///
     /// @param record told the way of each RAM block before the first page goes
     public void run(PlacementRecord record) throws IOException {
+        demands.hold();
         try {
             List<RamBlock> discarded =
                     layout.blocks().stream().filter(block -> !isSmall(block)).toList();
-            out.launch(discarded, new DevicePackage(image.deviceState(), OptionalInt.empty()));
+            out.launch(discarded, new DevicePackage(image.deviceState(), OptionalInt.of(DEVICES_LOADED)));
             listener.reached(RestoreStep.LAUNCHED);
             out.beginPart(image.ramSectionId(), false);
             serve(new StreamPlacer(out, layout), record);

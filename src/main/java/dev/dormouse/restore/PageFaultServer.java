@@ -106,11 +106,20 @@ final class PageFaultServer {
             placeAll();
             audit();
             placeAll(); // What could not be placed again at once.
+            awaitDevices();
         }
         if (stalled) { // What had failed was placed because the guest asked for it.
             listener.unstalled();
         }
         listener.progress(progress());
+    }
+
+    /// QEMU's main thread may still load devices and touch a page of zeros. Behind the end of the stream nobody
+    /// would answer it, and the thread that ends the migration waits for that one.
+    private void awaitDevices() throws IOException, InterruptedException {
+        while (demands.isHeld()) {
+            turn();
+        }
     }
 
     private void placeAll() throws IOException, InterruptedException {

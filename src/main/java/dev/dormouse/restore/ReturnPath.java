@@ -66,7 +66,8 @@ final class ReturnPath {
                 switch (event.get()) {
                     case PageRequest request -> demand(request);
                     case ReturnPathMessage.Shut(int code) -> shutCode = code;
-                    default -> {} // PONG and acknowledgements, which nobody waits for.
+                    case ReturnPathMessage.Pong _ -> demands.release(); // The one PING stands behind the devices.
+                    default -> {} // Acknowledgements, which nobody waits for.
                 }
                 event = in.next();
             }
