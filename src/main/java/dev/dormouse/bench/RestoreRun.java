@@ -27,8 +27,8 @@ final class RestoreRun {
     private static final long POLL_MILLIS = 20;
     /// How long the guest is watched beyond its last page.
     private static final long AFTERWARDS_NANOS = 1_000_000_000;
-    /// After that a guest that is not as fast as before will not become it, whatever the restore does.
-    private static final long SETTLE_NANOS = 15_000_000_000L;
+    /// A guest that is not as fast as before in this share of the patience after its last page will not become it.
+    private static final int SETTLE_SHARE = 4;
     private static final long SPAN_NANOS = 500_000_000;
     private static final int SAMPLED_PAGES = 2000;
     private static final Duration SAMPLE_PAUSE = Duration.ofMillis(1);
@@ -204,6 +204,7 @@ final class RestoreRun {
             ResumeWatch watch, long request, FutureTask<?> restore, @Nullable FutureTask<?> load)
             throws InterruptedException {
         long patience = options.patience() * 1_000_000_000L * (kind.profile().isThrottled() ? 2 : 1);
+        long settleNanos = options.patience() * 1_000_000_000L / SETTLE_SHARE;
         Optional<Duration> responsive = Optional.empty();
         boolean over = false;
         while (!over && System.nanoTime() - request < patience) {
@@ -215,7 +216,7 @@ final class RestoreRun {
             boolean whole = done != null && System.nanoTime() - done.nanos() > AFTERWARDS_NANOS;
             boolean failed = done == null && restore.isDone();
             boolean settled =
-                    responsive.isPresent() || (done != null && System.nanoTime() - done.nanos() > SETTLE_NANOS);
+                    responsive.isPresent() || (done != null && System.nanoTime() - done.nanos() > settleNanos);
             over = failed || (whole && settled && (load == null || load.isDone()));
         }
         return responsive;

@@ -34,8 +34,9 @@ import org.jspecify.annotations.Nullable;
 /// Arguments: rounds (3), VMs (8), memory of each (`512M`), MiB of the work loop (16), path of QEMU. The first round
 /// warms the JVM up and teaches the working sets, and says so.
 public final class TogetherBench {
-    private static final Duration PATIENCE = Duration.ofSeconds(90);
     private static final int OBSERVED_SECONDS = 5;
+    /// How much longer a guest is watched after a resume than before the suspend.
+    private static final long PATIENCE_TIMES = 18;
     private static final long SEED = 42;
 
     private final Engine engine;
@@ -205,7 +206,7 @@ public final class TogetherBench {
     private Callable<Timed> watching(String vm, long request, double baseline, Future<ResumeResult> restore) {
         return () -> {
             try (var watch = new ResumeWatch(engine.home(), vm, request, baseline)) {
-                ResumeTimes times = watch.times(PATIENCE);
+                ResumeTimes times = watch.times(Duration.ofSeconds(PATIENCE_TIMES * observedSeconds));
                 Optional<Double> responsive = Optional.ofNullable(times.timeToResponsivenessMillis());
                 return new Timed(
                         times.firstResponseMillis(),
