@@ -21,7 +21,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// When all is placed it is checked that all is there, in steps between which demands are served.
 final class PageFaultServer {
-    private static final long RETRY_NANOS = 1_000_000_000;
     private static final long REPORT_NANOS = 100_000_000;
     private static final long WAIT_NANOS_MIN = 100_000;
     private static final long WAIT_NANOS_MAX = 10_000_000;
@@ -42,8 +41,7 @@ final class PageFaultServer {
     private final ReadAhead aheadReads;
     private final ReadAhead backgroundReads;
     private final DemandLatency latency = new DemandLatency();
-    private final LinkedHashSet<Integer> failedGroups = new LinkedHashSet<>();
-    private final LinkedHashSet<Long> failedDemands = new LinkedHashSet<>();
+    private final FailedPages failed;
     private final WorkingSetTrial workingSet;
     private final PageSource.FrameList ahead;
     private final long startNanos;
@@ -60,9 +58,7 @@ final class PageFaultServer {
     private long prefetched;
     private final long recovered;
     private long auditNanos;
-    private long retryNanos;
     private long reportNanos;
-    private boolean stalled;
 
     /// @param workingSet what goes ahead of the background; told of the demands
     /// @param present frames that are there already; taken over
@@ -87,6 +83,7 @@ final class PageFaultServer {
         this.recovered = account.nonZeroPlaced();
         this.surroundings = surroundings;
         this.clock = surroundings.clock();
+        this.failed = new FailedPages(listener, clock);
         HostBudget budget = surroundings.budget();
         var plan = new ReadingPlan(source, account, ahead);
         this.aheadReads = new ReadAhead(source, plan::nextAhead, budget.urgent(), demands::wake);
@@ -108,7 +105,7 @@ final class PageFaultServer {
             placeAll(); // What could not be placed again at once.
             awaitDevices();
         }
-        if (stalled) { // What had failed was placed because the guest asked for it.
+        if (failed.isStalled()) { // What had failed was placed because the guest asked for it.
             listener.unstalled();
         }
         listener.progress(progress());
@@ -154,7 +151,7 @@ final class PageFaultServer {
         }
         for (long frame : missing) {
             if (!account.isClaimed(frame) && !placeDemanded(frame)) {
-                failedDemands.add(frame);
+                failed.addDemand(frame);
             }
             serveWaiting();
         }
@@ -176,7 +173,7 @@ final class PageFaultServer {
                 throw closedEarly();
             }
             report(now);
-            retryFailed(now);
+            failed.retry(now, this::retryDemand, this::retryGroup);
             if (nextAhead < ahead.size() ? placeAhead() : placeBackground(now)) {
                 return;
             }
@@ -219,7 +216,7 @@ final class PageFaultServer {
             DemandEvent.record(frame, source.isZero(frame), nanos);
             placeAround(frame);
         } else {
-            failedDemands.add(frame);
+            failed.addDemand(frame);
         }
     }
 
@@ -264,7 +261,7 @@ final class PageFaultServer {
             account.placeZeroes(frame, count);
             return true;
         } catch (NotPlacedException e) {
-            stall(e);
+            failed.stall(e);
             return false;
         }
     }
@@ -340,8 +337,8 @@ final class PageFaultServer {
         }
         var event = BackgroundEvent.started();
         int pages = 0;
-        boolean failed = false;
-        while (pages < pagesMax && !failed) {
+        boolean broken = false;
+        while (pages < pagesMax && !broken) {
             ReadAhead.Group group = backgroundReads.head();
             if (group == null) {
                 break;
@@ -352,16 +349,16 @@ final class PageFaultServer {
                 int done = prefetch(frames, nextInGroup, end, false, group::pages);
                 pages += done;
                 nextInGroup += Math.max(1, done);
-                failed = failedGroups.contains(group.number()); // The rest of it comes with the retry.
+                broken = failed.hasGroup(group.number()); // The rest of it comes with the retry.
             }
-            if (failed || nextInGroup >= frames.size()) {
+            if (broken || nextInGroup >= frames.size()) {
                 backgroundReads.advance();
                 nextInGroup = 0;
             }
         }
         event.end(pages);
         if (pages == 0) {
-            return failed;
+            return broken;
         }
         placer.flush();
         long end = clock.getAsLong();
@@ -409,7 +406,7 @@ final class PageFaultServer {
         int count = pages == null ? 0 : pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
         int done = pages == null ? 0 : tryPlace(frame, pages);
         if (done == 0 || done < count) {
-            failedGroups.add(source.group(frame));
+            failed.addGroup(source.group(frame));
         }
         prefetched += done;
         return done;
@@ -420,7 +417,7 @@ final class PageFaultServer {
         try {
             return reader.read(frame, countMax);
         } catch (IOException e) {
-            stall(e);
+            failed.stall(e);
             return null;
         }
     }
@@ -432,41 +429,9 @@ final class PageFaultServer {
             account.place(frame, pages);
             return count;
         } catch (NotPlacedException e) {
-            stall(e);
+            failed.stall(e);
             return e.placedPages();
         }
-    }
-
-    /// Only the first failure since the last retry is told, and only it sets the time of the next retry:
-    /// a background that fails again and again must not put off what the guest waits for.
-    private void stall(IOException reason) {
-        if (!stalled) {
-            stalled = true;
-            retryNanos = clock.getAsLong() + RETRY_NANOS;
-            String text = reason.getMessage() == null ? reason.toString() : reason.getMessage();
-            StallEvent.record(text);
-            listener.stalled(text);
-        }
-    }
-
-    /// Tries again what failed: the demands, then one group, so that new demands do not wait for all of
-    /// them. When that went well the next turn goes on.
-    private void retryFailed(long now) throws IOException {
-        if (!stalled || now - retryNanos < 0) {
-            return;
-        }
-        stalled = false;
-        for (int left = failedDemands.size(); left > 0 && !stalled; left--) {
-            retryDemand(failedDemands.removeFirst());
-        }
-        if (!stalled && !failedGroups.isEmpty()) {
-            retryGroup(source.frames(failedGroups.removeFirst()));
-        }
-        boolean allPlaced = failedDemands.isEmpty() && failedGroups.isEmpty();
-        if (allPlaced) {
-            listener.unstalled();
-        }
-        stalled = !allPlaced;
     }
 
     private void retryDemand(long frame) throws IOException {
@@ -476,12 +441,13 @@ final class PageFaultServer {
         if (answer(frame)) {
             placeAround(frame);
         } else {
-            failedDemands.add(frame);
+            failed.addDemand(frame);
         }
     }
 
-    private void retryGroup(PageSource.FrameList frames) throws IOException {
-        for (int i = 0; i < frames.size() && !stalled; ) {
+    private void retryGroup(long group) throws IOException {
+        PageSource.FrameList frames = source.frames((int) group);
+        for (int i = 0; i < frames.size() && !failed.isStalled(); ) {
             i += Math.max(
                     1,
                     prefetch(

@@ -30,7 +30,8 @@ class JsonTest {
     void refusesWhatIsNestedWithoutEndButNoBracketsInText() {
         String brackets = "[".repeat(1000);
 
-        assertThat(Json.parseObject(Json.write(Map.of("a\"\\", brackets)))).containsEntry("a\"\\", brackets);
+        String text = "\"\\" + brackets;
+        assertThat(Json.parseObject(Json.write(Map.of("a", text)))).containsEntry("a", text);
         assertThatThrownBy(() -> Json.parseObject("{\"a\":" + brackets))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("not JSON to be read: nested deeper than 200 levels");
