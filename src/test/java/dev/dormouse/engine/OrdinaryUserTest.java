@@ -78,10 +78,13 @@ class OrdinaryUserTest {
                 Path target = from.equals(file)
                         ? to
                         : to.resolve(from.relativize(file).toString());
+                // Whatever an engine of an earlier test made of the umask of this process.
                 if (Files.isDirectory(file)) {
                     Files.createDirectories(target);
+                    Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("rwxr-xr-x"));
                 } else {
                     Files.copy(file, target);
+                    Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("rw-r--r--"));
                 }
             }
         }
