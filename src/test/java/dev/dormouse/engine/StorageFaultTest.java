@@ -6,10 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.dormouse.base.Command;
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.engine.VmRequest.DiskRequest;
-import dev.dormouse.image.ImageReader;
 import dev.dormouse.testkit.FaultyFile;
 import dev.dormouse.testkit.FaultyFile.Fault;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,8 +19,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// The host's storage fails, really: bad sectors and devices that hang by FUSE, a file system that is full. The guest
-/// waits with a reason, and goes on and has lost nothing when the storage is mended.
+/// The host's storage fails, really: a device that fails by FUSE, a file system that is full. The guest waits with a
+/// reason, and goes on and has lost nothing when the storage is mended.
 @Tag("qemu")
 class StorageFaultTest {
     private static final Duration LONG = EngineFixture.LONG;
@@ -49,55 +47,6 @@ class StorageFaultTest {
 
     private static void awaitStalled(EngineFixture fixture) throws Exception {
         InterruptionTest.await("the fault is shown", () -> fixture.state("vm1").equals("stalled"));
-    }
-
-    @Test
-    void aBadSectorUnderAPageOfTheImageStallsTheGuestUntilItIsMended() throws Exception {
-        try (var fixture = new EngineFixture(folder)) {
-            CheckpointTest.bootWithPattern(fixture);
-            Path image = fixture.home.image(fixture.suspend("vm1").image());
-            long position;
-            try (ImageReader reader = ImageReader.open(image)) {
-                position = reader.extentOffset(reader.extentCount() / 2);
-            }
-            try (var device = FaultyFile.over(image, new Fault("read", position, EIO))) {
-                device.fail();
-                CompletableFuture<Void> resume = inBackground(() -> fixture.resume("vm1"));
-                awaitStalled(fixture);
-                assertThat(fixture.engine.status("vm1").stalledReason())
-                        .startsWith(image.toString())
-                        .contains("Input/output error");
-                device.mend();
-                resume.get(2, TimeUnit.MINUTES);
-            }
-            CheckpointTest.verify(fixture, "vm1");
-        }
-    }
-
-    @Test
-    void aDeviceThatHangsForSecondsOnlyDelaysTheGuest() throws Exception {
-        try (var fixture = new EngineFixture(folder)) {
-            CheckpointTest.bootWithPattern(fixture);
-            Path image = fixture.home.image(fixture.suspend("vm1").image());
-            try (var device = FaultyFile.over(image, new Fault("read", 0, EIO))) {
-                CompletableFuture<Void> resume =
-                        inBackground(() -> fixture.engine.resume("vm1", ChildEngine.slow(), new OperationListener() {
-                            @Override
-                            public void running() {
-                                try {
-                                    device.hang();
-                                    TimeUnit.SECONDS.sleep(3);
-                                    device.go();
-                                    RestoreStatus.askForHaste(fixture.vm("vm1").sockets());
-                                } catch (IOException | InterruptedException e) {
-                                    throw new AssertionError(e);
-                                }
-                            }
-                        }));
-                resume.get(2, TimeUnit.MINUTES);
-            }
-            CheckpointTest.verify(fixture, "vm1");
-        }
     }
 
     /// A guest that is told of an error gives its file system up; so it is not told.

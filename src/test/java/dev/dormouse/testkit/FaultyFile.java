@@ -116,18 +116,8 @@ public final class FaultyFile implements AutoCloseable {
         }
     }
 
-    /// The device does not answer until [#go].
-    public void hang() throws IOException {
-        Command.run(List.of("kill", "-STOP", Long.toString(daemon.pid())), TIMEOUT);
-    }
-
-    public void go() throws IOException {
-        Command.run(List.of("kill", "-CONT", Long.toString(daemon.pid())), TIMEOUT);
-    }
-
     @Override
     public void close() throws IOException {
-        go();
         Command.tryRun(List.of("umount", "--lazy", file.toString()), TIMEOUT);
         daemon.destroy();
         try {
