@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -68,8 +69,8 @@ class RaceTest {
         bringInto(state);
         try (var fault = FaultReport.inject("race", state + ", " + first + " and " + second)) {
             var barrier = new CyclicBarrier(2);
-            CompletableFuture<String> one = CompletableFuture.supplyAsync(() -> run(first, barrier));
-            CompletableFuture<String> two = CompletableFuture.supplyAsync(() -> run(second, barrier));
+            CompletableFuture<String> one = inThread(() -> run(first, barrier));
+            CompletableFuture<String> two = inThread(() -> run(second, barrier));
             List<String> ends = List.of(one.get(3, TimeUnit.MINUTES), two.get(3, TimeUnit.MINUTES));
 
             assertThat(ends).filteredOn(String::isEmpty).hasSizeBetween(1, winners);
@@ -92,8 +93,8 @@ class RaceTest {
                 fixture.engine.restoreAs(image, "vm2");
                 return null;
             };
-            CompletableFuture<String> one = CompletableFuture.supplyAsync(() -> message(clone));
-            CompletableFuture<String> two = CompletableFuture.supplyAsync(() -> message(clone));
+            CompletableFuture<String> one = inThread(() -> message(clone));
+            CompletableFuture<String> two = inThread(() -> message(clone));
 
             assertThat(List.of(one.get(1, TimeUnit.MINUTES), two.get(1, TimeUnit.MINUTES)))
                     .satisfiesExactlyInAnyOrder(
@@ -107,6 +108,11 @@ class RaceTest {
         }
         fixture.engine.stop("vm2", true, LONG, OperationListener.NONE);
         fixture.engine.remove("vm2", false);
+    }
+
+    /// The common pool may have fewer threads than a race has sides.
+    private static CompletableFuture<String> inThread(Supplier<String> side) {
+        return CompletableFuture.supplyAsync(side, task -> Thread.ofPlatform().start(task));
     }
 
     private void bringInto(String state) throws IOException {
