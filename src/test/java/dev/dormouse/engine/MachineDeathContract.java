@@ -71,6 +71,7 @@ abstract class MachineDeathContract {
         }
         fixture.engine.create(VmRequest.named("vm1")
                 .withMemory("16M")
+                .withExtraArguments(List.of("-sandbox", "off")) // One of the tests saves through "exec:".
                 .withDisks(List.of(new DiskRequest(file.toString(), null, null))));
         fixture.engine.start("vm1", false);
         vm = fixture.vm("vm1");
