@@ -77,7 +77,7 @@ final class Recovery {
             throw new VmException("vm %s: interrupted while it was recovered, try again".formatted(vm.name()), e);
         } catch (IOException e) {
             failure = e;
-            throw explained(e, qemu);
+            throw explained(e, qemu, status);
         } catch (RuntimeException e) {
             failure = e;
             throw e;
@@ -87,7 +87,7 @@ final class Recovery {
     }
 
     /// A QEMU that ended meanwhile is no longer to be recovered: what is left of it decides.
-    private IOException explained(IOException cause, QemuProcess qemu) throws IOException {
+    private IOException explained(IOException cause, QemuProcess qemu, RestoreStatus status) throws IOException {
         if (!qemu.awaitExit(cause instanceof VmException ? Duration.ZERO : EXIT_GRACE)) {
             return cause;
         }
@@ -95,7 +95,7 @@ final class Recovery {
         settle.run();
         String message = "vm %s: resume failed: %s; %s"
                 .formatted(vm.name(), qemu.died(null).getMessage(), settle.advice());
-        return vm.record().state() == VmState.SUSPENDED
+        return !status.isStalled() && vm.record().state() == VmState.SUSPENDED
                 ? new NothingLostException(message, cause)
                 : new VmException(message, cause);
     }

@@ -143,6 +143,10 @@ final class RestoreStatus implements RestoreListener {
         });
     }
 
+    boolean isStalled() {
+        return stalledReason != null;
+    }
+
     @Override
     public void unstalled() {
         stalledReason = null;

@@ -178,7 +178,7 @@ final class Resume {
                 return feed(qmp, image, preparing.get(), restore.withQemu(reference), record, status);
             }
         } catch (IOException | RuntimeException e) {
-            throw explained(e, qemu);
+            throw explained(e, qemu, status);
         }
     }
 
@@ -380,7 +380,8 @@ final class Resume {
     }
 
     /// Puts the VM into the state that `docs/states.md` has for what is left, and says which one that is.
-    private IOException explained(Exception cause, @Nullable QemuProcess qemu) throws IOException {
+    private IOException explained(Exception cause, @Nullable QemuProcess qemu, RestoreStatus status)
+            throws IOException {
         var settle = new Settle(home, tools, vm);
         boolean refused = cause instanceof VmException; // By a check of ours, whatever QEMU did meanwhile.
         // Its sockets close a moment before it is gone.
@@ -396,7 +397,8 @@ final class Resume {
         settle.run();
         String message = "vm %s: resume failed: %s; %s".formatted(vm.name(), what, settle.advice());
         boolean lost = qemu != null && ended && !refused && (connected || qemu.wasKilled());
-        return lost && vm.record().state() == VmState.SUSPENDED
+        // A restore that stalled would stall again; whoever ended its QEMU has given it up.
+        return lost && !status.isStalled() && vm.record().state() == VmState.SUSPENDED
                 ? new NothingLostException(message, cause)
                 : new VmException(message, cause);
     }
