@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class VmCreation {
     private static final String DEFAULT_MEMORY = "2G";
     private static final long MEMORY_BYTES_MIN = 16 << 20;
+    private static final int OVERCOMMIT_MAX = 16; // More than that is a slip of the finger.
     /// Those whose devices a restore was tried with.
     private static final Pattern MACHINE = Pattern.compile("pc-(q35|i440fx)-.+");
     private static final Pattern VNC = Pattern.compile("(unix:/[^,]+|[^,/]*:\\d+)(,.*)?");
@@ -116,9 +117,9 @@ final class VmCreation {
                     .formatted(request.name(), request.memory()));
         }
         long hostBytes = MemorySize.ofHost();
-        if (bytes > hostBytes) {
-            throw new UsageException("vm %s: memory is %s, more than the %d MiB of this host"
-                    .formatted(request.name(), request.memory(), hostBytes >> 20));
+        if (bytes / OVERCOMMIT_MAX > hostBytes) {
+            throw new UsageException("vm %s: memory is %s, more than %d times the %d MiB of this host"
+                    .formatted(request.name(), request.memory(), OVERCOMMIT_MAX, hostBytes >> 20));
         }
         return bytes;
     }

@@ -178,7 +178,7 @@ class CommandsQemuTest extends CommandsFixture {
         fails(2, "vm x: CPU count is 256, 1 to 255 are allowed", "vm", "create", "x", "--cpus=256", "--accel=tcg");
         fails(2, "vm x: QEMU knows no machine type 'toaster'", "vm", "create", "x", "--machine=toaster");
         fails(2, "vm x: machine type is 'microvm', allowed are", "vm", "create", "x", "--machine=microvm");
-        fails(2, "vm x: memory is 900T, more than the", "vm", "create", "x", "--memory=900T");
+        fails(2, "vm x: memory is 900T, more than 16 times the", "vm", "create", "x", "--memory=900T");
         fails(2, "vm x: VNC is 'foo'", "vm", "create", "x", "--vnc=foo");
         fails(2, "vm x: forward is 'foo'", "vm", "create", "x", "--network=user,forward=foo");
         fails(2, "/dev/null: is neither a file nor a block device", "vm", "create", "x", "--disk=/dev/null");
