@@ -14,6 +14,9 @@ import java.util.Optional;
 final class VmLock implements AutoCloseable {
     private static final OfdLock.Range WHOLE = OfdLock.Range.ofByte(0);
     private static final int HOLDER_TRIES = 5;
+    /// An operation that the VM's state does not allow has the lock until it has found that out. Whoever comes
+    /// just then is not to fail for it.
+    private static final Duration GRACE = Duration.ofMillis(500);
     private final OfdLock lock;
     private final Path file;
 
@@ -25,7 +28,7 @@ final class VmLock implements AutoCloseable {
     /// @param operation what the lock is taken for, for the message that somebody else gets
     /// @throws VmException if somebody else holds it
     static VmLock acquire(Vm vm, String operation) throws IOException {
-        return acquire(vm, operation, Duration.ZERO);
+        return acquire(vm, operation, GRACE);
     }
 
     /// As [#acquire(Vm, String)], but waits for the holder, at most for the time given.
