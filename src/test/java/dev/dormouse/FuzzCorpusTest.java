@@ -28,6 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(120)
 class FuzzCorpusTest {
     private static final Path RESOURCES = Path.of("src/test/resources/fuzz");
+    private static final long SEED = 42; // The same each time: what is new is the business of `./dev fuzz`.
     private static final int CHANGED_INPUTS = 250;
     private static final int CHANGED_BYTES_MAX = 64 << 10;
 
@@ -52,7 +53,7 @@ class FuzzCorpusTest {
     @ParameterizedTest
     @MethodSource("targets")
     void holdsForInputsWithChanges(FuzzTarget target) throws Exception {
-        long seed = Long.getLong("dormouse.seed", System.nanoTime());
+        long seed = Long.getLong("dormouse.seed", SEED);
         var random = new SplittableRandom(seed);
         List<byte[]> inputs = inputs(target);
 
