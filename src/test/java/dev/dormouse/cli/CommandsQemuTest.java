@@ -251,6 +251,21 @@ class CommandsQemuTest extends CommandsFixture {
         ok("suspend", "x");
     }
 
+    @Test
+    void runsOnWhenADeviceBlocksItsCapture() {
+        create(
+                "x",
+                "--qemu-arg=-device",
+                "--qemu-arg=qemu-xhci",
+                "--qemu-arg=-device",
+                "--qemu-arg=usb-mtp,rootdir=" + folder);
+        ok("start", "x");
+
+        fails(1, "vm x: cannot be captured: ", "suspend", "x");
+
+        assertThat(facts("show", "--json", "x")).containsEntry("state", "running");
+    }
+
     /// As Ctrl-C in a shell: the signal goes to the command and to whatever it has started by then.
     @ParameterizedTest(name = "after {0} ms")
     @ValueSource(ints = {500, 1500})
