@@ -32,7 +32,7 @@ public record RestoreOptions(
         STREAM
     }
 
-    /// What measured best on a machine with two cores; see `docs/adr`.
+    /// Chosen by reasoning and short trials, see `docs/adr`; not by a bench on a quiet machine yet.
     public static final RestoreOptions DEFAULT =
             new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 32, Placement.AUTO, true, true);
 
