@@ -21,6 +21,8 @@ public final class OfdLock implements AutoCloseable {
     private static final short F_WRLCK = 1;
     private static final short F_UNLCK = 2;
 
+    private static final long TO_THE_END = 0;
+
     private static final Range QEMU_WRITES = Range.ofByte(101);
     private static final Range QEMU_RESIZES = Range.ofByte(103);
     private static final Range NOBODY_WRITES = Range.ofByte(201);
@@ -93,7 +95,7 @@ public final class OfdLock implements AutoCloseable {
     private boolean isHeldElsewhere(Path file, Range... ranges) throws StorageException {
         for (Range range : ranges) {
             try (Arena arena = Arena.ofConfined()) {
-                MemorySegment request = flock(arena, F_WRLCK, range);
+                MemorySegment request = flock(arena, F_WRLCK, range.start(), range.lengthBytes());
                 int result = Libc.fcntl(descriptor, Libc.F_OFD_GETLK, request);
                 if (result < 0) {
                     throw new StorageException(file, "its locks cannot be read: " + Libc.message(-result));
@@ -106,9 +108,14 @@ public final class OfdLock implements AutoCloseable {
         return false;
     }
 
+    /// Lets go of the locks at once. Closing alone would not: a program that another thread starts at this moment
+    /// has a copy of the descriptor until it executes.
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
+            try (Arena arena = Arena.ofConfined()) {
+                int _ = Libc.fcntl(descriptor, Libc.F_OFD_SETLK, flock(arena, F_UNLCK, 0, TO_THE_END));
+            }
             Libc.close(descriptor);
         }
     }
@@ -134,7 +141,8 @@ public final class OfdLock implements AutoCloseable {
     private boolean acquire(Path file, short type, Range... ranges) throws StorageException {
         for (Range range : ranges) {
             try (Arena arena = Arena.ofConfined()) {
-                int result = Libc.fcntl(descriptor, Libc.F_OFD_SETLK, flock(arena, type, range));
+                int result = Libc.fcntl(
+                        descriptor, Libc.F_OFD_SETLK, flock(arena, type, range.start(), range.lengthBytes()));
                 if (result == -Libc.EAGAIN || result == -Libc.EACCES) {
                     return false;
                 }
@@ -147,12 +155,12 @@ public final class OfdLock implements AutoCloseable {
     }
 
     /// `struct flock` of 64-bit Linux; the process id must be 0.
-    private static MemorySegment flock(Arena arena, short type, Range range) {
+    private static MemorySegment flock(Arena arena, short type, long start, long lengthBytes) {
         MemorySegment flock = arena.allocate(32, 8);
         flock.set(JAVA_SHORT, 0, type);
         flock.set(JAVA_SHORT, 2, (short) 0);
-        flock.set(JAVA_LONG, 8, range.start());
-        flock.set(JAVA_LONG, 16, range.lengthBytes());
+        flock.set(JAVA_LONG, 8, start);
+        flock.set(JAVA_LONG, 16, lengthBytes);
         flock.set(JAVA_INT, 24, 0);
         return flock;
     }

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -45,6 +46,39 @@ class OfdLockTest {
         }
         try (OfdLock lock = OfdLock.tryExclusive(file, Range.ofByte(7)).orElseThrow()) {
             assertThat(lock).isNotNull();
+        }
+    }
+
+    /// As a program has one that another thread is about to start.
+    @Test
+    void aClosedLockIsFreeAlthoughAnotherProcessHasACopyOfItsDescriptor() throws IOException {
+        OfdLock lock = OfdLock.tryExclusive(file, Range.ofByte(7)).orElseThrow();
+        int self = Libc.pidfdOpen(ProcessHandle.current().pid());
+        int copy = Libc.pidfdGetfd(self, descriptorOf(file));
+        assertThat(copy).isPositive();
+
+        lock.close();
+
+        assertThat(OfdLock.isHeld(file, Range.ofByte(7))).isFalse();
+        Libc.close(copy);
+        Libc.close(self);
+    }
+
+    private static int descriptorOf(Path file) throws IOException {
+        try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"))) {
+            return descriptors
+                    .filter(link -> file.toString().equals(target(link)))
+                    .mapToInt(link -> Integer.parseInt(link.getFileName().toString()))
+                    .findFirst()
+                    .orElseThrow();
+        }
+    }
+
+    private static String target(Path link) {
+        try {
+            return Files.readSymbolicLink(link).toString();
+        } catch (IOException _) {
+            return "gone";
         }
     }
 
