@@ -3,10 +3,8 @@ package dev.dormouse.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.base.Command;
-import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.VmRequest.DiskRequest;
-import dev.dormouse.image.VerifyReport;
 import dev.dormouse.qmp.Migrations;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.storage.Storage;
@@ -20,11 +18,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,7 +40,7 @@ abstract class MachineDeathContract {
     private EngineFixture fixture;
     private Vm vm;
     private String operation = "";
-    private final Set<String> checkedLayers = new HashSet<>();
+    private final RestingVms rest = new RestingVms();
     private int restarts;
 
     /// {@return how many ways of losing things are tried after a step: 0 leaves it out, 1 loses all that was not
@@ -99,7 +94,7 @@ abstract class MachineDeathContract {
         List<PowerCut> cuts = machineDies();
         assertStates(cuts, "vm1", List.of("stopped"), engine -> {
             for (String id : engine.images().ids()) {
-                assertSound(engine, id);
+                RestingVms.assertSound(engine, id);
             }
         });
         assertAfterLast(cuts, engine -> assertThat(engine.images().ids()).containsExactly(image));
@@ -135,7 +130,7 @@ abstract class MachineDeathContract {
         List<PowerCut> cuts = machineDies();
         assertStates(cuts, "vm1", List.of("suspended", "crashed", "stopped"), engine -> {
             assertThat(engine.images().ids()).containsExactly(image);
-            assertSound(engine, image);
+            RestingVms.assertSound(engine, image);
         });
         assertAfterLast(cuts, engine -> assertNewestDiskHolds(engine, 7));
     }
@@ -345,60 +340,11 @@ abstract class MachineDeathContract {
         Home home = Home.at(fixture.home.root(), null);
         var engine = new Engine(home, fixture.engine.tools());
         try (FaultReport.Fault fault = FaultReport.inject("machine died", operation)) {
-            fault.verify(() -> assertRest(engine));
+            fault.verify(() -> rest.assertRest(engine));
         } catch (Exception | AssertionError e) {
             throw new AssertionError("%s, seed %d: %s".formatted(cut, seed, e.getMessage()), e);
         }
         return engine;
-    }
-
-    /// {@return the bytes of images and layers that were looked at}
-    private long assertRest(Engine engine) throws IOException {
-        long bytes = 0;
-        for (String name : engine.home().vmNames()) {
-            bytes += assertRests(engine, Vm.open(engine.home(), name));
-        }
-        return bytes;
-    }
-
-    private long assertRests(Engine engine, Vm settled) throws IOException {
-        new Settle(engine.home(), engine.tools(), settled).run();
-        VmRecord record = settled.record();
-        new Settle(engine.home(), engine.tools(), settled).run();
-        assertThat(settled.record()).as("settled a second time").isEqualTo(record);
-        assertThat(record.state()).isIn(VmState.STOPPED, VmState.SUSPENDED, VmState.CRASHED);
-        assertThat(settled.restoreRecord()).isEmpty();
-        assertThat(record.image() == null).isEqualTo(record.state() == VmState.STOPPED);
-        long bytes = 0;
-        if (record.image() != null) {
-            assertSound(engine, record.image());
-            bytes += Files.size(engine.home().image(record.image()));
-        }
-        List<BackingChain> chains = record.image() == null ? record.chains() : record.chainsWithOverlays();
-        for (BackingChain chain : chains) {
-            for (Layer layer : chain.layers()) {
-                assertWhole(engine, layer);
-                bytes += Files.size(Path.of(layer.path()));
-            }
-        }
-        return bytes;
-    }
-
-    private static void assertSound(Engine engine, String id) throws IOException {
-        VerifyReport report = engine.images().verify(engine.home().image(id), VerifyReport.Progress.NONE);
-        assertThat(report.damages()).isEmpty();
-    }
-
-    /// The names and the order in which QEMU writes an overlay are not seen here; so what counts is that it is
-    /// there and can be read.
-    private void assertWhole(Engine engine, Layer layer) throws IOException {
-        Path file = Path.of(layer.path());
-        assertThat(file).isRegularFile();
-        String key = file + " " + Arrays.hashCode(Files.readAllBytes(file));
-        if (layer.format() == Layer.Format.QCOW2 && checkedLayers.add(key)) {
-            Path program = engine.tools().qemu().imageTool();
-            Command.run(List.of(program.toString(), "info", "-U", "--backing-chain", file.toString()), LONG);
-        }
     }
 
     private static String state(Engine engine, String name) throws IOException {
@@ -406,19 +352,13 @@ abstract class MachineDeathContract {
     }
 
     private static List<String> layers(Engine engine) throws IOException {
-        return newest(engine).layers().stream()
+        return RestingVms.newest(engine, "vm1").layers().stream()
                 .map(layer -> Path.of(layer.path()).getFileName().toString())
                 .toList();
     }
 
-    /// {@return the layers that hold the newest files of the VM's disk}
-    private static BackingChain newest(Engine engine) throws IOException {
-        VmRecord record = Vm.open(engine.home(), "vm1").record();
-        return (record.image() == null ? record.chains() : record.chainsWithOverlays()).getFirst();
-    }
-
     private void assertNewestDiskHolds(Engine engine, int pattern) throws IOException {
-        Layer top = newest(engine).top();
+        Layer top = RestingVms.newest(engine, "vm1").top();
         String said = qemuIo(
                 "read -P %d 0 64k".formatted(pattern),
                 Path.of(top.path()),

@@ -53,12 +53,12 @@ class StorageFaultTest {
     @Test
     void aDiskThatFailsStopsTheGuestUntilItIsMended() throws Exception {
         try (var fixture = new EngineFixture(folder);
-                var device = FaultyFile.over(fixture.smallDisk("vm1"), new Fault("write", -1, EIO))) {
+                var device = FaultyFile.over(fixture.smallDisk("vm1"))) {
             Path disk = folder.resolve("vm1.raw");
             VmRequest request = dev.dormouse.bench.GuestVm.request(fixture.guest, "vm1", "384M")
                     .withDisks(List.of(new DiskRequest(disk.toString(), null, null)));
             fixture.boot(request);
-            device.fail();
+            device.fail(new Fault("write", -1, EIO));
             CompletableFuture<Void> write = writes(fixture, 1024);
 
             awaitStalled(fixture);
@@ -119,7 +119,7 @@ class StorageFaultTest {
     @Test
     void aMergeIntoADiskThatFailsLeavesTheGuestOnItsOverlay() throws Exception {
         try (var fixture = new EngineFixture(folder);
-                var device = FaultyFile.over(fixture.smallDisk("vm1"), new Fault("write", -1, EIO))) {
+                var device = FaultyFile.over(fixture.smallDisk("vm1"))) {
             Path disk = folder.resolve("vm1.raw");
             VmRequest request = dev.dormouse.bench.GuestVm.request(fixture.guest, "vm1", "384M")
                     .withDisks(List.of(new DiskRequest(disk.toString(), null, null)));
@@ -129,7 +129,7 @@ class StorageFaultTest {
             try (GuestProbe probe = fixture.probe("vm1")) {
                 probe.write("late", 5, 1024, LONG);
             }
-            device.fail();
+            device.fail(new Fault("write", -1, EIO));
 
             assertThat(fixture.engine
                             .collectGarbage(false, OperationListener.NONE)
