@@ -15,6 +15,12 @@ public final class Json {
 
     private Json() {}
 
+    /// Made when it is needed: commands do not wait for it.
+    private static final class Strict {
+        private static final Jsonb JSONB =
+                Jsonb.builder().failOnUnknown(true).failOnNullPrimitives(true).build();
+    }
+
     /// Before the parser sees it: text that opens brackets without end would take all of the stack.
     private static void checkDepth(String text) {
         int depth = 0;
@@ -66,6 +72,16 @@ public final class Json {
         checkDepth(text);
         try {
             return JSONB.type(type).fromJson(text);
+        } catch (RuntimeException e) {
+            throw new IllegalArgumentException("not a JSON " + type.getSimpleName() + ": " + e.getMessage(), e);
+        }
+    }
+
+    /// As [#parse], and refuses what the record has no component for.
+    public static <T> T parseStrictly(Class<T> type, String text) {
+        checkDepth(text);
+        try {
+            return Strict.JSONB.type(type).fromJson(text);
         } catch (RuntimeException e) {
             throw new IllegalArgumentException("not a JSON " + type.getSimpleName() + ": " + e.getMessage(), e);
         }

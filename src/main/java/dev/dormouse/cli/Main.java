@@ -59,6 +59,8 @@ import picocli.CommandLine.Spec;
             ImageGroup.class,
             IndexCommand.class,
             GcCommand.class,
+            ServeCommand.class,
+            TokenGroup.class,
             DoctorCommand.class,
             DemoCommand.class,
             CompletionCommand.class,

@@ -101,6 +101,11 @@ public final class Engine {
         return status(request.name());
     }
 
+    /// {@return the names of all VMs, sorted}
+    public List<String> names() throws IOException {
+        return home.vmNames();
+    }
+
     /// {@return all VMs, sorted by name}
     public List<VmStatus> list() throws IOException {
         var statuses = new ArrayList<VmStatus>();
@@ -227,6 +232,16 @@ public final class Engine {
             listener.step("starting over: " + e.getMessage());
             return new Resume(home, tools(), vm, options, listener).run();
         }
+    }
+
+    /// Brings a VM whose operation was cut off into a resting state (`docs/states.md`). A guest that waits for its
+    /// pages is left waiting: [#resume] helps it.
+    public VmStatus settle(String name) throws IOException {
+        Vm vm = Vm.open(home, name);
+        try (VmLock _ = VmLock.acquire(vm, "settle")) {
+            new Settle(home, tools(), vm).run();
+        }
+        return status(name);
     }
 
     /// Makes a new VM of an image; it is suspended then, and the image is kept.

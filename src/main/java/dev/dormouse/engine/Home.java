@@ -32,8 +32,11 @@ import org.jspecify.annotations.Nullable;
 /// HOME/vms/NAME/server.log    what the background process said
 /// HOME/images/ID.dormouse     checkpoint images
 /// HOME/indexes/               block indexes of disk layers; may be removed, they are built again
+/// HOME/daemon.lock            held by the daemon
+/// HOME/tokens.json            hashes of the tokens for its API
 /// HOME/images.lock            held while it is decided whether an image is needed
 /// RUNTIME/NAME/               sockets and pid file
+/// RUNTIME/.daemon             socket of the daemon
 /// ```
 ///
 /// @param root the home

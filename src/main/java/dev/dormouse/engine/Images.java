@@ -31,12 +31,12 @@ public final class Images {
 
     /// {@return the file of an image that is named by its id or by a path}
     ///
-    /// @throws VmException if there is no such image
+    /// @throws NotFoundException if there is no such image
     public Path find(String idOrPath) throws VmException {
         Path byId = idOrPath.contains("/") ? Path.of(idOrPath) : home.image(idOrPath);
         Path file = Files.exists(byId) ? byId : Path.of(idOrPath);
         if (!Files.isRegularFile(file)) {
-            throw new VmException(
+            throw new NotFoundException(
                     "image %s: no such image, 'dormouse image list' shows those there are".formatted(idOrPath));
         }
         return file;

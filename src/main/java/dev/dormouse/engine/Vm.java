@@ -22,12 +22,12 @@ final class Vm {
         this.name = name;
     }
 
-    /// @throws VmException if there is no such VM
+    /// @throws NotFoundException if there is no such VM
     static Vm open(Home home, String name) throws IOException {
         Home.checkName(name);
         var vm = new Vm(home, name);
         if (!Files.exists(vm.stateFile())) {
-            throw new VmException("vm %s: no such VM, 'dormouse list' shows those there are".formatted(name));
+            throw new NotFoundException("vm %s: no such VM, 'dormouse list' shows those there are".formatted(name));
         }
         return vm;
     }

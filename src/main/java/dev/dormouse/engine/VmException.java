@@ -3,7 +3,8 @@ package dev.dormouse.engine;
 import dev.dormouse.base.DormouseException;
 
 /// What was asked of a VM or an image cannot be done in the state it is in, or it does not exist.
-public sealed class VmException extends DormouseException permits UsageException, NothingLostException {
+public sealed class VmException extends DormouseException
+        permits UsageException, NotFoundException, NothingLostException {
     private static final long serialVersionUID = 1L;
 
     public VmException(String message) {

@@ -1,5 +1,5 @@
-/// The life of a VM: create, start, suspend, resume, checkpoint, restore, merge, stop. Commands and, later,
-/// a daemon call [Engine]; nobody else touches the files under the home.
+/// The life of a VM: create, start, suspend, resume, checkpoint, restore, merge, stop. Commands and the
+/// daemon call [Engine]; nobody else touches the files under the home.
 ///
 /// Imports `base`, `storage`, `disk`, `qmp`, `image`, `checkpoint`, `restore`.
 ///

@@ -1,0 +1,42 @@
+package dev.dormouse.cli;
+
+import dev.dormouse.daemon.Daemon;
+import dev.dormouse.daemon.DaemonOptions;
+import java.io.IOException;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "serve",
+        description = {
+            "Runs the daemon of this home in the foreground, until a signal ends it; VMs run on then.",
+            "It serves the REST API at a unix socket of the home. Its log goes to standard output."
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {"  dormouse serve", "  dormouse serve --listen 127.0.0.1:8006"})
+final class ServeCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--listen",
+            paramLabel = "HOST:PORT",
+            description = "Serves the API at a loopback address, too, for those who have a token.")
+    private @Nullable String listen;
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        Main main = (Main) spec.root().userObject();
+        var options = new DaemonOptions(main.qemu(), listen == null ? null : DaemonOptions.parseListen(listen));
+        Daemon daemon = Daemon.start(main.home(), options);
+        var end = new Thread(daemon::close, "end");
+        Runtime.getRuntime().addShutdownHook(end);
+        new CountDownLatch(1).await(); // Until a signal runs the hook.
+        return 0;
+    }
+}

@@ -1,0 +1,51 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.engine.Engine;
+import io.avaje.jsonb.Json;
+import io.javalin.config.RoutesConfig;
+import io.javalin.http.Context;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// What the API tells about the daemon and itself.
+final class HostRoutes {
+    private static final String DOCUMENT = "openapi.yaml";
+
+    private final Engine engine;
+    private final String started = Operation.now();
+
+    HostRoutes(Engine engine) {
+        this.engine = engine;
+    }
+
+    /// @param version of Dormouse, null where it does not run from its jar
+    /// @param started ISO 8601
+    @Json
+    record HostView(@Nullable String version, String home, long pid, String started, int vms) {}
+
+    void add(RoutesConfig routes) {
+        routes.get("/v1/host", this::show, Access.VIEWER);
+        routes.get("/v1/openapi.yaml", HostRoutes::document, Access.VIEWER);
+    }
+
+    private void show(Context request) throws IOException {
+        Requests.allowQuery(request);
+        var host = new HostView(
+                HostRoutes.class.getPackage().getImplementationVersion(),
+                engine.home().root().toString(),
+                ProcessHandle.current().pid(),
+                started,
+                engine.names().size());
+        Requests.answer(request, 200, host);
+    }
+
+    private static void document(Context request) throws IOException {
+        Requests.allowQuery(request);
+        try (InputStream document = HostRoutes.class.getResourceAsStream(DOCUMENT)) {
+            request.contentType("application/yaml")
+                    .result(Objects.requireNonNull(document, DOCUMENT).readAllBytes());
+        }
+    }
+}

@@ -1,0 +1,298 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.engine.Cancellation;
+import dev.dormouse.engine.OperationListener;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/// Work on a VM that takes time: what it is doing, and how it ended. Follows the engine while it does the work, and
+/// tells [Events] of each change. Any thread.
+final class Operation implements OperationListener {
+    private static final int PAGE_BYTES = 4096;
+
+    /// What is done.
+    enum Kind {
+        START,
+        STOP,
+        SUSPEND,
+        RESUME,
+        CHECKPOINT;
+
+        String word() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    private enum State {
+        QUEUED,
+        RUNNING,
+        SUCCEEDED,
+        FAILED,
+        CANCELLED
+    }
+
+    private final String id;
+    private final Kind kind;
+    private final String vm;
+    private final Events events;
+    private final String created = now();
+    private final Cancellation cancellation = new Cancellation();
+    private final CountDownLatch usable = new CountDownLatch(1);
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private volatile boolean hurry;
+
+    // Guarded by this.
+    private State state = State.QUEUED;
+    private long startNanos;
+    private boolean cancelled;
+    private @Nullable String startTime;
+    private @Nullable String endTime;
+    private @Nullable Integer position;
+    private @Nullable String step;
+    private @Nullable Long guestRunsMillis;
+    private @Nullable Long done;
+    private @Nullable Long total;
+    private @Nullable String stalledReason;
+    private @Nullable Map<String, Object> result;
+    private @Nullable Problem error;
+
+    Operation(String id, Kind kind, String vm, Events events) {
+        this.id = id;
+        this.kind = kind;
+        this.vm = vm;
+        this.events = events;
+    }
+
+    String id() {
+        return id;
+    }
+
+    Kind kind() {
+        return kind;
+    }
+
+    String vm() {
+        return vm;
+    }
+
+    Cancellation cancellation() {
+        return cancellation;
+    }
+
+    synchronized OperationView view() {
+        return new OperationView(
+                id,
+                kind.word(),
+                vm,
+                state.name().toLowerCase(Locale.ROOT),
+                created,
+                startTime,
+                endTime,
+                state == State.QUEUED ? position : null,
+                step,
+                guestRunsMillis,
+                done,
+                total,
+                stalledReason,
+                result,
+                error);
+    }
+
+    synchronized boolean isEnded() {
+        return endTime != null;
+    }
+
+    /// {@return whether the guest of a resume runs, so that other things may be done with the VM}
+    synchronized boolean guestRuns() {
+        return guestRunsMillis != null;
+    }
+
+    synchronized boolean isQueued() {
+        return state == State.QUEUED;
+    }
+
+    synchronized @Nullable Problem error() {
+        return error;
+    }
+
+    /// Where it stands in the queue, from 1.
+    void queued(int newPosition) {
+        synchronized (this) {
+            position = newPosition;
+        }
+        publish();
+    }
+
+    void begun() {
+        synchronized (this) {
+            state = State.RUNNING;
+            startNanos = System.nanoTime();
+            startTime = now();
+        }
+        publish();
+    }
+
+    void succeeded(@Nullable Object record) {
+        end(State.SUCCEEDED, record == null ? null : Json.parseObject(Json.write(record)), null);
+    }
+
+    void failed(Problem problem) {
+        boolean wanted;
+        synchronized (this) {
+            wanted = cancelled;
+        }
+        end(wanted ? State.CANCELLED : State.FAILED, null, problem);
+    }
+
+    private void end(State newState, @Nullable Map<String, Object> newResult, @Nullable Problem newError) {
+        synchronized (this) {
+            state = newState;
+            result = newResult;
+            error = newError;
+            step = null;
+            stalledReason = null;
+            endTime = now();
+        }
+        usable.countDown();
+        ended.countDown();
+        publish();
+    }
+
+    /// Ends it where it can be undone; one that has come too far comes to its end.
+    ///
+    /// @throws ApiException if it is of a kind that cannot be undone
+    void cancel() throws ApiException {
+        synchronized (this) {
+            if (endTime != null) {
+                return;
+            }
+            boolean undoable = kind == Kind.SUSPEND || kind == Kind.CHECKPOINT || kind == Kind.STOP;
+            if (!undoable && state != State.QUEUED) {
+                throw new ApiException(
+                        Problem.Kind.CONFLICT,
+                        "operation %s: a %s cannot be cancelled once it has begun; suspend or stop vm %s instead"
+                                .formatted(id, kind.word(), vm));
+            }
+            cancelled = true;
+        }
+        cancellation.cancel();
+    }
+
+    synchronized boolean isCancelled() {
+        return cancelled;
+    }
+
+    /// Has a restore place the rest as fast as it can.
+    void askForHaste() {
+        hurry = true;
+    }
+
+    /// Waits until the guest of a resume runs, or the operation has ended.
+    ///
+    /// @return whether it has come to that in time
+    boolean awaitUsable(Duration patience) throws InterruptedException {
+        return usable.await(patience.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    /// {@return whether it has ended in time}
+    boolean awaitEnd(Duration patience) throws InterruptedException {
+        return ended.await(patience.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    @Override
+    public boolean hurry() {
+        return hurry;
+    }
+
+    @Override
+    public void running() {
+        synchronized (this) {
+            if (kind != Kind.RESUME || guestRunsMillis != null) {
+                return;
+            }
+            guestRunsMillis = (System.nanoTime() - startNanos) / 1_000_000;
+        }
+        usable.countDown();
+        publish();
+    }
+
+    @Override
+    public void step(String what) {
+        synchronized (this) {
+            step = what;
+        }
+        publish();
+    }
+
+    @Override
+    public void stalled(String reason) {
+        synchronized (this) {
+            stalledReason = reason;
+        }
+        publish();
+    }
+
+    @Override
+    public void unstalled() {
+        synchronized (this) {
+            stalledReason = null;
+        }
+        publish();
+    }
+
+    @Override
+    public void captured(long bytes, long totalBytes) {
+        if (advanced(bytes, totalBytes)) {
+            publishProgress(Map.of());
+        }
+    }
+
+    @Override
+    public void progress(Progress progress) {
+        advanced(progress.placedPages() * PAGE_BYTES, progress.nonZeroPages() * PAGE_BYTES);
+        publishProgress(Map.of(
+                "demandedPages", progress.demandedPages(),
+                "demandedZeroPages", progress.demandedZeroPages(),
+                "prefetchedPages", progress.prefetchedPages()));
+    }
+
+    /// {@return whether it is a hundredth further than what was told last}
+    private synchronized boolean advanced(long bytes, long ofBytes) {
+        long told = Objects.requireNonNullElse(done, -ofBytes);
+        boolean further = ofBytes != 0 && (bytes == ofBytes || (bytes - told) * 100 >= ofBytes);
+        if (further || kind == Kind.RESUME) {
+            done = bytes;
+            total = ofBytes;
+        }
+        return further;
+    }
+
+    private void publishProgress(Map<String, Object> more) {
+        var data = new LinkedHashMap<String, Object>();
+        data.put("operation", id);
+        data.put("vm", vm);
+        synchronized (this) {
+            data.put("done", done);
+            data.put("total", total);
+        }
+        data.putAll(more);
+        events.publish("progress", vm, id, data);
+    }
+
+    private void publish() {
+        events.publish("operation", vm, id, view());
+    }
+
+    static String now() {
+        return Instant.now().truncatedTo(ChronoUnit.MILLIS).toString();
+    }
+}

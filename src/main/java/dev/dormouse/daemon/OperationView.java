@@ -1,0 +1,39 @@
+package dev.dormouse.daemon;
+
+import io.avaje.jsonb.Json;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// An operation at one moment, as the API shows it.
+///
+/// @param kind `start`, `stop`, `suspend`, `resume` or `checkpoint`
+/// @param state `queued`, `running`, `succeeded`, `failed` or `cancelled`
+/// @param created, started, ended ISO 8601
+/// @param position in the queue, from 1; null unless queued
+/// @param step what it is doing, in words
+/// @param guestRunsMillis of a resume: from its start until the guest ran; its memory may still follow
+/// @param done, total bytes captured by a suspend, or restored by a resume
+/// @param stalledReason why a page cannot be served, while that is so
+/// @param result what a suspend, checkpoint or resume came to, with the figures of the command's `--json`
+@Json
+public record OperationView(
+        String id,
+        String kind,
+        String vm,
+        String state,
+        String created,
+        @Nullable String started,
+        @Nullable String ended,
+        @Nullable Integer position,
+        @Nullable String step,
+        @Nullable Long guestRunsMillis,
+        @Nullable Long done,
+        @Nullable Long total,
+        @Nullable String stalledReason,
+        @Nullable Map<String, Object> result,
+        @Nullable Problem error) {
+    /// Some of the operations, the newest first.
+    @Json
+    public record Page(List<OperationView> items, @Nullable String next) {}
+}

@@ -1,0 +1,146 @@
+package dev.dormouse.daemon;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The operations under way and the last ones that ended. Each runs on a thread of its own. Any thread.
+final class Operations {
+    private static final Logger LOG = LoggerFactory.getLogger(Operations.class);
+    private static final int ENDED_KEPT = 500;
+
+    /// What an operation does.
+    @FunctionalInterface
+    interface Work {
+        /// @return what it came to, a record annotated with `@Json`; null if there is nothing to tell
+        @Nullable
+        Object run(Operation operation) throws IOException;
+    }
+
+    private final Events events;
+    /// The operations of this life of the daemon have ids that another life does not use.
+    private final String idPrefix = Long.toString(System.currentTimeMillis(), 36) + "-";
+    private final Map<String, Operation> operations = new LinkedHashMap<>(); // Guarded by this, as is what follows.
+    private long count;
+    private boolean closed;
+
+    Operations(Events events) {
+        this.events = events;
+    }
+
+    /// Begins an operation, or finds the one that does the same already.
+    ///
+    /// @throws ApiException if another one of the VM is in its way
+    synchronized Operation begin(Operation.Kind kind, String vm, Work work) throws ApiException {
+        if (closed) {
+            throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped, try again when it is back");
+        }
+        for (Operation other : active(vm)) {
+            if (other.kind() == kind) {
+                return other;
+            }
+            if (!canFollow(kind, other)) {
+                throw new ApiException(
+                        Problem.Kind.BUSY,
+                        "vm %s: busy, its %s is under way as operation %s; wait for it to end"
+                                .formatted(vm, other.kind().word(), other.id()));
+            }
+        }
+        var operation = new Operation(idPrefix + ++count, kind, vm, events);
+        operations.put(operation.id(), operation);
+        forgetOldest();
+        Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> run(operation, work));
+        return operation;
+    }
+
+    /// The engine completes a restore under way before a suspend, checkpoint or stop.
+    private static boolean canFollow(Operation.Kind kind, Operation other) {
+        return other.kind() == Operation.Kind.RESUME
+                && other.guestRuns()
+                && kind != Operation.Kind.START
+                && kind != Operation.Kind.RESUME;
+    }
+
+    private static void run(Operation operation, Work work) {
+        String name = "%s of vm %s".formatted(operation.kind().word(), operation.vm());
+        try {
+            Object result = work.run(operation);
+            operation.succeeded(result);
+            LOG.info("{}: done", name);
+        } catch (IOException | RuntimeException e) {
+            Problem problem = Problem.of(e);
+            if (problem.status() == Problem.Kind.FAILED.status() && !(e instanceof IOException)) {
+                LOG.error("{}: {}", name, problem.detail(), e);
+            } else {
+                LOG.warn("{}: {}", name, problem.detail());
+            }
+            operation.failed(problem);
+        }
+    }
+
+    /// {@return those of a VM that have not ended}
+    synchronized List<Operation> active(String vm) {
+        return operations.values().stream()
+                .filter(operation -> operation.vm().equals(vm) && !operation.isEnded())
+                .toList();
+    }
+
+    /// {@return the operation of that kind on the VM that has not ended}
+    Optional<Operation> active(String vm, Operation.Kind kind) {
+        return active(vm).stream().filter(operation -> operation.kind() == kind).findFirst();
+    }
+
+    synchronized Optional<Operation> find(String id) {
+        return Optional.ofNullable(operations.get(id));
+    }
+
+    /// {@return all that are known, the newest first}
+    synchronized List<Operation> newestFirst() {
+        return new ArrayList<>(operations.values()).reversed();
+    }
+
+    private void forgetOldest() {
+        long ended = operations.values().stream().filter(Operation::isEnded).count();
+        Iterator<Operation> oldest = operations.values().iterator();
+        while (ended > ENDED_KEPT && oldest.hasNext()) {
+            if (oldest.next().isEnded()) {
+                oldest.remove();
+                ended--;
+            }
+        }
+    }
+
+    /// Takes no more operations, calls off those that can be undone, has restores hurry, and waits for them.
+    ///
+    /// @return those that have not ended in time
+    List<Operation> close(Duration patience) throws InterruptedException {
+        List<Operation> left;
+        synchronized (this) {
+            closed = true;
+            left = operations.values().stream()
+                    .filter(operation -> !operation.isEnded())
+                    .toList();
+        }
+        long end = System.nanoTime() + patience.toNanos();
+        for (Operation operation : left) {
+            operation.askForHaste();
+            try {
+                operation.cancel();
+            } catch (ApiException _) {
+                // It comes to its end.
+            }
+        }
+        for (Operation operation : left) {
+            operation.awaitEnd(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+        }
+        return left.stream().filter(operation -> !operation.isEnded()).toList();
+    }
+}

@@ -1,0 +1,201 @@
+package dev.dormouse.daemon;
+
+import io.javalin.Javalin;
+import io.javalin.config.JavalinConfig;
+import io.javalin.config.RoutesConfig;
+import io.javalin.http.Context;
+import io.javalin.http.HttpResponseException;
+import io.javalin.router.Endpoint;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.eclipse.jetty.ee10.servlet.ServletContextRequest;
+import org.eclipse.jetty.server.Connector;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.unixdomain.server.UnixDomainServerConnector;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// HTTP on the unix socket of the home, whose folder only the owner can enter, and perhaps on a loopback address, for
+/// those who show a token.
+final class RestServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(RestServer.class);
+    private static final int BODY_BYTES_MAX = 64 << 10;
+    private static final int HEADER_BYTES_MAX = 16 << 10;
+    private static final int BACKLOG = 128;
+    private static final long IDLE_MILLIS = 30_000;
+    private static final long STOP_MILLIS = 2_000;
+    private static final String UNIX = "unix";
+
+    private final Path socket;
+    private final @Nullable InetSocketAddress listen;
+    private final Tokens tokens;
+    private final Javalin javalin;
+
+    /// @param routes add what is served
+    RestServer(Path socket, @Nullable InetSocketAddress listen, Tokens tokens, List<Consumer<RoutesConfig>> routes) {
+        this.socket = socket;
+        this.listen = listen;
+        this.tokens = tokens;
+        javalin = Javalin.create(config -> configure(config, routes));
+    }
+
+    /// @throws IOException if an address is taken
+    void start() throws IOException {
+        Files.deleteIfExists(socket); // Of a daemon before this one: there is no other now.
+        try {
+            javalin.start();
+        } catch (RuntimeException e) {
+            throw new IOException(
+                    "daemon: cannot listen at %s%s: %s"
+                            .formatted(socket, listen == null ? "" : " and " + listen, cause(e)),
+                    e);
+        }
+        LOG.info(
+                "listening at {}{}",
+                socket,
+                listen == null ? "" : " and http://%s:%d".formatted(listen.getHostString(), port()));
+    }
+
+    private static String cause(Throwable e) {
+        Throwable cause = e;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return String.valueOf(cause.getMessage());
+    }
+
+    private void configure(JavalinConfig config, List<Consumer<RoutesConfig>> routes) {
+        config.startup.showJavalinBanner = false;
+        config.startup.showOldJavalinVersionWarning = false;
+        config.startup.startupWatcherEnabled = false;
+        config.concurrency.useVirtualThreads = true;
+        config.http.maxRequestSize = BODY_BYTES_MAX;
+        config.http.prefer405over404 = true;
+        config.http.generateEtags = false;
+        config.jetty.modifyHttpConfiguration(http -> {
+            http.setRequestHeaderSize(HEADER_BYTES_MAX);
+            http.setSendServerVersion(false);
+        });
+        config.jetty.modifyServer(server -> server.setStopTimeout(STOP_MILLIS));
+        config.jetty.addConnector(this::unixConnector);
+        if (listen != null) {
+            config.jetty.addConnector(this::tcpConnector);
+        }
+        config.routes.beforeMatched(this::checkAccess);
+        config.routes.exception(HttpResponseException.class, RestServer::answer);
+        config.routes.exception(Exception.class, RestServer::answer);
+        routes.forEach(part -> part.accept(config.routes));
+    }
+
+    private Connector unixConnector(Server server, HttpConfiguration http) {
+        var connector = new UnixDomainServerConnector(server, new HttpConnectionFactory(http));
+        connector.setName(UNIX);
+        connector.setUnixDomainPath(socket);
+        connector.setAcceptQueueSize(BACKLOG);
+        connector.setIdleTimeout(IDLE_MILLIS);
+        return connector;
+    }
+
+    private Connector tcpConnector(Server server, HttpConfiguration http) {
+        var connector = new ServerConnector(server, new HttpConnectionFactory(http));
+        var address = Objects.requireNonNull(listen);
+        connector.setHost(address.getHostString());
+        connector.setPort(address.getPort());
+        connector.setAcceptQueueSize(BACKLOG);
+        connector.setIdleTimeout(IDLE_MILLIS);
+        return connector;
+    }
+
+    /// The owner of the home, who alone can reach the unix socket, may do everything.
+    private void checkAccess(Context request) throws IOException {
+        if (request.routeRoles().isEmpty() || isOwner(request)) {
+            return;
+        }
+        Role needed = ((Access) request.routeRoles().iterator().next()).role();
+        String header = request.header("Authorization");
+        Optional<Role> role = header != null && header.startsWith("Bearer ")
+                ? tokens.role(header.substring("Bearer ".length()).strip())
+                : Optional.empty();
+        if (role.isEmpty()) {
+            request.header("WWW-Authenticate", "Bearer");
+            throw new ApiException(
+                    Problem.Kind.UNAUTHORIZED,
+                    "no valid token, send one that 'dormouse token create' made as a bearer token");
+        }
+        if (!role.get().includes(needed)) {
+            throw new ApiException(
+                    Problem.Kind.FORBIDDEN,
+                    "the token has the role %s, %s is needed".formatted(word(role.get()), word(needed)));
+        }
+    }
+
+    private static boolean isOwner(Context request) {
+        var jetty = ServletContextRequest.getServletContextRequest(request.req());
+        return UNIX.equals(jetty.getConnectionMetaData().getConnector().getName());
+    }
+
+    private static String word(Role role) {
+        return role.name().toLowerCase(Locale.ROOT);
+    }
+
+    private static void answer(HttpResponseException e, Context request) {
+        Requests.answer(request, Problem.ofStatus(e.getStatus(), String.valueOf(e.getMessage())));
+        e.getDetails().forEach((name, value) -> {
+            if (name.equals("availableMethods")) {
+                request.header("Allow", value);
+            }
+        });
+    }
+
+    private static void answer(Exception e, Context request) {
+        Problem problem = Problem.of(e);
+        if (request.res().isCommitted()) {
+            LOG.debug("{} {}: the client is gone: {}", request.method(), request.path(), problem.detail());
+            return;
+        }
+        if (problem.status() == Problem.Kind.FAILED.status()) {
+            LOG.error("{} {}: {}", request.method(), request.path(), problem.detail(), e);
+        }
+        Requests.answer(request, problem);
+    }
+
+    /// {@return method and path of each route, as in `GET /v1/vms`}
+    List<String> routes() {
+        return javalin.unsafe.internalRouter.allHttpHandlers().stream()
+                .map(parsed -> parsed.endpoint)
+                .filter(endpoint -> endpoint.method.isHttpMethod())
+                .map(RestServer::describe)
+                .toList();
+    }
+
+    private static String describe(Endpoint endpoint) {
+        return endpoint.method.name() + " " + endpoint.path;
+    }
+
+    /// {@return the port on which TCP is served, for a `listen` with port 0}
+    int port() {
+        for (Connector connector : javalin.jettyServer().server().getConnectors()) {
+            if (connector instanceof ServerConnector tcp) {
+                return tcp.getLocalPort();
+            }
+        }
+        throw new IllegalStateException("this daemon does not listen at TCP");
+    }
+
+    @Override
+    public void close() throws IOException {
+        javalin.stop();
+        Files.deleteIfExists(socket);
+    }
+}

@@ -1,0 +1,143 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.ResumeOptions;
+import dev.dormouse.engine.SuspendOptions;
+import io.javalin.config.RoutesConfig;
+import io.javalin.http.Context;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/// The resources under `/v1/vms`.
+final class VmRoutes {
+    private static final int STOP_SECONDS = 60;
+    private static final int STOP_SECONDS_MAX = 86_400;
+
+    private final Engine engine;
+    private final Vms vms;
+
+    VmRoutes(Engine engine, Vms vms) {
+        this.engine = engine;
+        this.vms = vms;
+    }
+
+    void add(RoutesConfig routes) {
+        routes.get("/v1/vms", this::list, Access.VIEWER);
+        routes.get("/v1/vms/{name}", this::show, Access.VIEWER);
+        routes.delete("/v1/vms/{name}", this::remove, Access.ADMIN);
+        routes.post("/v1/vms/{name}/start", this::start, Access.OPERATOR);
+        routes.post("/v1/vms/{name}/stop", this::stop, Access.OPERATOR);
+        routes.post("/v1/vms/{name}/suspend", this::suspend, Access.OPERATOR);
+        routes.post("/v1/vms/{name}/resume", this::resume, Access.OPERATOR);
+        routes.post("/v1/vms/{name}/checkpoint", this::checkpoint, Access.OPERATOR);
+    }
+
+    private void list(Context request) throws IOException {
+        Requests.allowQuery(request, "limit", "after");
+        int limit = Requests.limit(request);
+        List<String> names = Requests.after(request, engine.names(), name -> name);
+        var items = new ArrayList<VmView>();
+        for (String name : names.subList(0, Math.min(limit, names.size()))) {
+            VmView vm = vms.viewOfAny(name);
+            if (vm != null) {
+                items.add(vm);
+            }
+        }
+        Requests.answer(request, 200, new VmView.Page(items, names.size() > limit ? names.get(limit - 1) : null));
+    }
+
+    private void show(Context request) throws IOException {
+        Requests.allowQuery(request);
+        Requests.answer(request, 200, vms.view(name(request)));
+    }
+
+    private void remove(Context request) throws IOException {
+        Requests.allowQuery(request, "force");
+        engine.remove(name(request), Requests.flag(request, "force"));
+        request.status(204);
+    }
+
+    private void start(Context request) throws IOException {
+        Requests.allowQuery(request, "wait");
+        var body = Requests.body(request, Bodies.Start.class, new Bodies.Start(null));
+        accept(request, vms.start(name(request), isTrue(body.discardState())));
+    }
+
+    private void stop(Context request) throws IOException {
+        Requests.allowQuery(request, "wait");
+        var body = Requests.body(request, Bodies.Stop.class, new Bodies.Stop(null, null));
+        int seconds = body.timeoutSeconds() == null ? STOP_SECONDS : body.timeoutSeconds();
+        if (seconds < 1 || seconds > STOP_SECONDS_MAX) {
+            throw new ApiException(
+                    Problem.Kind.INVALID,
+                    "body: 'timeoutSeconds' is %d, 1 to %d are allowed".formatted(seconds, STOP_SECONDS_MAX));
+        }
+        accept(request, vms.stop(name(request), isTrue(body.force()), Duration.ofSeconds(seconds)));
+    }
+
+    private void suspend(Context request) throws IOException {
+        Requests.allowQuery(request, "wait");
+        accept(request, vms.suspend(name(request), captureOptions(request)));
+    }
+
+    private void checkpoint(Context request) throws IOException {
+        Requests.allowQuery(request, "wait");
+        accept(request, Optional.of(vms.checkpoint(name(request), captureOptions(request))));
+    }
+
+    private static SuspendOptions captureOptions(Context request) throws ApiException {
+        var body = Requests.body(request, Bodies.Capture.class, new Bodies.Capture(null));
+        return new SuspendOptions(isTrue(body.selfContained()));
+    }
+
+    private void resume(Context request) throws IOException {
+        Requests.allowQuery(request, "wait");
+        var body = Requests.body(request, Bodies.Resume.class, new Bodies.Resume(null, null, null));
+        var options = new ResumeOptions(
+                isTrue(body.eager()),
+                isTrue(body.keepImage()),
+                isTrue(body.discardChanges()),
+                ResumeOptions.DEFAULT.restore());
+        accept(request, vms.resume(name(request), options));
+    }
+
+    /// Answers with the operation, or with the VM if there is nothing to do. A client that waits gets the operation
+    /// when
+    /// it has ended, of a resume when the guest runs; what failed by then is its answer.
+    private void accept(Context request, Optional<Operation> begun) throws IOException {
+        if (begun.isEmpty()) {
+            Requests.answer(request, 200, vms.view(name(request)));
+            return;
+        }
+        Operation operation = begun.get();
+        await(operation, Requests.patience(request));
+        Problem error = operation.error();
+        request.header("Location", "/v1/operations/" + operation.id());
+        if (error != null) {
+            Requests.answer(request, error);
+        } else {
+            Requests.answer(request, 202, operation.view());
+        }
+    }
+
+    private static void await(Operation operation, Duration patience) throws ApiException {
+        try {
+            operation.awaitUsable(patience);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped, the operation may go on");
+        }
+    }
+
+    private static boolean isTrue(@Nullable Boolean value) {
+        return Boolean.TRUE.equals(value);
+    }
+
+    private static String name(Context request) {
+        return request.pathParam("name");
+    }
+}

@@ -1,0 +1,200 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.engine.Cancellation;
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.ErrorText;
+import dev.dormouse.engine.NotFoundException;
+import dev.dormouse.engine.ResumeOptions;
+import dev.dormouse.engine.SuspendOptions;
+import dev.dormouse.engine.VmStatus;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// What the daemon does with VMs, whoever wants it: a request, a client of a front port, a policy. Each returns the
+/// operation that does it, or nothing if the VM is in that state already. Any thread.
+final class Vms {
+    private static final Logger LOG = LoggerFactory.getLogger(Vms.class);
+    private static final Set<String> GUEST_RUNS = Set.of("running", "restoring");
+
+    private final Engine engine;
+    private final Operations operations;
+    private final Events events;
+    private final Cancellation indexing = new Cancellation();
+    /// Between a look at a VM's state and the operation that follows from it nobody else decides about that VM.
+    private final Map<String, Object> deciding = new ConcurrentHashMap<>();
+
+    Vms(Engine engine, Operations operations, Events events) {
+        this.engine = engine;
+        this.operations = operations;
+        this.events = events;
+    }
+
+    VmView view(String name) throws IOException {
+        VmStatus status = engine.status(name);
+        List<Operation> active = operations.active(name);
+        return VmView.of(status, active.isEmpty() ? null : active.getLast().id());
+    }
+
+    /// As [#view], of a VM that may be damaged; null if it is gone.
+    @Nullable
+    VmView viewOfAny(String name) {
+        try {
+            return view(name);
+        } catch (NotFoundException _) {
+            return null;
+        } catch (IOException e) {
+            return VmView.unreadable(name, ErrorText.of(e));
+        }
+    }
+
+    Optional<Operation> start(String name, boolean discardState) throws IOException {
+        synchronized (decisionOn(name)) {
+            if (!operations.active(name, Operation.Kind.START).isPresent() && runs(name)) {
+                return Optional.empty();
+            }
+            return begin(Operation.Kind.START, name, _ -> {
+                engine.start(name, discardState);
+                indexInTheBackground(name);
+                return null;
+            });
+        }
+    }
+
+    Optional<Operation> stop(String name, boolean force, Duration timeout) throws IOException {
+        synchronized (decisionOn(name)) {
+            if (operations.active(name).isEmpty() && engine.status(name).state().equals("stopped")) {
+                return Optional.empty();
+            }
+            return begin(Operation.Kind.STOP, name, operation -> {
+                engine.stop(name, force, timeout, operation, operation.cancellation());
+                return null;
+            });
+        }
+    }
+
+    Optional<Operation> suspend(String name, SuspendOptions options) throws IOException {
+        synchronized (decisionOn(name)) {
+            if (operations.active(name).isEmpty() && engine.status(name).state().equals("suspended")) {
+                return Optional.empty();
+            }
+            return begin(
+                    Operation.Kind.SUSPEND,
+                    name,
+                    operation -> engine.suspend(name, options, operation, operation.cancellation()));
+        }
+    }
+
+    Operation checkpoint(String name, SuspendOptions options) throws IOException {
+        synchronized (decisionOn(name)) {
+            engine.status(name); // Refuses a VM that does not exist.
+            return begin(
+                            Operation.Kind.CHECKPOINT,
+                            name,
+                            operation -> engine.checkpoint(name, options, operation, operation.cancellation()))
+                    .orElseThrow();
+        }
+    }
+
+    Optional<Operation> resume(String name, ResumeOptions options) throws IOException {
+        synchronized (decisionOn(name)) {
+            Optional<Operation> waking =
+                    operations.active(name, Operation.Kind.RESUME).filter(operation -> !operation.guestRuns());
+            if (waking.isEmpty() && runs(name)) {
+                return Optional.empty();
+            }
+            return begin(Operation.Kind.RESUME, name, operation -> {
+                var result = engine.resume(name, options, operation);
+                indexInTheBackground(name);
+                return result;
+            });
+        }
+    }
+
+    /// {@return whether the guest runs, or is about to as soon as its restore by another process has begun}
+    private boolean runs(String name) throws IOException {
+        VmStatus status = engine.status(name);
+        boolean waitsForAPage = status.state().equals("stalled") && status.toRestore() != null;
+        return GUEST_RUNS.contains(status.state()) || waitsForAPage;
+    }
+
+    private Optional<Operation> begin(Operation.Kind kind, String name, Operations.Work work) throws IOException {
+        return Optional.of(operations.begin(kind, name, operation -> {
+            operation.begun();
+            try {
+                return work.run(operation);
+            } finally {
+                tellState(name);
+            }
+        }));
+    }
+
+    private void tellState(String name) {
+        try {
+            events.publish(
+                    "vm",
+                    name,
+                    null,
+                    Map.of("name", name, "state", engine.status(name).state()));
+        } catch (IOException e) {
+            LOG.warn("vm {}: its state cannot be told: {}", name, ErrorText.of(e));
+        }
+    }
+
+    /// Carries on with what a daemon before this one left: guests that wait for pages first, all at once.
+    void adopt() throws IOException {
+        for (String name : engine.names()) {
+            try {
+                adopt(name, engine.status(name).state());
+            } catch (IOException e) {
+                LOG.warn("{}", ErrorText.of(e)); // The others are to be helped all the same.
+            }
+        }
+    }
+
+    private void adopt(String name, String state) throws IOException {
+        switch (state) {
+            case "orphaned", "interrupted" -> {
+                LOG.info("vm {}: is {}, carrying on with its restore", name, state);
+                resume(name, ResumeOptions.DEFAULT);
+            }
+            case "suspending", "checkpointing" -> {
+                LOG.info(
+                        "vm {}: is now {}, its {} was cut off",
+                        name,
+                        engine.settle(name).state(),
+                        state);
+            }
+            case "running" -> indexInTheBackground(name);
+            default -> {} // It rests.
+        }
+    }
+
+    /// Has missing block indexes made, so that a suspend need not, on a thread that works only when nobody else does.
+    private void indexInTheBackground(String name) {
+        Thread.ofPlatform().daemon().name("index " + name).start(() -> {
+            try {
+                if (engine.needsIndexing(name)) {
+                    engine.index(name, true, (_, _, _) -> {}, indexing);
+                }
+            } catch (IOException e) {
+                LOG.info("vm {}: not indexed: {}", name, ErrorText.of(e)); // Left to the first suspend.
+            }
+        });
+    }
+
+    private Object decisionOn(String name) {
+        return deciding.computeIfAbsent(name, _ -> new Object());
+    }
+
+    void close() {
+        indexing.cancel();
+    }
+}

@@ -1,0 +1,94 @@
+package dev.dormouse.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.Home;
+import dev.dormouse.engine.QemuTools;
+import dev.dormouse.testkit.Leftovers;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// A daemon in this process, in a home of its own. Whatever QEMU is left is ended on close.
+final class DaemonFixture implements AutoCloseable {
+    final Path folder;
+    final Home home;
+    final Engine engine;
+    private Daemon daemon;
+
+    DaemonFixture(Path folder) throws IOException {
+        this.folder = folder;
+        home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
+        engine = new Engine(home, QemuTools.locate(null));
+        daemon = start();
+    }
+
+    private Daemon start() throws IOException {
+        return Daemon.start(home, new DaemonOptions(null, new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)));
+    }
+
+    RestServer server() {
+        return daemon.server();
+    }
+
+    void restart() throws IOException {
+        daemon.close();
+        daemon = start();
+    }
+
+    DaemonClient client() {
+        return new DaemonClient(Daemon.socket(home));
+    }
+
+    DaemonClient.Answer send(String method, String path, @Nullable String body) throws IOException {
+        return client().send(method, path, body);
+    }
+
+    /// {@return what is answered with this status}
+    Map<String, Object> ok(int status, String method, String path) throws IOException {
+        DaemonClient.Answer answer = send(method, path, null);
+        assertThat(answer.status()).as("%s %s: %s", method, path, answer.body()).isEqualTo(status);
+        return Json.parseObject(answer.body());
+    }
+
+    Object state(String vm) throws IOException {
+        return ok(200, "GET", "/v1/vms/" + vm).get("state");
+    }
+
+    /// Does something with a VM and waits until the operation has ended well.
+    Map<String, Object> run(String action, String vm) throws Exception {
+        DaemonClient.Answer answer = send("POST", "/v1/vms/" + vm + "/" + action + "?wait=60", null);
+        assertThat(answer.status()).as("%s: %s", action, answer.body()).isEqualTo(202);
+        return ended(String.valueOf(Json.parseObject(answer.body()).get("id")));
+    }
+
+    private Map<String, Object> ended(String operation) throws Exception {
+        long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+        while (true) {
+            Map<String, Object> view = ok(200, "GET", "/v1/operations/" + operation);
+            if (view.containsKey("ended")) {
+                assertThat(view).as(view.toString()).containsEntry("state", "succeeded");
+                return view;
+            }
+            assertThat(System.nanoTime() - end).as(view.toString()).isNegative();
+            Thread.sleep(10);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        daemon.close();
+        try {
+            Leftovers.end(folder, Duration.ZERO);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while left-over processes were ended", e);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+package dev.dormouse.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.engine.VmRequest;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// What the daemon answers to what it should not be asked, and to many at once.
+@Tag("qemu")
+class RestServerTest {
+    @TempDir
+    Path folder;
+
+    private DaemonFixture fixture;
+
+    @BeforeEach
+    void start() throws IOException {
+        fixture = new DaemonFixture(folder);
+    }
+
+    @AfterEach
+    void end() throws Exception {
+        fixture.close();
+    }
+
+    @Test
+    void aHomeHasOneDaemon() {
+        assertThatThrownBy(() -> Daemon.start(fixture.home, new DaemonOptions(null, null)))
+                .hasMessage("home %s: has a daemon already, process %d; end that one first"
+                        .formatted(fixture.home.root(), ProcessHandle.current().pid()));
+    }
+
+    @Test
+    void refusesWhatItDoesNotKnow() throws Exception {
+        refuses(404, "GET", "/v1/nothing", null, "Endpoint GET /v1/nothing not found");
+        refuses(405, "PUT", "/v1/vms", null, "Method Not Allowed");
+        refuses(400, "GET", "/v1/vms?limit=0", null, "query: 'limit' is '0', 1 to 500 are allowed");
+        refuses(
+                400,
+                "GET",
+                "/v1/vms?page=2",
+                null,
+                "query: 'page' is not a parameter of this resource or given twice, known are: limit, after");
+        refuses(404, "GET", "/v1/vms/nemo", null, "vm nemo: no such VM, 'dormouse list' shows those there are");
+        refuses(
+                400,
+                "GET",
+                "/v1/vms/..",
+                null,
+                "VM name '..': not allowed, use 1 to 40 letters, digits, '.', '_' or '-', a letter or digit first");
+        refuses(400, "POST", "/v1/vms/nemo/stop", "[", "body: not a JSON Stop: ");
+        refuses(400, "POST", "/v1/vms/nemo/stop", "{\"force\": \"yes\"}", "body: not a JSON Stop: ");
+        refuses(
+                400,
+                "POST",
+                "/v1/vms/nemo/stop",
+                "{\"forced\": true}",
+                "body: not a JSON Stop: Unknown property forced");
+        refuses(413, "POST", "/v1/vms/nemo/stop", "{\"force\":" + " ".repeat(70_000) + "true}", "");
+    }
+
+    private void refuses(int status, String method, String path, String body, String detail) throws IOException {
+        DaemonClient.Answer answer = fixture.send(method, path, body);
+        assertThat(answer.status()).as(answer.body()).isEqualTo(status);
+        assertThat(answer.headers()).containsEntry("content-type", "application/problem+json");
+        assertThat(Json.parseObject(answer.body()).get("detail").toString()).startsWith(detail);
+    }
+
+    @Test
+    void overTcpATokenIsNeededWhoseRoleAllowsIt() throws Exception {
+        var tokens = new Tokens(fixture.home);
+        String viewer = tokens.create("v", "viewer");
+        String admin = tokens.create("a", "admin");
+
+        assertThat(overTcp("GET", "/v1/vms", null)).isEqualTo(401);
+        assertThat(overTcp("GET", "/v1/vms", "wrong")).isEqualTo(401);
+        assertThat(overTcp("GET", "/v1/vms", viewer)).isEqualTo(200);
+        assertThat(overTcp("POST", "/v1/vms/nemo/stop", viewer)).isEqualTo(403);
+        assertThat(overTcp("POST", "/v1/vms/nemo/stop", admin)).isEqualTo(404);
+        assertThat(Files.readString(fixture.home.root().resolve("tokens.json"))).doesNotContain(viewer, admin);
+        assertThat(tokens.remove("v")).isTrue();
+        assertThat(overTcp("GET", "/v1/vms", viewer)).isEqualTo(401);
+    }
+
+    private int overTcp(String method, String path, String token) throws Exception {
+        var request = HttpRequest.newBuilder(
+                        URI.create("http://127.0.0.1:" + fixture.server().port() + path))
+                .method(method, HttpRequest.BodyPublishers.noBody());
+        if (token != null) {
+            request.header("Authorization", "Bearer " + token);
+        }
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            return client.send(request.build(), HttpResponse.BodyHandlers.discarding())
+                    .statusCode();
+        }
+    }
+
+    @Test
+    void listsPageByPageAndADamagedVmHidesNoOther() throws Exception {
+        for (String name : List.of("a", "b", "c")) {
+            fixture.engine.create(VmRequest.named(name).withMemory("64M"));
+        }
+        Files.writeString(fixture.home.vm("b").resolve("state.json"), "{");
+
+        Map<String, Object> first = fixture.ok(200, "GET", "/v1/vms?limit=2");
+        Map<String, Object> second = fixture.ok(200, "GET", "/v1/vms?limit=2&after=" + first.get("next"));
+
+        assertThat(first).containsEntry("next", "b");
+        assertThat(first.get("items").toString()).contains("state=stopped", "state=unreadable", "is damaged");
+        assertThat(second.get("items").toString()).contains("name=c");
+        assertThat(second).doesNotContainKey("next");
+    }
+
+    @Test
+    void manyWhoWakeAVmAtOnceShareOneOperation() throws Exception {
+        fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+        fixture.run("start", "web");
+        fixture.run("suspend", "web");
+        var ids = java.util.concurrent.ConcurrentHashMap.<Object>newKeySet();
+        var threads = new ArrayList<Thread>();
+
+        for (int i = 0; i < 20; i++) {
+            threads.add(Thread.startVirtualThread(() -> {
+                try {
+                    var answer = fixture.send("POST", "/v1/vms/web/resume?wait=60", null);
+                    assertThat(answer.status()).isIn(200, 202);
+                    if (answer.status() == 202) {
+                        ids.add(Json.parseObject(answer.body()).get("id"));
+                    }
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            }));
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+
+        assertThat(ids).hasSize(1);
+        assertThat(fixture.state("web")).isIn("running", "restoring");
+    }
+
+    @Test
+    void eventsTellOfAnOperationFromItsBeginToItsEndAndGoOnAfterABreak() throws Exception {
+        fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+        String lastId;
+        try (var stream = fixture.client().open("GET", "/v1/events?vm=web", null)) {
+            var lines = new BufferedReader(new InputStreamReader(stream.body(), StandardCharsets.UTF_8));
+            lines.readLine();
+            fixture.run("start", "web");
+            String line = lines.readLine();
+            while (!line.contains("\"kind\":\"start\"")) {
+                line = lines.readLine();
+            }
+            assertThat(line).startsWith("data: {").contains("\"state\":\"running\"");
+            lastId = "1";
+        }
+
+        try (var stream = fixture.client().open("GET", "/v1/events?after=" + lastId, null)) {
+            var lines = new BufferedReader(new InputStreamReader(stream.body(), StandardCharsets.UTF_8));
+            String line = lines.readLine();
+            while (!line.contains("\"succeeded\"")) {
+                assertThat(line).doesNotContain("id: 1\n");
+                line = lines.readLine();
+            }
+        }
+        try (var stream = fixture.client().open("GET", "/v1/events?after=1000000", null)) {
+            var lines = new BufferedReader(new InputStreamReader(stream.body(), StandardCharsets.UTF_8));
+            lines.readLine();
+            lines.readLine();
+            assertThat(lines.readLine() + lines.readLine()).contains("event: reset");
+        }
+    }
+}
