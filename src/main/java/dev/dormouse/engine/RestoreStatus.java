@@ -26,6 +26,10 @@ import org.jspecify.annotations.Nullable;
 final class RestoreStatus implements RestoreListener {
     private static final long REFRESH_MILLIS = 100;
     private static final long CLOSE_SECONDS = 10;
+    private static final long HANG_NANOS = TimeUnit.SECONDS.toNanos(5);
+    private static final String HANGS =
+            "storage: the image or a disk has not answered a read for %d s, its device may hang; the guest waits, and goes on when it answers"
+                    .formatted(TimeUnit.NANOSECONDS.toSeconds(HANG_NANOS));
     private static final Progress NONE = new Progress(0, 0, 0, 0, 0);
 
     private final OperationListener next;
@@ -36,6 +40,7 @@ final class RestoreStatus implements RestoreListener {
     private volatile @Nullable String stalledReason;
     private volatile Progress last = NONE;
     private volatile boolean hurry;
+    private volatile long turnNanos; // When the owner thread began what it is doing; 0 when it serves no pages.
     private Progress shown = NONE; // Of the relay's thread.
 
     RestoreStatus(VmSockets sockets, OperationListener next) throws IOException {
@@ -66,11 +71,23 @@ final class RestoreStatus implements RestoreListener {
 
     private void refresh() {
         hurry = next.hurry() || Files.exists(hurryFile);
+        lookForHang();
         Progress now = last;
         if (!now.equals(shown)) {
             shown = now;
             write();
             next.progress(now);
+        }
+    }
+
+    /// The owner thread cannot tell that it waits for a device, which may be for ever.
+    private void lookForHang() {
+        long since = turnNanos;
+        boolean hangs = since != 0 && System.nanoTime() - since >= HANG_NANOS;
+        if (hangs && stalledReason == null) {
+            stalled(HANGS);
+        } else if (!hangs && HANGS.equals(stalledReason)) {
+            unstalled();
         }
     }
 
@@ -126,6 +143,7 @@ final class RestoreStatus implements RestoreListener {
 
     @Override
     public void placed(long pages, long ofPages) {
+        turnNanos = pages < ofPages ? System.nanoTime() : 0;
         next.placed(pages, ofPages);
     }
 

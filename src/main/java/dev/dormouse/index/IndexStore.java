@@ -111,6 +111,11 @@ public final class IndexStore {
                 return build(layer, listener);
             }
             return refresh(old.get(), now, changed, listener);
+        } catch (InternalError e) {
+            // What the JVM makes of a page of a mapped file that cannot be read or written.
+            Files.deleteIfExists(file(layer));
+            throw new IndexException(
+                    file(layer) + ": block index cannot be read, look at its device; it will be made anew", e);
         }
     }
 

@@ -63,9 +63,9 @@ final class DiskPages {
             return pages(run, frame, block, countMax);
         }
         if (!holds(piece, frame, disk, block)) {
-            DiskView view = disks.view(disk);
             long first = block - block % PIECE_BLOCKS;
-            piece.load(view, disk, first, (int) Math.min(PIECE_BLOCKS, view.blockCount() - first));
+            load(piece, disk, block, first, (int)
+                    Math.min(PIECE_BLOCKS, disks.view(disk).blockCount() - first));
             refuseUnlessHeld(piece, frame, disk, block);
         }
         return pages(piece, frame, block, countMax);
@@ -80,10 +80,22 @@ final class DiskPages {
         }
         if (!holds(run, frame, disk, block)) {
             int count = Math.clamp(lastBlock - block + 1, 1, FrameGroups.RUN_BLOCKS_MAX);
-            run.load(disks.view(disk), disk, block, count);
+            load(run, disk, block, block, count);
             refuseUnlessHeld(run, frame, disk, block);
         }
         return pages(run, frame, block, countMax);
+    }
+
+    /// Reads blocks around the wanted one, or that one alone where a bad sector is among the others.
+    private void load(Blocks blocks, int disk, long wanted, long first, int count) throws IOException {
+        try {
+            blocks.load(disks.view(disk), disk, first, count);
+        } catch (IOException e) {
+            if (count == 1) {
+                throw e;
+            }
+            blocks.load(disks.view(disk), disk, wanted, 1);
+        }
     }
 
     /// {@return whether the page is at hand}. A block that is at hand and is another page is read again: the

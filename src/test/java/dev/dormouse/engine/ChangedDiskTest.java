@@ -63,7 +63,7 @@ class ChangedDiskTest {
         }
     }
 
-    private static SortedSet<Long> blocksThatPagesAreOn(Path image) throws IOException {
+    static SortedSet<Long> blocksThatPagesAreOn(Path image) throws IOException {
         var blocks = new TreeSet<Long>();
         try (ImageReader reader = ImageReader.open(image)) {
             reader.forEachNonZero((_, pageClass, location, _) -> {

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("qemu")
 class CheckpointTest {
     private static final Duration LONG = EngineFixture.LONG;
+    static final long PATTERN_BYTES = 48 << 20;
 
     @TempDir
     Path folder;
@@ -167,7 +168,7 @@ class CheckpointTest {
 
     static void verify(EngineFixture fixture, String name) throws Exception {
         try (GuestProbe probe = fixture.probe(name)) {
-            assertThat(probe.verify("a", LONG)).isEqualTo(48 << 20);
+            assertThat(probe.verify("a", LONG)).isEqualTo(PATTERN_BYTES);
             probe.check("one", 7, 256, LONG);
         }
     }

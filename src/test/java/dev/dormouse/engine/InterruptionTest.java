@@ -348,7 +348,7 @@ class InterruptionTest {
         }
     }
 
-    private static ResumeResult resume(EngineFixture fixture, CompletableFuture<String> stalled) {
+    static ResumeResult resume(EngineFixture fixture, CompletableFuture<String> stalled) {
         try {
             return fixture.engine.resume("vm1", ResumeOptions.DEFAULT, new OperationListener() {
                 @Override
@@ -361,7 +361,7 @@ class InterruptionTest {
         }
     }
 
-    private static long middleExtent(Path image) throws IOException {
+    static long middleExtent(Path image) throws IOException {
         try (ImageReader reader = ImageReader.open(image)) {
             int extent = reader.extentCount() / 2;
             return reader.extentOffset(extent) + reader.extentLengthBytes(extent) / 2;

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /// A file on a device that fails, for every process that opens it from now on, until it is mended. Needs root and
 /// FUSE; a test is skipped where they are missing.
@@ -29,16 +30,22 @@ public final class FaultyFile implements AutoCloseable {
     }
 
     /// From now on these accesses fail.
-    public void fail(Fault fault) throws IOException {
+    public void fail(Fault... which) throws IOException {
+        List<Map<String, Object>> errors =
+                Stream.of(which).map(FaultyFile::error).toList();
+        String node = "bad" + ++faults;
+        daemon.addNode(
+                Map.of("driver", "blkdebug", "node-name", node, "image", StorageDaemon.FILE, "inject-error", errors));
+        daemon.show(node);
+    }
+
+    private static Map<String, Object> error(Fault fault) {
         var error = new TreeMap<String, Object>(
                 Map.of("event", "none", "iotype", fault.access(), "errno", fault.error(), "once", false));
         if (fault.offset() >= 0) {
             error.put("sector", fault.offset() / 512);
         }
-        String node = "bad" + ++faults;
-        daemon.addNode(Map.of(
-                "driver", "blkdebug", "node-name", node, "image", StorageDaemon.FILE, "inject-error", List.of(error)));
-        daemon.show(node);
+        return error;
     }
 
     /// From now on nothing fails.
