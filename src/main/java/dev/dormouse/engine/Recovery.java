@@ -67,7 +67,7 @@ final class Recovery {
         try (ImageReader image = keys.open(home.storage(), file);
                 FrozenLayers frozen = FrozenLayers.freeze(
                         Images.metadata(image, file), LayerIndexes.contentCheck(home, tools, listener))) {
-            vm.save(restore.withServer(Processes.self()));
+            vm.save(restore.withServer(ProcessRef.self()));
             if (!RestoreRecovery.isNeeded(qemu.pid())) {
                 return complete(qemu, image, restore, record, frozen);
             }
@@ -150,7 +150,7 @@ final class Recovery {
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
                 PreparedImage prepared = PreparedImage.of(image, views);
                 RestoreRecovery recovery = attach(qemu, restore, prepared, status, channel)) {
-            vm.save(restore.withServer(Processes.self()).withPlacement(recovery.ways()));
+            vm.save(restore.withServer(ProcessRef.self()).withPlacement(recovery.ways()));
             recovery.placeMissing();
             if (recovery.isDirect()) {
                 guestRuns(); // Nobody waits for a page any more.

@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.disk.Layer;
 import io.avaje.jsonb.Json;
+import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -54,14 +55,14 @@ public record RestoreRecord(
     }
 
     /// {@return the record of a merge of a running VM that is no restore: there is no image that is spent}
-    static RestoreRecord ofMerge(List<Layer> tops, ProcessRef qemu, VmSockets sockets) {
+    static RestoreRecord ofMerge(List<Layer> tops, ProcessRef qemu, VmSockets sockets) throws IOException {
         return new RestoreRecord(
                 "",
                 Phase.MERGING,
                 true,
                 false,
                 qemu,
-                Processes.self(),
+                ProcessRef.self(),
                 sockets.qmpOutOfBand().toString(),
                 sockets.migration().toString(),
                 0,

@@ -225,7 +225,7 @@ final class Resume {
                 keep,
                 options.eager(),
                 null,
-                Processes.self(),
+                ProcessRef.self(),
                 sockets.qmpOutOfBand().toString(),
                 sockets.migration().toString(),
                 image.ramSectionId(),

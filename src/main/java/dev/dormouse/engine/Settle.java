@@ -88,7 +88,7 @@ final class Settle {
     private void settleStopped(VmRecord record) throws IOException {
         Optional<QemuProcess> unrecorded = unrecorded(record);
         if (unrecorded.isPresent()) {
-            vm.enter(VmState.RUNNING, record.withQemu(reference(unrecorded.get())));
+            vm.enter(VmState.RUNNING, record.withQemu(ProcessRef.of(unrecorded.get())));
         }
     }
 
@@ -192,10 +192,6 @@ final class Settle {
         return vm.restoreRecord()
                 .map(restore -> restore.phase().compareTo(Phase.COMPLETE) >= 0)
                 .orElse(false);
-    }
-
-    private static ProcessRef reference(QemuProcess qemu) {
-        return ProcessRef.of(qemu);
     }
 
     /// {@return the QEMU that was started just before a crash, before its process could be recorded; it

@@ -108,9 +108,7 @@ final class Vm {
     /// {@return the QEMU of the VM, if the recorded process still lives}
     Optional<QemuProcess> qemu(VmRecord record) throws IOException {
         ProcessRef qemu = record.qemu();
-        return qemu == null
-                ? Optional.empty()
-                : QemuProcess.attach(qemu.pid(), qemu.startTime(), sockets().qemuLog());
+        return qemu == null ? Optional.empty() : qemu.process(sockets().qemuLog());
     }
 
     static String now() {

@@ -116,7 +116,7 @@ class SettleTest {
         VmRecord settled = settle();
 
         assertThat(settled.state()).isEqualTo(VmState.RUNNING);
-        assertThat(settled.qemu()).isEqualTo(new ProcessRef(qemu.pid(), qemu.startTimeTicks()));
+        assertThat(settled.qemu()).isEqualTo(ProcessRef.of(qemu));
     }
 
     @ParameterizedTest
@@ -216,7 +216,7 @@ class SettleTest {
         VmRecord suspended = vm.record();
         QemuProcess qemu = new QemuStarter(fixture.engine.tools(), vm)
                 .start(vm.config(), suspended.chainsWithOverlays(), phase.compareTo(Phase.COMPLETE) < 0);
-        var reference = new ProcessRef(qemu.pid(), qemu.startTimeTicks());
+        var reference = ProcessRef.of(qemu);
         vm.save(restoreRecord(suspended, phase).withQemu(reference));
         VmRecord record = vm.enter(VmState.RESTORING, suspended.withQemu(reference));
         try (QmpClient qmp = qmp()) {
@@ -259,13 +259,24 @@ class SettleTest {
         assertThat(fixture.home.imageIds()).isEmpty();
     }
 
-    static RestoreRecord restoreRecord(VmRecord record, Phase phase) {
+    static RestoreRecord restoreRecord(VmRecord record, Phase phase) throws IOException {
         String image = record.image();
         if (image == null) {
             throw new IllegalStateException("not suspended");
         }
         return new RestoreRecord(
-                image, phase, false, false, null, Processes.self(), "", "", 2, List.of(), List.of(), record.overlays());
+                image,
+                phase,
+                false,
+                false,
+                null,
+                ProcessRef.self(),
+                "",
+                "",
+                2,
+                List.of(),
+                List.of(),
+                record.overlays());
     }
 
     @ParameterizedTest
