@@ -22,7 +22,15 @@ public final class Engine {
 
     public Engine(Home home, QemuTools tools) {
         this(home, tools, ImageKeys.UNNAMED);
-        OwnerOnly.fromNowOn(); // Before QEMU or a tool makes a file.
+    }
+
+    /// For a program to call first: whatever it, QEMU, or a tool makes from then on is for the user only, such as logs
+    /// and
+    /// overlays. It holds for the whole process, so that is for the program to decide.
+    ///
+    /// The folders of a home let nobody else in, with and without it.
+    public static void keepFromOthers() {
+        OwnerOnly.fromNowOn();
     }
 
     private Engine(Home home, @Nullable QemuTools tools, ImageKeys keys) {

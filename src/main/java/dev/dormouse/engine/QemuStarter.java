@@ -34,6 +34,8 @@ final class QemuStarter {
     }
 
     QmpClient connect(QemuProcess qemu) throws IOException {
-        return QmpClient.connect(vm.sockets().qmp(), GREETING_TIMEOUT, qemu);
+        QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), GREETING_TIMEOUT, qemu);
+        vm.sockets().narrow(); // It greets: all of its sockets are there.
+        return qmp;
     }
 }

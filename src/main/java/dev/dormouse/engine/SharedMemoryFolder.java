@@ -38,6 +38,11 @@ final class SharedMemoryFolder {
                                     (store.getTotalSpace() - store.getUsableSpace() + config.memoryBytes()) >> 20,
                                     TMPFS));
         }
+        own();
+    }
+
+    /// Creates the folder, or refuses it if somebody else did.
+    static void own() throws IOException {
         Home.refuseUnlessOurs(Home.createPrivate(path()), "remove it");
     }
 }

@@ -1,12 +1,31 @@
 package dev.dormouse.engine;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.stream.Stream;
 
 /// The sockets and the pid file of a VM's QEMU.
 ///
 /// @param runtime folder of the VM under the runtime folder
 /// @param vm folder of the VM under the home
 record VmSockets(Path runtime, Path vm) {
+    /// Makes the sockets that QEMU listens on readable and writable for their owner, and nothing else: QEMU itself asks
+    /// for all rights. The folder lets nobody else in meanwhile.
+    void narrow() throws IOException {
+        try (Stream<Path> files = Files.list(runtime)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                if (Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                        .isOther()) {
+                    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+                }
+            }
+        }
+    }
+
     Path qmp() {
         return runtime.resolve("qmp");
     }
