@@ -2,9 +2,12 @@ package dev.dormouse.micro;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.image.ExtentBuffer;
+import dev.dormouse.image.ImageKey;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.PageClass;
+import dev.dormouse.image.WriterOptions;
+import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -40,7 +43,14 @@ public class ImageBenchmark {
     @Param("65536")
     public int pages;
 
+    /// Whether it is encrypted.
+    @Param({"false", "true"})
+    public boolean encrypted;
+
+    private Path keyFile;
+    private ImageKey key;
     private Path file;
+    private ByteBuffer memory;
     private ImageReader image;
     private ExtentBuffer extent;
     private final SplittableRandom random = new SplittableRandom(42);
@@ -50,20 +60,36 @@ public class ImageBenchmark {
     public void write() throws IOException {
         file = Files.createTempFile("dormouse-micro", ".img");
         Files.delete(file);
-        ByteBuffer page = ByteBuffer.allocateDirect(PAGE);
-        try (var writer = ImageWriter.create(file, List.of(new RamBlock("ram", (long) pages * PAGE)))) {
+        keyFile = Files.write(Files.createTempFile("dormouse-micro", ".key"), new byte[32]);
+        key = ImageKey.read(keyFile);
+        fill();
+        writeTo(file);
+        image = ImageReader.open(Storage.fileSystem(), file, _ -> key);
+        extent = image.newExtentBuffer();
+    }
+
+    private void fill() {
+        memory = ByteBuffer.allocateDirect(pages * PAGE);
+        for (int frame = 0; frame < pages; frame++) {
+            if (frame % 4 != 0) {
+                fill(memory.slice(frame * PAGE, PAGE), frame);
+            }
+        }
+    }
+
+    private void writeTo(Path target) throws IOException {
+        WriterOptions options = WriterOptions.defaults().withKey(encrypted ? key : null);
+        var blocks = List.of(new RamBlock("ram", (long) pages * PAGE));
+        try (var writer = ImageWriter.create(Storage.fileSystem(), target, blocks, options)) {
             for (int frame = 0; frame < pages; frame++) {
                 if (frame % 4 == 0) {
                     writer.addZero(0, frame);
                 } else {
-                    fill(page, frame);
-                    writer.addPage(0, frame, page.duplicate());
+                    writer.addPage(0, frame, memory.slice(frame * PAGE, PAGE));
                 }
             }
             writer.publish();
         }
-        image = ImageReader.open(file);
-        extent = image.newExtentBuffer();
     }
 
     private static void fill(ByteBuffer page, long seed) {
@@ -79,10 +105,19 @@ public class ImageBenchmark {
         extent.close();
         image.close();
         Files.delete(file);
+        Files.delete(keyFile);
     }
 
     private long randomFrame() {
         return random.nextInt(pages);
+    }
+
+    /// Writes the whole image and publishes it, with the wait for the disk.
+    @Benchmark
+    @OutputTimeUnit(TimeUnit.MILLISECONDS)
+    public void writeAnImage() throws IOException {
+        writeTo(file.resolveSibling(file.getFileName() + "-again"));
+        Files.delete(file.resolveSibling(file.getFileName() + "-again"));
     }
 
     /// Which class a page has and in which extent it is.

@@ -32,7 +32,12 @@ class MicroBenchmarksTest {
 
         assertThat(results)
                 .extracting(result -> result.getPrimaryResult().getLabel())
-                .contains("pageTableLookUp", "readDecompressAndCheckAPage", "pageRecord", "zeroPageRecord")
+                .contains(
+                        "pageTableLookUp",
+                        "readDecompressAndCheckAPage",
+                        "writeAnImage",
+                        "pageRecord",
+                        "zeroPageRecord")
                 .contains("xxh3Of64Bits", "xxh3Of128Bits", "lookUpThatHits", "lookUpThatMisses");
     }
 }
