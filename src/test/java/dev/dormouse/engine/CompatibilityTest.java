@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,6 +57,28 @@ class CompatibilityTest {
             assertThatThrownBy(() -> poorer.resume("vm1", ResumeOptions.DEFAULT, OperationListener.NONE))
                     .hasMessage("vm vm1: resume failed: its CPU model qemu64-v1 lacks vmx here, which its guest has; "
                             + "resume it on a host that has them; nothing is lost, 'dormouse resume vm1' tries again");
+
+            assertThat(fixture.state("vm1")).isEqualTo("suspended");
+            fixture.resume("vm1");
+            CheckpointTest.verify(fixture, "vm1");
+        }
+    }
+
+    /// The nearest one: even it knows machine type and CPU model, but its CPU has no long mode.
+    @Test
+    void aQemuOfAnotherArchitectureIsRefused() throws Exception {
+        Path i386 = Path.of("/usr/bin/qemu-system-i386");
+        Assumptions.assumeTrue(Files.isExecutable(i386), i386 + " is not installed");
+        try (var fixture = new EngineFixture(folder)) {
+            fixture.boot(fixture.request("vm1").withMemory("192M"));
+            CheckpointTest.fillPattern(fixture);
+            fixture.suspend("vm1");
+            Engine other = fixture.engineWith(i386);
+
+            assertThatThrownBy(() -> other.resume("vm1", ResumeOptions.DEFAULT, OperationListener.NONE))
+                    .hasMessageStartingWith("vm vm1: resume failed: ")
+                    .hasMessageContaining("its CPU model qemu64-v1 lacks lm, syscall here")
+                    .hasMessageEndingWith("; nothing is lost, 'dormouse resume vm1' tries again");
 
             assertThat(fixture.state("vm1")).isEqualTo("suspended");
             fixture.resume("vm1");

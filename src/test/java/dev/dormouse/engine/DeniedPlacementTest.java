@@ -67,7 +67,7 @@ class DeniedPlacementTest {
         }
         assertThat(fixture.state("vm1")).isEqualTo("orphaned");
 
-        PageServerKillTest.assertCarriesOn(fixture, run(fixture, "resume"));
+        PageServerKills.assertCarriesOn(fixture, run(fixture, "resume"));
     }
 
     private static void verify(EngineFixture fixture) throws Exception {
