@@ -2,6 +2,7 @@ package dev.dormouse.cli;
 
 import dev.dormouse.engine.SuspendResult;
 import java.io.IOException;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -23,9 +24,16 @@ final class CheckpointCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
-        var cancellation = main().interruption().arm();
-        SuspendResult result =
-                show(bar -> engine().checkpoint(name, options.options(), new ProgressListener(bar), cancellation));
+        SuspendResult result = show(this::checkpoint);
         return print(result, Texts.suspended("runs on, checkpoint is", result));
+    }
+
+    private SuspendResult checkpoint(ProgressBar bar) throws IOException {
+        Optional<SuspendResult> done = DaemonRun.capture(main(), "checkpoint", name, options, bar);
+        if (done.isPresent()) {
+            return done.get();
+        }
+        var cancellation = main().interruption().arm();
+        return engine().checkpoint(name, options.options(), new ProgressListener(bar), cancellation);
     }
 }

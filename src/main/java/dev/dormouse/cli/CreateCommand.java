@@ -1,6 +1,8 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.daemon.VmSettings;
 import dev.dormouse.engine.VmRequest;
+import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -9,6 +11,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -24,6 +27,7 @@ import picocli.CommandLine.Parameters;
             "  dormouse vm create web --memory 4G --cpus 2 --disk web.qcow2 \\",
             "      --network user,forward=tcp:127.0.0.1:2222-:22",
             "  dormouse vm create desk --golden debian.qcow2 --vnc 127.0.0.1:1 --guest-agent",
+            "  dormouse vm create desk --golden debian.qcow2 --front 5901=vnc --idle-after 600",
             "  dormouse vm create tiny --kernel vmlinuz --initrd initrd.gz --append 'console=ttyS0'",
             "  dormouse vm create web --file web.yaml --memory 8G"
         })
@@ -108,6 +112,9 @@ final class CreateCommand extends FactsCommand {
             description = "One more argument for QEMU; may be repeated. Write --qemu-arg=-device, with '='.")
     private @Nullable List<String> extraArguments;
 
+    @Mixin
+    private SettingsFlags daemon = new SettingsFlags();
+
     /// One disk; the options may be mixed, and the guest sees the disks in their order.
     static final class DiskOption {
         @Option(
@@ -132,7 +139,12 @@ final class CreateCommand extends FactsCommand {
     @Override
     int run() throws IOException {
         VmRequest request = VmFile.request(values());
-        return print(engine().create(request));
+        VmSettings settings = daemon.settings();
+        VmStatus created = engine().create(request);
+        if (settings != null) {
+            settings.write(main().home(), created.name());
+        }
+        return print(created);
     }
 
     /// {@return what the file says, overridden by the options}
@@ -162,6 +174,9 @@ final class CreateCommand extends FactsCommand {
                         ? null
                         : networks.stream().map(DeviceSpecs::network).toList());
         put(values, "vnc", vnc);
+        if (daemon.needsVnc()) {
+            values.putIfAbsent("vnc", "unix:{runtime}/vnc"); // Only the front leads there.
+        }
         put(values, "uefiCode", uefiCode);
         put(values, "uefiVariables", uefiVariables);
         put(values, "guestAgent", guestAgent ? true : null);

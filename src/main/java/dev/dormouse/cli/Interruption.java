@@ -17,6 +17,19 @@ final class Interruption {
         return cancellation;
     }
 
+    /// As [#arm()], where another process does the work.
+    ///
+    /// @param callOff tells it
+    void arm(Runnable callOff) {
+        Runtime.getRuntime()
+                .addShutdownHook(new Thread(
+                        () -> {
+                            callOff.run();
+                            cancelAndWait();
+                        },
+                        "interruption"));
+    }
+
     /// The command has ended and has printed everything.
     void ended() {
         ended.countDown();

@@ -2,6 +2,7 @@ package dev.dormouse.cli;
 
 import java.io.IOException;
 import java.util.Map;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -11,7 +12,7 @@ import picocli.CommandLine.Parameters;
         name = "resume",
         description = {
             "Brings a suspended VM back. The guest runs at once; its memory follows on demand, the rest in the background.",
-            "A process in the background serves the pages, also after this command has returned."
+            "The daemon, or where none runs a process in the background, serves the pages, also after this command has returned."
         },
         footerHeading = "%nExamples:%n",
         footer = {
@@ -32,7 +33,12 @@ final class ResumeCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
-        Map<String, Object> facts = show(bar -> new BackgroundResume(main(), name, flags, bar, err()).run(wait));
+        Map<String, Object> facts = show(this::resume);
         return print(facts, Texts.resumed(name, flags.options().eager(), facts));
+    }
+
+    private Map<String, Object> resume(ProgressBar bar) throws IOException {
+        Optional<Map<String, Object>> facts = DaemonRun.resume(main(), name, flags, bar, wait);
+        return facts.isPresent() ? facts.get() : new BackgroundResume(main(), name, flags, bar, err()).run(wait);
     }
 }

@@ -1,10 +1,13 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.base.Json;
 import dev.dormouse.engine.MemorySize;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.restore.RestoreOptions;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -52,6 +55,23 @@ final class ResumeFlags {
             restore = restore.withRateBytesPerSecond(MemorySize.parse("--background-rate", backgroundRate));
         }
         return new ResumeOptions(eager, keepImage, discardChanges, restore, key.file());
+    }
+
+    /// {@return the body of a request that says the same to the daemon; empty if it cannot be said}
+    Optional<String> request() {
+        if (placement != RestoreOptions.Placement.AUTO || key.file() != null) {
+            return Optional.empty();
+        }
+        var body = new LinkedHashMap<String, Object>();
+        body.put("eager", eager);
+        body.put("keepImage", keepImage);
+        body.put("discardChanges", discardChanges);
+        if (backgroundRate != null) {
+            body.put(
+                    "backgroundBytesPerSecond",
+                    OFF.equals(backgroundRate) ? 0 : options().restore().rateBytesPerSecond());
+        }
+        return Optional.of(Json.write(body));
     }
 
     List<String> arguments() {

@@ -2,6 +2,7 @@ package dev.dormouse.cli;
 
 import dev.dormouse.daemon.Daemon;
 import dev.dormouse.daemon.DaemonOptions;
+import dev.dormouse.engine.MemorySize;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -29,10 +30,32 @@ final class ServeCommand implements Callable<Integer> {
             description = "Serves the API at a loopback address, too, for those who have a token.")
     private @Nullable String listen;
 
+    @Option(
+            names = "--memory-limit",
+            paramLabel = "SIZE",
+            description =
+                    "How much memory the VMs that are awake may have together, as in 16G. To wake another one, the one "
+                            + "is suspended that was used least recently and has no client.")
+    private @Nullable String memoryLimit;
+
+    @Option(
+            names = "--restores-max",
+            paramLabel = "COUNT",
+            defaultValue = "0",
+            description = "How many restores may be under way at once; others wait for their turn (default: no limit).")
+    private int restoresMax;
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         Main main = (Main) spec.root().userObject();
-        var options = new DaemonOptions(main.qemu(), listen == null ? null : DaemonOptions.parseListen(listen));
+        if (restoresMax < 0) {
+            throw new IllegalArgumentException("--restores-max is %d, 0 or more are allowed".formatted(restoresMax));
+        }
+        var options = new DaemonOptions(
+                main.qemu(),
+                listen == null ? null : DaemonOptions.parseListen(listen),
+                memoryLimit == null ? 0 : MemorySize.parse("--memory-limit", memoryLimit),
+                restoresMax);
         Daemon daemon = Daemon.start(main.home(), options);
         var end = new Thread(daemon::close, "end");
         Runtime.getRuntime().addShutdownHook(end);

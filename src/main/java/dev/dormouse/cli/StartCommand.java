@@ -1,7 +1,10 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.base.Json;
 import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
+import java.util.Map;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -20,8 +23,18 @@ final class StartCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
+        return print(show(this::start));
+    }
+
+    private VmStatus start(ProgressBar bar) throws IOException {
+        String body = Json.write(Map.of("discardState", discardState));
+        Optional<DaemonRun> daemon = DaemonRun.find(main(), name, bar);
+        if (daemon.isPresent()
+                && daemon.get().run("start", body, true, "is already running").isPresent()) {
+            return main().lookingEngine().status(name);
+        }
         VmStatus started = engine().start(name, discardState);
         BackgroundIndex.start(main(), name);
-        return print(started);
+        return started;
     }
 }

@@ -2,6 +2,7 @@ package dev.dormouse.cli;
 
 import dev.dormouse.engine.SuspendResult;
 import java.io.IOException;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -23,9 +24,16 @@ final class SuspendCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
-        var cancellation = main().interruption().arm();
-        SuspendResult result =
-                show(bar -> engine().suspend(name, options.options(), new ProgressListener(bar), cancellation));
+        SuspendResult result = show(this::suspend);
         return print(result, Texts.suspended("suspended to", result));
+    }
+
+    private SuspendResult suspend(ProgressBar bar) throws IOException {
+        Optional<SuspendResult> done = DaemonRun.capture(main(), "suspend", name, options, bar);
+        if (done.isPresent()) {
+            return done.get();
+        }
+        var cancellation = main().interruption().arm();
+        return engine().suspend(name, options.options(), new ProgressListener(bar), cancellation);
     }
 }

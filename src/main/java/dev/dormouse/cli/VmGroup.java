@@ -7,11 +7,11 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "vm",
-        description = "Makes VMs.",
+        description = "Makes VMs, and says what the daemon does with them.",
         synopsisSubcommandLabel = "COMMAND",
         footerHeading = "%nExamples:%n",
         footer = "  dormouse vm create web --memory 4G --disk web.qcow2",
-        subcommands = CreateCommand.class)
+        subcommands = {CreateCommand.class, SettingsCommand.class})
 final class VmGroup implements Runnable {
     @Spec
     private CommandSpec spec;

@@ -25,11 +25,14 @@ final class Bodies {
     /// @param eager load all of the memory before the guest runs
     /// @param keepImage keep the image; the VM stays on its overlays
     /// @param discardChanges of a crashed VM: go back to the image
+    /// @param backgroundBytesPerSecond limits what is loaded in the background; 0 loads only what
+    ///     the guest waits for
     @Json
     record Resume(
             @Nullable Boolean eager,
             @Nullable Boolean keepImage,
-            @Nullable Boolean discardChanges) {}
+            @Nullable Boolean discardChanges,
+            @Nullable Long backgroundBytesPerSecond) {}
 
     /// @param name of the new VM
     @Json

@@ -5,7 +5,6 @@ import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.Home;
 import dev.dormouse.engine.QemuTools;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import org.slf4j.Logger;
@@ -21,6 +20,8 @@ public final class Daemon implements AutoCloseable {
     private final Vms vms;
     private final Operations operations;
     private final EventRoutes eventRoutes;
+    private final Fronts fronts;
+    private final Watch watch;
     private final RestServer server;
 
     private Daemon(Home home, DaemonOptions options, DaemonLock lock) throws IOException {
@@ -28,24 +29,22 @@ public final class Daemon implements AutoCloseable {
         var engine = new Engine(home, QemuTools.locate(options.qemu()));
         var events = new Events();
         operations = new Operations(events);
-        vms = new Vms(engine, operations, events);
-        eventRoutes = new EventRoutes(events);
+        var activity = new Activity();
+        vms = new Vms(engine, operations, events, activity, options);
         vms.adopt(); // Before anything else: guests wait.
+        fronts = new Fronts(home, vms, new Wake(vms, operations), activity);
+        watch = new Watch(engine, vms, operations, fronts, activity);
+        eventRoutes = new EventRoutes(events);
         server = new RestServer(
-                socket(home),
+                DaemonClient.socket(home),
                 options.listen(),
                 new Tokens(home),
                 List.of(
                         new HostRoutes(engine)::add,
-                        new VmRoutes(engine, vms)::add,
+                        new VmRoutes(engine, vms, watch)::add,
                         new ImageRoutes(engine, vms)::add,
                         new OperationRoutes(operations)::add,
                         eventRoutes::add));
-    }
-
-    /// {@return where the daemon of a home listens}
-    public static Path socket(Home home) {
-        return home.runtime().resolve(".daemon"); // No VM has such a name.
     }
 
     /// Starts the daemon; it serves when this returns.
@@ -55,6 +54,7 @@ public final class Daemon implements AutoCloseable {
         DaemonLock lock = DaemonLock.acquire(home);
         try {
             var daemon = new Daemon(home, options, lock);
+            daemon.watch.start();
             daemon.server.start();
             LOG.info(
                     "daemon of {}, process {}",
@@ -67,6 +67,10 @@ public final class Daemon implements AutoCloseable {
         }
     }
 
+    Fronts fronts() {
+        return fronts;
+    }
+
     RestServer server() {
         return server;
     }
@@ -75,6 +79,8 @@ public final class Daemon implements AutoCloseable {
     @Override
     public void close() {
         LOG.info("stopping");
+        watch.close();
+        fronts.close();
         try {
             for (Operation operation : operations.close(END_PATIENCE)) {
                 LOG.warn(

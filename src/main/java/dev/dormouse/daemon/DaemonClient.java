@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import dev.dormouse.base.DormouseException;
+import dev.dormouse.engine.Home;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
@@ -28,6 +29,11 @@ public final class DaemonClient {
     private static final int BODY_BYTES_MAX = 64 << 20;
 
     private final Path socket;
+
+    /// {@return where the daemon of a home listens}
+    public static Path socket(Home home) {
+        return home.runtime().resolve(".daemon"); // No VM has such a name.
+    }
 
     public DaemonClient(Path socket) {
         this.socket = socket;

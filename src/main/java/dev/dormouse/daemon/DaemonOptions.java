@@ -8,7 +8,14 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param qemu the `qemu-system-x86_64` to use; found by the environment if null
 /// @param listen where HTTP is served beside the unix socket, a loopback address; nowhere if null
-public record DaemonOptions(@Nullable Path qemu, @Nullable InetSocketAddress listen) {
+/// @param memoryLimitBytes how much memory the VMs that are awake may have together; 0 for no limit
+/// @param restoresMax how many restores may be under way at once; 0 for no limit
+public record DaemonOptions(
+        @Nullable Path qemu, @Nullable InetSocketAddress listen, long memoryLimitBytes, int restoresMax) {
+    public DaemonOptions(@Nullable Path qemu, @Nullable InetSocketAddress listen) {
+        this(qemu, listen, 0, 0);
+    }
+
     /// @param text `HOST:PORT` or `PORT`
     /// @throws IllegalArgumentException if it is none, or not a loopback address
     public static InetSocketAddress parseListen(String text) {

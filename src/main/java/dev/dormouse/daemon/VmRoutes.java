@@ -3,6 +3,7 @@ package dev.dormouse.daemon;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.SuspendOptions;
+import dev.dormouse.restore.RestoreOptions;
 import io.javalin.config.RoutesConfig;
 import io.javalin.http.Context;
 import java.io.IOException;
@@ -19,16 +20,20 @@ final class VmRoutes {
 
     private final Engine engine;
     private final Vms vms;
+    private final Watch watch;
 
-    VmRoutes(Engine engine, Vms vms) {
+    VmRoutes(Engine engine, Vms vms, Watch watch) {
         this.engine = engine;
         this.vms = vms;
+        this.watch = watch;
     }
 
     void add(RoutesConfig routes) {
         routes.get("/v1/vms", this::list, Access.VIEWER);
         routes.get("/v1/vms/{name}", this::show, Access.VIEWER);
         routes.delete("/v1/vms/{name}", this::remove, Access.ADMIN);
+        routes.get("/v1/vms/{name}/settings", this::showSettings, Access.VIEWER);
+        routes.put("/v1/vms/{name}/settings", this::changeSettings, Access.ADMIN);
         routes.post("/v1/vms/{name}/start", this::start, Access.OPERATOR);
         routes.post("/v1/vms/{name}/stop", this::stop, Access.OPERATOR);
         routes.post("/v1/vms/{name}/suspend", this::suspend, Access.OPERATOR);
@@ -96,13 +101,43 @@ final class VmRoutes {
 
     private void resume(Context request) throws IOException {
         Requests.allowQuery(request, "wait");
-        var body = Requests.body(request, Bodies.Resume.class, new Bodies.Resume(null, null, null));
+        var body = Requests.body(request, Bodies.Resume.class, new Bodies.Resume(null, null, null, null));
         var options = new ResumeOptions(
                 isTrue(body.eager()),
                 isTrue(body.keepImage()),
                 isTrue(body.discardChanges()),
-                ResumeOptions.DEFAULT.restore());
+                background(body.backgroundBytesPerSecond()));
         accept(request, vms.resume(name(request), options));
+    }
+
+    private static RestoreOptions background(@Nullable Long bytesPerSecond) throws ApiException {
+        if (bytesPerSecond == null) {
+            return RestoreOptions.DEFAULT;
+        }
+        if (bytesPerSecond < 0) {
+            throw new ApiException(
+                    Problem.Kind.INVALID,
+                    "body: 'backgroundBytesPerSecond' is %d, 0 or more are allowed".formatted(bytesPerSecond));
+        }
+        return bytesPerSecond == 0
+                ? RestoreOptions.DEFAULT.withBackground(false)
+                : RestoreOptions.DEFAULT.withRateBytesPerSecond(bytesPerSecond);
+    }
+
+    private void showSettings(Context request) throws IOException {
+        Requests.allowQuery(request);
+        engine.status(name(request)); // Refuses a VM that does not exist.
+        Requests.answer(request, 200, VmSettings.read(engine.home(), name(request)));
+    }
+
+    /// They count when this answers, but for a front whose address is taken: that is tried again and again.
+    private void changeSettings(Context request) throws IOException {
+        Requests.allowQuery(request);
+        engine.status(name(request));
+        var settings = Requests.body(request, VmSettings.class, VmSettings.NONE);
+        settings.write(engine.home(), name(request));
+        watch.lookNow();
+        Requests.answer(request, 200, settings);
     }
 
     /// Answers with the operation, or with the VM if there is nothing to do. A client that waits gets the operation

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param image id of the image that holds its memory
 /// @param restoredBytes, toRestoreBytes of a restore under way
 /// @param operation id of the newest operation on it that has not ended
+/// @param clients how many are connected to it through its fronts
 /// @param lastRestore what the last restore came to
 @Json
 public record VmView(
@@ -34,10 +35,11 @@ public record VmView(
         @Nullable String vnc,
         @Nullable List<String> forwards,
         @Nullable String operation,
+        int clients,
         @Nullable RestoreReport lastRestore) {
     private static final int PAGE_BYTES = 4096;
 
-    static VmView of(VmStatus vm, @Nullable String operation) {
+    static VmView of(VmStatus vm, @Nullable String operation, int clients) {
         return new VmView(
                 vm.name(),
                 vm.state(),
@@ -56,6 +58,7 @@ public record VmView(
                 vm.vnc(),
                 vm.forwards(),
                 operation,
+                clients,
                 vm.lastRestore());
     }
 
@@ -79,6 +82,7 @@ public record VmView(
                 null,
                 null,
                 null,
+                0,
                 null);
     }
 

@@ -5,6 +5,7 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.NotFoundException;
 import dev.dormouse.engine.ResumeOptions;
+import dev.dormouse.engine.ResumeResult;
 import dev.dormouse.engine.SuspendOptions;
 import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
@@ -27,20 +28,31 @@ final class Vms {
     private final Engine engine;
     private final Operations operations;
     private final Events events;
+    private final Activity activity;
+    private final RestoreSlots slots;
+    private final Room room;
     private final Cancellation indexing = new Cancellation();
     /// Between a look at a VM's state and the operation that follows from it nobody else decides about that VM.
     private final Map<String, Object> deciding = new ConcurrentHashMap<>();
 
-    Vms(Engine engine, Operations operations, Events events) {
+    Vms(Engine engine, Operations operations, Events events, Activity activity, DaemonOptions options) {
         this.engine = engine;
         this.operations = operations;
         this.events = events;
+        this.activity = activity;
+        slots = new RestoreSlots(options.restoresMax());
+        room = new Room(
+                options.memoryLimitBytes(),
+                engine,
+                operations,
+                activity,
+                name -> suspend(name, SuspendOptions.DEFAULT).orElseThrow());
     }
 
     VmView view(String name) throws IOException {
         VmStatus status = engine.status(name);
         List<Operation> active = operations.active(name);
-        return VmView.of(status, active.isEmpty() ? null : active.getLast().id());
+        return VmView.of(status, active.isEmpty() ? null : active.getLast().id(), activity.clients(name));
     }
 
     /// As [#view], of a VM that may be damaged; null if it is gone.
@@ -60,8 +72,13 @@ final class Vms {
             if (!operations.active(name, Operation.Kind.START).isPresent() && runs(name)) {
                 return Optional.empty();
             }
-            return begin(Operation.Kind.START, name, _ -> {
-                engine.start(name, discardState);
+            return begin(Operation.Kind.START, name, operation -> {
+                room.reserve(name, operation);
+                try {
+                    engine.start(name, discardState);
+                } finally {
+                    room.release(name);
+                }
                 indexInTheBackground(name);
                 return null;
             });
@@ -104,17 +121,41 @@ final class Vms {
     }
 
     Optional<Operation> resume(String name, ResumeOptions options) throws IOException {
+        return resume(name, options, false);
+    }
+
+    /// @param urgent go before whoever waits for a place
+    private Optional<Operation> resume(String name, ResumeOptions options, boolean urgent) throws IOException {
         synchronized (decisionOn(name)) {
             Optional<Operation> waking =
                     operations.active(name, Operation.Kind.RESUME).filter(operation -> !operation.guestRuns());
             if (waking.isEmpty() && runs(name)) {
                 return Optional.empty();
             }
-            return begin(Operation.Kind.RESUME, name, operation -> {
-                var result = engine.resume(name, options, operation);
-                indexInTheBackground(name);
-                return result;
-            });
+            return Optional.of(operations.begin(Operation.Kind.RESUME, name, operation -> {
+                slots.acquire(operation, urgent);
+                try {
+                    operation.begun();
+                    return resumeInRoom(name, options, operation, urgent);
+                } finally {
+                    slots.release();
+                    tellState(name);
+                }
+            }));
+        }
+    }
+
+    private ResumeResult resumeInRoom(String name, ResumeOptions options, Operation operation, boolean urgent)
+            throws IOException {
+        if (!urgent) { // Else it has its memory already.
+            room.reserve(name, operation);
+        }
+        try {
+            ResumeResult result = engine.resume(name, options, operation);
+            indexInTheBackground(name);
+            return result;
+        } finally {
+            room.release(name);
         }
     }
 
@@ -136,7 +177,8 @@ final class Vms {
         }));
     }
 
-    private void tellState(String name) {
+    /// Tells those who watch what the VM is now.
+    void tellState(String name) {
         try {
             events.publish(
                     "vm",
@@ -163,7 +205,7 @@ final class Vms {
         switch (state) {
             case "orphaned", "interrupted" -> {
                 LOG.info("vm {}: is {}, carrying on with its restore", name, state);
-                resume(name, ResumeOptions.DEFAULT);
+                resume(name, ResumeOptions.DEFAULT, true);
             }
             case "suspending", "checkpointing" -> {
                 LOG.info(

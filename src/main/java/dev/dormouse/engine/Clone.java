@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 
 /// Makes a new VM of an image: the same memory and the same frozen disks, on overlays of its own, with an
 /// identity of its own.
@@ -108,13 +109,17 @@ final class Clone {
                 disks,
                 old.kernel(),
                 networks,
-                // The display must stay, the address is taken.
-                old.vnc() == null ? null : "none",
+                vnc(old.vnc()),
                 old.uefi(),
                 old.guestAgent(),
                 old.vmgenid() == null ? null : UUID.randomUUID().toString(),
                 old.extraArguments(),
                 old.qemuVersion(),
                 keys.named() == null ? old.imageKey() : keys.named().toString());
+    }
+
+    /// The display must stay; its address is taken, unless it is a socket in the VM's own folder.
+    private static @Nullable String vnc(@Nullable String old) {
+        return old == null || old.startsWith("unix:{runtime}/") ? old : "none";
     }
 }

@@ -12,7 +12,8 @@ import java.util.Map;
 /// The command line of a VM's QEMU. The same configuration gives the same devices, in the same order and
 /// under the same ids, which is what a restore needs: the stream names devices by where they sit.
 final class QemuCommandLine {
-    /// In an extra argument stands for the folder of the VM's sockets, so that a clone has its own.
+    /// In an extra argument and in the path of the VNC socket stands for the folder of the VM's sockets, so that a
+    /// clone has its own.
     private static final String RUNTIME_PLACEHOLDER = "{runtime}";
 
     /// Of the back end of the guest's memory, where one is named, and then also of its RAM block.
@@ -206,7 +207,7 @@ final class QemuCommandLine {
         if (config.vnc() != null) {
             add(
                     "-vnc",
-                    config.vnc(),
+                    config.vnc().replace(RUNTIME_PLACEHOLDER, sockets.runtime().toString()),
                     "-device",
                     "VGA,vgamem_mb=16",
                     "-device",

@@ -29,7 +29,7 @@ final class VmCreation {
     private static final int OVERCOMMIT_MAX = 16; // More than that is a slip of the finger.
     /// Those whose devices a restore was tried with.
     private static final Pattern MACHINE = Pattern.compile("pc-(q35|i440fx)-.+");
-    private static final Pattern VNC = Pattern.compile("(unix:/[^,]+|[^,/]*:\\d+)(,.*)?");
+    private static final Pattern VNC = Pattern.compile("(unix:(\\{runtime})?/[^,]+|[^,/]*:\\d+)(,.*)?");
     private static final Pattern FORWARD = Pattern.compile("(tcp|udp):[^:,]*:\\d+-[^:,]*:\\d+");
     private static final SecureRandom RANDOM = new SecureRandom();
 

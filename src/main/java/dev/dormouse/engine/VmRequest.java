@@ -109,6 +109,10 @@ public record VmRequest(
         return with(copy -> copy.networks = value);
     }
 
+    public VmRequest withVnc(String value) {
+        return with(copy -> copy.vnc = value);
+    }
+
     public VmRequest withUefi(String code, String variables) {
         return with(copy -> {
             copy.uefiCode = code;

@@ -22,28 +22,35 @@ final class DaemonFixture implements AutoCloseable {
     final Engine engine;
     private Daemon daemon;
 
+    private final DaemonOptions options;
+
     DaemonFixture(Path folder) throws IOException {
-        this.folder = folder;
-        home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
-        engine = new Engine(home, QemuTools.locate(null));
-        daemon = start();
+        this(folder, new DaemonOptions(null, new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)));
     }
 
-    private Daemon start() throws IOException {
-        return Daemon.start(home, new DaemonOptions(null, new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)));
+    DaemonFixture(Path folder, DaemonOptions options) throws IOException {
+        this.folder = folder;
+        this.options = options;
+        home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
+        engine = new Engine(home, QemuTools.locate(null));
+        daemon = Daemon.start(home, options);
     }
 
     RestServer server() {
         return daemon.server();
     }
 
+    Fronts fronts() {
+        return daemon.fronts();
+    }
+
     void restart() throws IOException {
         daemon.close();
-        daemon = start();
+        daemon = Daemon.start(home, options);
     }
 
     DaemonClient client() {
-        return new DaemonClient(Daemon.socket(home));
+        return new DaemonClient(DaemonClient.socket(home));
     }
 
     DaemonClient.Answer send(String method, String path, @Nullable String body) throws IOException {

@@ -68,6 +68,10 @@ class OpenApiTest {
 
     private void walkTheLifeOfAVm() throws Exception {
         check(200, "GET", "/v1/vms/web", null);
+        check(200, "PUT", "/v1/vms/web/settings", """
+                {"fronts": [{"name": "ssh", "listen": "127.0.0.1:0", "target": "guest:22"}],
+                 "idle": {"afterSeconds": 600, "cpuPercent": 10, "awakeSeconds": 60}, "pinned": true}""");
+        check(200, "GET", "/v1/vms/web/settings", null);
         check(202, "POST", "/v1/vms/web/start?wait=60", "{\"discardState\": false}");
         check(200, "POST", "/v1/vms/web/start", null);
         check(202, "POST", "/v1/vms/web/checkpoint?wait=60", "{\"selfContained\": true}");
@@ -119,6 +123,14 @@ class OpenApiTest {
             check(400, "POST", "/v1/vms/web/" + action, "{\"no\": \"such\"}");
         }
         check(409, "POST", "/v1/vms/web/resume?wait=60", null);
+        check(404, "GET", "/v1/vms/nemo/settings", null);
+        check(404, "PUT", "/v1/vms/nemo/settings", "{}");
+        check(
+                400,
+                "PUT",
+                "/v1/vms/web/settings",
+                "{\"fronts\": [{\"name\": \"a\", \"listen\": \"1\", \"target\": \"b\"}]}");
+        check(400, "PUT", "/v1/vms/web/settings", "{\"idle\": {\"afterSeconds\": 5}}");
     }
 
     private DaemonClient.Answer check(int status, String method, String path, String body) throws IOException {

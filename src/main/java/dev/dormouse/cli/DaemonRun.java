@@ -1,0 +1,172 @@
+package dev.dormouse.cli;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.daemon.DaemonClient;
+import dev.dormouse.engine.SuspendResult;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.ConnectException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/// Has the daemon of the home do what a command wants, and follows it. Where no daemon runs, or the command asks for
+/// something that the API has not, the command does it itself.
+final class DaemonRun {
+    /// What is faster shows no progress.
+    private static final int FIRST_WAIT_SECONDS = 1;
+    private static final int LOOK_MILLIS = 50;
+
+    private final DaemonClient client;
+    private final String vm;
+    private final ProgressBar bar;
+
+    private DaemonRun(DaemonClient client, String vm, ProgressBar bar) {
+        this.client = client;
+        this.vm = vm;
+        this.bar = bar;
+    }
+
+    /// @param vm refused if there is none
+    /// @return empty if there is no daemon
+    static Optional<DaemonRun> find(Main main, String vm, ProgressBar bar) throws IOException {
+        Path socket = DaemonClient.socket(main.home());
+        if (main.qemu() != null || !Files.exists(socket)) {
+            return Optional.empty();
+        }
+        main.lookingEngine().status(vm);
+        return Optional.of(new DaemonRun(new DaemonClient(socket), vm, bar));
+    }
+
+    /// Makes an image of a running VM.
+    ///
+    /// @param action `suspend` or `checkpoint`
+    static Optional<SuspendResult> capture(Main main, String action, String vm, ImageFlags options, ProgressBar bar)
+            throws IOException {
+        Optional<String> body = options.request();
+        Optional<DaemonRun> daemon = body.isEmpty() ? Optional.empty() : find(main, vm, bar);
+        if (daemon.isEmpty()) {
+            return Optional.empty();
+        }
+        main.interruption().arm(daemon.get()::cancel);
+        return daemon.get()
+                .run(action, body.get(), true, "is suspended already")
+                .map(operation -> Json.parse(SuspendResult.class, Json.write(operation.get("result"))));
+    }
+
+    /// {@return what `--json` prints of a resume}
+    ///
+    /// @param toTheEnd whether to wait until every page is placed and the disks are merged
+    static Optional<Map<String, Object>> resume(
+            Main main, String vm, ResumeFlags flags, ProgressBar bar, boolean toTheEnd) throws IOException {
+        long startNanos = System.nanoTime();
+        Optional<String> body = flags.request();
+        Optional<DaemonRun> daemon = body.isEmpty() ? Optional.empty() : find(main, vm, bar);
+        if (daemon.isEmpty()) {
+            return Optional.empty();
+        }
+        return daemon.get()
+                .run("resume", body.get(), toTheEnd, "not suspended, only a suspended VM can be resumed")
+                .map(operation -> resumed(vm, operation, startNanos));
+    }
+
+    private static Map<String, Object> resumed(String vm, Map<String, Object> operation, long startNanos) {
+        var facts = new LinkedHashMap<String, Object>();
+        facts.put("vm", vm);
+        facts.put("state", "running");
+        facts.put("commandMillis", (System.nanoTime() - startNanos) / 1_000_000);
+        facts.put("runningMillis", operation.get("guestRunsMillis"));
+        if (operation.get("result") instanceof Map<?, ?> result) {
+            result.forEach((key, value) -> facts.put(String.valueOf(key), value));
+        }
+        return facts;
+    }
+
+    /// Does it, and waits until it has ended; of a resume until the guest runs, unless `toTheEnd`.
+    ///
+    /// @param body of the request, JSON
+    /// @return the operation; empty if the daemon is gone, and nothing was begun
+    /// @throws Failures.Reported if it failed, or there was nothing to do
+    Optional<Map<String, Object>> run(String action, String body, boolean toTheEnd, String nothingToDo)
+            throws IOException {
+        DaemonClient.Answer answer;
+        try {
+            answer = client.send("POST", "/v1/vms/%s/%s?wait=%d".formatted(vm, action, FIRST_WAIT_SECONDS), body);
+        } catch (ConnectException _) {
+            return Optional.empty(); // A socket that a daemon left.
+        }
+        Map<String, Object> operation = read(answer);
+        if (answer.status() == 200) {
+            throw new Failures.Reported("vm %s: %s".formatted(vm, nothingToDo), Failures.FAILED);
+        }
+        return Optional.of(follow(operation, toTheEnd));
+    }
+
+    private Map<String, Object> follow(Map<String, Object> begun, boolean toTheEnd) throws IOException {
+        Map<String, Object> operation = begun;
+        while (!operation.containsKey("ended") && (toTheEnd || !operation.containsKey("guestRunsMillis"))) {
+            show(operation);
+            pause();
+            operation = read(client.send("GET", "/v1/operations/" + begun.get("id"), null));
+        }
+        if (operation.get("error") instanceof Map<?, ?> problem) {
+            throw failure(problem);
+        }
+        return operation;
+    }
+
+    private void show(Map<String, Object> operation) {
+        if (operation.get("stalledReason") instanceof String reason) {
+            bar.step("stalled: " + reason);
+        } else if (operation.get("total") instanceof Number total
+                && operation.get("done") instanceof Number done
+                && total.longValue() > 0) {
+            String phase = operation.get("kind").equals("resume") ? "restoring" : "capturing";
+            bar.update(phase, done.longValue(), total.longValue());
+        } else if (operation.get("step") instanceof String step) {
+            bar.step(step);
+        }
+    }
+
+    /// Calls off what is under way, for Ctrl-C: it ends where it can be undone.
+    void cancel() {
+        try {
+            Map<String, Object> vmNow = read(client.send("GET", "/v1/vms/" + vm, null));
+            if (vmNow.get("operation") != null) {
+                client.send("DELETE", "/v1/operations/" + vmNow.get("operation"), null);
+            }
+        } catch (IOException _) {
+            // It has ended, or comes to its end.
+        }
+    }
+
+    private static Map<String, Object> read(DaemonClient.Answer answer) throws IOException {
+        Map<String, Object> value = Json.parseObject(answer.body());
+        if (answer.status() >= 400) {
+            throw failure(value);
+        }
+        return value;
+    }
+
+    private static Failures.Reported failure(Map<?, ?> problem) {
+        int exitCode = switch (String.valueOf(problem.get("type"))) {
+            case "urn:dormouse:invalid" -> Failures.USAGE;
+            case "urn:dormouse:damaged-image" -> Failures.DAMAGED;
+            case "urn:dormouse:unsupported-image" -> Failures.UNSUPPORTED;
+            case "urn:dormouse:image-key" -> Failures.NO_KEY;
+            default -> Failures.FAILED;
+        };
+        return new Failures.Reported(String.valueOf(problem.get("detail")), exitCode);
+    }
+
+    private static void pause() throws IOException {
+        try {
+            Thread.sleep(LOOK_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while waiting for the daemon, which goes on");
+        }
+    }
+}

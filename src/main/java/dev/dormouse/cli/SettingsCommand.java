@@ -1,0 +1,63 @@
+package dev.dormouse.cli;
+
+import dev.dormouse.daemon.VmSettings;
+import java.io.IOException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+        name = "settings",
+        description = {
+            "Says what the daemon does with a VM by itself: the ports that wake it, and when it is suspended.",
+            "With options it changes that, all of it; '--no-settings' takes everything away."
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  dormouse vm settings desk",
+            "  dormouse vm settings desk --front 5901=vnc --front 2222=22 --idle-after 600",
+        })
+final class SettingsCommand extends FactsCommand {
+    @Parameters(paramLabel = "NAME", description = "The VM.")
+    private String name;
+
+    @Mixin
+    private SettingsFlags flags = new SettingsFlags();
+
+    @Option(names = "--no-settings", description = "No fronts, no policy.")
+    private boolean none;
+
+    @Override
+    int run() throws IOException {
+        main().lookingEngine().status(name); // Refuses a VM that does not exist.
+        VmSettings wanted = flags.settings();
+        if (none && wanted != null) {
+            throw new IllegalArgumentException("--no-settings: cannot be used with other options");
+        }
+        if (none) {
+            wanted = VmSettings.NONE;
+        }
+        if (wanted != null) {
+            wanted.write(main().home(), name);
+        }
+        VmSettings settings = VmSettings.read(main().home(), name);
+        return print(settings, describe(settings));
+    }
+
+    private String describe(VmSettings settings) {
+        var table = Table.ofFacts().row("vm", name);
+        settings.fronts()
+                .forEach(front -> table.row("front " + front.name(), front.listen() + " to " + front.target()));
+        var idle = settings.idle();
+        table.row(
+                "suspended",
+                settings.pinned()
+                        ? "never by itself"
+                        : idle == null
+                                ? "only to make room"
+                                : "after %d s without a client, below %d %% of a processor, awake for %d s at least"
+                                        .formatted(idle.afterSeconds(), idle.cpuPercent(), idle.awakeSeconds()));
+        return table.toString();
+    }
+}

@@ -1,0 +1,74 @@
+package dev.dormouse.cli;
+
+import dev.dormouse.daemon.Front;
+import dev.dormouse.daemon.IdlePolicy;
+import dev.dormouse.daemon.VmSettings;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/// The options that say what the daemon does with a VM by itself.
+final class SettingsFlags {
+    private static final int CPU_PERCENT = 10;
+    private static final int AWAKE_SECONDS = 60;
+
+    @Option(
+            names = "--front",
+            paramLabel = "LISTEN=TARGET",
+            description =
+                    "A port of the host that leads to the VM and wakes it, as in 5901=vnc or 0.0.0.0:2222=22, a port of "
+                            + "the guest that a forward leads to. May be repeated.")
+    private @Nullable List<String> fronts;
+
+    @Option(
+            names = "--idle-after",
+            paramLabel = "SECONDS",
+            description = "Suspend the VM when it has had no client at its fronts and has rested for so long.")
+    private @Nullable Integer idleAfter;
+
+    @Option(
+            names = "--idle-cpu",
+            paramLabel = "PERCENT",
+            description = "Up to how much of one processor counts as resting (default: 10).")
+    private @Nullable Integer idleCpu;
+
+    @Option(
+            names = "--awake-min",
+            paramLabel = "SECONDS",
+            description = "How long it stays awake at least (default: 60).")
+    private @Nullable Integer awakeMin;
+
+    @Option(names = "--pinned", description = "Never suspend it by itself, not even to make room for another one.")
+    private boolean pinned;
+
+    /// {@return whether a front leads to the VM's screen}
+    boolean needsVnc() {
+        VmSettings settings = settings();
+        return settings != null
+                && settings.fronts().stream().anyMatch(front -> front.target().equals("vnc"));
+    }
+
+    /// {@return what the options say; null if there are none}
+    ///
+    /// @throws IllegalArgumentException if one of them is wrong
+    @Nullable
+    VmSettings settings() {
+        if (fronts == null && idleAfter == null && idleCpu == null && awakeMin == null && !pinned) {
+            return null;
+        }
+        if (idleAfter == null && (idleCpu != null || awakeMin != null)) {
+            throw new IllegalArgumentException("--idle-cpu and --awake-min: need --idle-after");
+        }
+        IdlePolicy idle = idleAfter == null
+                ? null
+                : new IdlePolicy(
+                        idleAfter,
+                        idleCpu == null ? CPU_PERCENT : idleCpu,
+                        awakeMin == null ? AWAKE_SECONDS : awakeMin);
+        List<Front> parsed =
+                fronts == null ? List.of() : fronts.stream().map(Front::parse).toList();
+        var settings = new VmSettings(parsed, idle, pinned);
+        settings.check();
+        return settings;
+    }
+}

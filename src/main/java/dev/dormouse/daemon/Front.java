@@ -1,0 +1,77 @@
+package dev.dormouse.daemon;
+
+import io.avaje.jsonb.Json;
+import java.net.InetSocketAddress;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// A port of the host that leads to a VM, and wakes it.
+///
+/// @param name what to call it
+/// @param listen `HOST:PORT`, where clients connect
+/// @param target where they come out: `vnc`, the VM's VNC server; `guest:PORT`, a port of the guest that one of the
+/// VM's
+///     forwards leads to; or `HOST:PORT`
+@Json
+public record Front(String name, String listen, String target) {
+    static final String VNC = "vnc";
+    private static final Pattern NAME = Pattern.compile("[a-z0-9][a-z0-9-]{0,19}");
+    private static final Pattern ADDRESS = Pattern.compile("(?:(\\[[0-9A-Fa-f:]+]|[A-Za-z0-9.-]+):)?([0-9]{1,5})");
+    private static final Pattern TARGET = Pattern.compile("vnc|[A-Za-z0-9.-]+:[0-9]{1,5}|\\[[0-9A-Fa-f:]+]:[0-9]{1,5}");
+
+    /// @param text `[LISTEN=]TARGET`, where the port of the guest alone is a target too: `2222=22`,
+    /// `127.0.0.1:5901=vnc`
+    /// @throws IllegalArgumentException if it is none
+    public static Front parse(String text) {
+        String[] parts = text.split("=", -1);
+        if (parts.length != 2) {
+            throw new IllegalArgumentException(
+                    "front '%s': use LISTEN=TARGET, as in 5901=vnc or 127.0.0.1:2222=22".formatted(text));
+        }
+        String target = parts[1].matches("[0-9]{1,5}") ? "guest:" + parts[1] : parts[1];
+        var front = new Front(target.equals(VNC) ? VNC : "port-" + port(parts[0]), parts[0], target);
+        front.check();
+        return front;
+    }
+
+    /// @throws IllegalArgumentException that says what is wrong
+    void check() {
+        if (name == null || !NAME.matcher(name).matches()) {
+            throw new IllegalArgumentException(
+                    "front '%s': not a name, use 1 to 20 small letters, digits or '-'".formatted(name));
+        }
+        address(listen);
+        if (target == null || !TARGET.matcher(target).matches()) {
+            throw new IllegalArgumentException(
+                    "front %s: its target is '%s', use vnc, guest:PORT or HOST:PORT".formatted(name, target));
+        }
+    }
+
+    /// {@return where it listens}
+    InetSocketAddress address() {
+        return address(listen);
+    }
+
+    /// {@return an address; without a host that of the loopback}
+    static InetSocketAddress address(String text) {
+        Matcher matcher = text == null ? null : ADDRESS.matcher(text);
+        int port = matcher == null || !matcher.matches() ? -1 : port(text);
+        if (matcher == null || port < 0 || port > 65_535) {
+            throw new IllegalArgumentException("'%s': not an address, use HOST:PORT or PORT".formatted(text));
+        }
+        String host = matcher.group(1) == null ? "127.0.0.1" : matcher.group(1);
+        var address = new InetSocketAddress(host, port);
+        if (address.isUnresolved()) {
+            throw new IllegalArgumentException("'%s': nobody knows this host".formatted(text));
+        }
+        return address;
+    }
+
+    private static int port(String address) {
+        try {
+            return Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
+        } catch (NumberFormatException _) {
+            return -1;
+        }
+    }
+}

@@ -1,0 +1,159 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.engine.ErrorText;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.SocketException;
+import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A front that is open: it holds a client until the VM is awake, and then passes bytes both ways. One virtual thread
+/// accepts, two serve each client.
+final class FrontPort implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(FrontPort.class);
+    private static final int CLIENTS_MAX = 2000;
+    private static final int BACKLOG = 128;
+    private static final Duration CONNECT_PATIENCE = Duration.ofSeconds(10);
+    private static final long RETRY_MILLIS = 20;
+
+    /// Finds out where a front leads to now.
+    @FunctionalInterface
+    interface Target {
+        SocketAddress address() throws IOException;
+    }
+
+    private final String vm;
+    private final Front front;
+    private final Target target;
+    private final Wake wake;
+    private final Activity activity;
+    private final ServerSocketChannel server;
+    private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
+
+    /// @throws IOException if its address is taken
+    FrontPort(String vm, Front front, Target target, Wake wake, Activity activity) throws IOException {
+        this.vm = vm;
+        this.front = front;
+        this.target = target;
+        this.wake = wake;
+        this.activity = activity;
+        server = ServerSocketChannel.open();
+        try {
+            server.bind(front.address(), BACKLOG);
+        } catch (IOException e) {
+            server.close();
+            throw new IOException(
+                    "vm %s: its front %s cannot listen at %s: %s"
+                            .formatted(vm, front.name(), front.listen(), ErrorText.of(e)),
+                    e);
+        }
+        Thread.ofVirtual().name("front " + vm + " " + front.name()).start(this::accept);
+    }
+
+    Front front() {
+        return front;
+    }
+
+    InetSocketAddress address() throws IOException {
+        return (InetSocketAddress) server.getLocalAddress();
+    }
+
+    private void accept() {
+        while (server.isOpen()) {
+            try {
+                SocketChannel client = server.accept();
+                if (clients.size() >= CLIENTS_MAX) {
+                    client.close();
+                    continue;
+                }
+                clients.add(client);
+                Thread.ofVirtual().name("client of " + vm).start(() -> serve(client));
+            } catch (IOException e) {
+                if (server.isOpen()) {
+                    LOG.warn("vm {}: front {}: {}", vm, front.name(), ErrorText.of(e));
+                    pause();
+                }
+            }
+        }
+    }
+
+    /// No descriptor may be left for another client: the loop must not turn as fast as it can until there is.
+    private static void pause() {
+        try {
+            TimeUnit.MILLISECONDS.sleep(100);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void serve(SocketChannel client) {
+        activity.connected(vm);
+        try (client) {
+            client.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            client.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+            try (SocketChannel guest = reach()) {
+                Relay.run(client, guest);
+            } catch (IOException e) {
+                refuse(client, ErrorText.of(e));
+            }
+        } catch (IOException e) {
+            LOG.debug("vm {}: front {}: a client is gone: {}", vm, front.name(), ErrorText.of(e));
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        } finally {
+            clients.remove(client);
+            activity.disconnected(vm);
+        }
+    }
+
+    /// QEMU is connected to only once the guest runs: before that nobody may touch its memory, a VNC client does.
+    private SocketChannel reach() throws IOException, InterruptedException {
+        wake.await(vm);
+        long end = System.nanoTime() + CONNECT_PATIENCE.toNanos();
+        while (true) {
+            SocketAddress address = target.address();
+            SocketChannel channel = address instanceof UnixDomainSocketAddress
+                    ? SocketChannel.open(StandardProtocolFamily.UNIX)
+                    : SocketChannel.open();
+            try {
+                channel.connect(address);
+                return channel;
+            } catch (SocketException e) {
+                channel.close();
+                if (System.nanoTime() - end >= 0) {
+                    throw new IOException("vm %s: is awake, but nothing listens at %s".formatted(vm, address), e);
+                }
+                TimeUnit.MILLISECONDS.sleep(RETRY_MILLIS);
+            } catch (IOException | RuntimeException e) {
+                channel.close();
+                throw e;
+            }
+        }
+    }
+
+    private void refuse(SocketChannel client, String reason) throws IOException {
+        LOG.warn("{}; a client of front {} is refused", reason, front.name());
+        if (front.target().equals(Front.VNC)) {
+            RfbRefusal.send(client, reason);
+        }
+    }
+
+    /// Ends all of its connections, too.
+    @Override
+    public void close() throws IOException {
+        server.close();
+        for (SocketChannel client : clients) {
+            client.close();
+        }
+    }
+}

@@ -1,0 +1,149 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.engine.ErrorText;
+import dev.dormouse.engine.Home;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The fronts that are open: those that the settings of the VMs name. Any thread.
+final class Fronts implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Fronts.class);
+    private static final int VNC_PORT = 5900;
+    private static final Pattern FORWARD = Pattern.compile("tcp:([^:]*):([0-9]+)-[^:]*:([0-9]+)");
+
+    private final Home home;
+    private final Vms vms;
+    private final Wake wake;
+    private final Activity activity;
+    private final Map<String, List<FrontPort>> open = new HashMap<>(); // Guarded by this, as is what follows.
+    private final Set<String> complaints = new HashSet<>();
+    private boolean closed;
+
+    Fronts(Home home, Vms vms, Wake wake, Activity activity) {
+        this.home = home;
+        this.vms = vms;
+        this.wake = wake;
+        this.activity = activity;
+    }
+
+    /// Opens and closes ports until those of a VM are open that its settings name. One that cannot be opened is tried
+    /// again
+    /// the next time.
+    synchronized void reconcile(String vm, List<Front> wanted) {
+        if (closed) {
+            return;
+        }
+        List<FrontPort> ports = open.computeIfAbsent(vm, _ -> new ArrayList<>());
+        for (FrontPort port : List.copyOf(ports)) {
+            if (!wanted.contains(port.front())) {
+                ports.remove(port);
+                close(port);
+            }
+        }
+        for (Front front : wanted) {
+            if (ports.stream().noneMatch(port -> port.front().equals(front))) {
+                open(vm, front, ports);
+            }
+        }
+        if (ports.isEmpty()) {
+            open.remove(vm);
+        }
+    }
+
+    private void open(String vm, Front front, List<FrontPort> ports) {
+        try {
+            var port = new FrontPort(vm, front, () -> target(vm, front), wake, activity);
+            ports.add(port);
+            complaints.remove(vm + " " + front.name());
+            LOG.info("vm {}: front {} listens at {}", vm, front.name(), port.address());
+        } catch (IOException e) {
+            if (complaints.add(vm + " " + front.name())) {
+                LOG.warn("{}", ErrorText.of(e));
+            }
+        }
+    }
+
+    /// Closes those of VMs that are gone.
+    synchronized void retain(List<String> names) {
+        for (String vm : List.copyOf(open.keySet())) {
+            if (!names.contains(vm)) {
+                reconcile(vm, List.of());
+            }
+        }
+    }
+
+    /// {@return where a front of the VM listens}
+    synchronized InetSocketAddress address(String vm, String front) throws IOException {
+        for (FrontPort port : open.getOrDefault(vm, List.of())) {
+            if (port.front().name().equals(front)) {
+                return port.address();
+            }
+        }
+        throw new ApiException(Problem.Kind.NOT_FOUND, "vm %s: its front %s is not open".formatted(vm, front));
+    }
+
+    /// {@return where the front leads to: forwards and VNC are those that the VM has now}
+    private SocketAddress target(String vm, Front front) throws IOException {
+        VmView view = vms.view(vm);
+        if (front.target().equals(Front.VNC)) {
+            return vnc(vm, view.vnc());
+        }
+        if (!front.target().startsWith("guest:")) {
+            return Front.address(front.target());
+        }
+        String port = front.target().substring("guest:".length());
+        for (String forward : view.forwards() == null ? List.<String>of() : view.forwards()) {
+            Matcher matcher = FORWARD.matcher(forward);
+            if (matcher.matches() && matcher.group(3).equals(port)) {
+                String host = matcher.group(1).isEmpty() ? "127.0.0.1" : matcher.group(1);
+                return new InetSocketAddress(host, Integer.parseInt(matcher.group(2)));
+            }
+        }
+        throw new IOException("vm %s: none of its forwards leads to port %s of the guest, front %s needs one"
+                .formatted(vm, port, front.name()));
+    }
+
+    /// @param display as QEMU has it: `unix:PATH` or `HOST:NUMBER`, options behind a comma
+    private SocketAddress vnc(String vm, @Nullable String display) throws IOException {
+        String where = display == null ? "none" : display.replaceFirst(",.*", "");
+        if (where.startsWith("unix:")) {
+            String path = where.substring("unix:".length());
+            return UnixDomainSocketAddress.of(
+                    path.replace("{runtime}", home.sockets(vm).toString()));
+        }
+        int colon = where.lastIndexOf(':');
+        if (colon < 0) {
+            throw new IOException("vm %s: has no VNC server, 'vm create --vnc' makes one".formatted(vm));
+        }
+        String host = colon == 0 ? "127.0.0.1" : where.substring(0, colon);
+        return new InetSocketAddress(host, VNC_PORT + Integer.parseInt(where.substring(colon + 1)));
+    }
+
+    private static void close(FrontPort port) {
+        try {
+            port.close();
+        } catch (IOException e) {
+            LOG.debug("{}", ErrorText.of(e));
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        closed = true;
+        open.values().forEach(ports -> ports.forEach(Fronts::close));
+        open.clear();
+    }
+}

@@ -1,0 +1,26 @@
+package dev.dormouse.daemon;
+
+import io.avaje.jsonb.Json;
+
+/// When a VM is suspended because nobody needs it: it has no client at its fronts, and its guest has rested, both for
+/// `afterSeconds`, and it has been awake for `awakeSeconds`.
+///
+/// @param afterSeconds 1 or more
+/// @param cpuPercent up to how much of one processor QEMU may use for the guest to count as resting, 1 to 100
+/// @param awakeSeconds counted from when the daemon saw it awake; 0 or more
+@Json
+public record IdlePolicy(int afterSeconds, int cpuPercent, int awakeSeconds) {
+    /// @throws IllegalArgumentException that says what is wrong
+    void check() {
+        require("afterSeconds", afterSeconds, 1, 31_536_000);
+        require("cpuPercent", cpuPercent, 1, 100);
+        require("awakeSeconds", awakeSeconds, 0, 31_536_000);
+    }
+
+    private static void require(String name, int value, int min, int max) {
+        if (value < min || value > max) {
+            throw new IllegalArgumentException(
+                    "idle: '%s' is %d, %d to %d are allowed".formatted(name, value, min, max));
+        }
+    }
+}

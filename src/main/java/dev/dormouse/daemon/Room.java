@@ -1,0 +1,136 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.MemorySize;
+import dev.dormouse.engine.VmStatus;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// How much memory of the host the VMs that are awake may have. Who wants to wake one makes room first: of those that
+/// nobody uses the one goes that was used least recently. Any thread.
+final class Room {
+    private static final Logger LOG = LoggerFactory.getLogger(Room.class);
+    private static final Duration SUSPEND_PATIENCE = Duration.ofMinutes(5);
+    private static final Set<String> WITHOUT_MEMORY = Set.of("stopped", "suspended", "crashed", "interrupted");
+
+    /// Suspends a VM that nobody uses.
+    @FunctionalInterface
+    interface Suspension {
+        /// @return the operation
+        Operation begin(String vm) throws IOException;
+    }
+
+    private final long limitBytes;
+    private final Engine engine;
+    private final Operations operations;
+    private final Activity activity;
+    private final Suspension suspension;
+    private final Set<String> reserved = new HashSet<>(); // Guarded by this: VMs that are about to be awake.
+
+    /// @param limitBytes 0 for no limit
+    Room(long limitBytes, Engine engine, Operations operations, Activity activity, Suspension suspension) {
+        this.limitBytes = limitBytes;
+        this.engine = engine;
+        this.operations = operations;
+        this.activity = activity;
+        this.suspension = suspension;
+    }
+
+    /// Makes room for a VM, which keeps it until [#release]; being awake it needs none.
+    ///
+    /// @param waiting its operation, which says what it waits for
+    /// @throws ApiException if there is none, and nobody can be suspended for it
+    synchronized void reserve(String name, Operation waiting) throws IOException {
+        if (limitBytes > 0) {
+            long needed = engine.status(name).memoryBytes();
+            while (awakeBytes(name) + needed > limitBytes) {
+                suspendOne(name, needed, waiting);
+            }
+        }
+        reserved.add(name);
+    }
+
+    synchronized void release(String name) {
+        reserved.remove(name);
+    }
+
+    private long awakeBytes(String except) throws IOException {
+        long bytes = 0;
+        for (VmStatus vm : awake()) {
+            bytes += vm.name().equals(except) ? 0 : vm.memoryBytes();
+        }
+        return bytes;
+    }
+
+    private List<VmStatus> awake() throws IOException {
+        var awake = new ArrayList<VmStatus>();
+        for (String name : engine.names()) {
+            VmStatus vm = engine.status(name);
+            if (reserved.contains(name) || !WITHOUT_MEMORY.contains(vm.state())) {
+                awake.add(vm);
+            }
+        }
+        return awake;
+    }
+
+    private void suspendOne(String name, long needed, Operation waiting) throws IOException {
+        long now = System.nanoTime();
+        VmStatus oldest = null;
+        for (VmStatus vm : awake()) {
+            if (!vm.name().equals(name)
+                    && isFree(vm)
+                    && (oldest == null || lastUsed(vm, now) < lastUsed(oldest, now))) {
+                oldest = vm;
+            }
+        }
+        if (oldest == null) {
+            throw new ApiException(
+                    Problem.Kind.CONFLICT,
+                    "vm %s: no room: it needs %s, and of the %s of the memory limit %s belong to VMs that are pinned, have clients or are busy; suspend one of them or raise --memory-limit"
+                            .formatted(
+                                    name,
+                                    MemorySize.format(needed),
+                                    MemorySize.format(limitBytes),
+                                    MemorySize.format(awakeBytes(name))));
+        }
+        LOG.info("vm {}: suspending it to make room for vm {}", oldest.name(), name);
+        waiting.step("waiting for the memory of vm " + oldest.name());
+        await(suspension.begin(oldest.name()));
+    }
+
+    private boolean isFree(VmStatus vm) throws IOException {
+        return vm.state().equals("running")
+                && activity.clients(vm.name()) == 0
+                && operations.active(vm.name()).isEmpty()
+                && !VmSettings.read(engine.home(), vm.name()).pinned();
+    }
+
+    /// {@return when a client last left it, or it was never used by one; smaller is longer ago}
+    private long lastUsed(VmStatus vm, long now) {
+        return activity.lastNanos(vm.name(), now - Long.MAX_VALUE / 2) - now;
+    }
+
+    private static void await(Operation suspend) throws IOException {
+        try {
+            boolean ended = suspend.awaitEnd(SUSPEND_PATIENCE);
+            Problem error = suspend.error();
+            if (!ended || error != null) {
+                throw new ApiException(
+                        Problem.Kind.CONFLICT,
+                        "no room could be made: "
+                                + (error == null
+                                        ? "vm %s is being suspended for too long".formatted(suspend.vm())
+                                        : error.detail()));
+            }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped");
+        }
+    }
+}

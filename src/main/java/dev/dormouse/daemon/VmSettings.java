@@ -1,0 +1,68 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.engine.Home;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// What the daemon is to do with a VM by itself: `daemon.json` in its folder. It may change at any time, and counts
+/// within
+/// a second.
+///
+/// @param fronts where clients connect to it
+/// @param idle when it is suspended; never by itself if null
+/// @param pinned never suspend it by itself, neither for its own policy nor to make room for others
+@io.avaje.jsonb.Json
+public record VmSettings(List<Front> fronts, @Nullable IdlePolicy idle, boolean pinned) {
+    public static final VmSettings NONE = new VmSettings(List.of(), null, false);
+    static final String FILE = "daemon.json";
+    private static final int FRONTS_MAX = 16;
+
+    public VmSettings {
+        fronts = fronts == null ? List.of() : List.copyOf(fronts);
+    }
+
+    /// {@return those of a VM; none if it has no such file}
+    public static VmSettings read(Home home, String vm) throws IOException {
+        Path file = home.vm(vm).resolve(FILE);
+        try {
+            VmSettings settings = Json.parseStrictly(VmSettings.class, Files.readString(file));
+            settings.check();
+            return settings;
+        } catch (NoSuchFileException _) {
+            return NONE;
+        } catch (IllegalArgumentException e) {
+            throw new IOException("%s: %s".formatted(file, e.getMessage()), e);
+        }
+    }
+
+    /// Writes them for a VM, which exists.
+    public void write(Home home, String vm) throws IOException {
+        check();
+        byte[] text = (Json.writePretty(this) + "\n").getBytes(StandardCharsets.UTF_8);
+        home.storage().writeAtomically(home.vm(vm).resolve(FILE), text);
+    }
+
+    /// @throws IllegalArgumentException that says what is wrong
+    public void check() {
+        if (fronts.size() > FRONTS_MAX) {
+            throw new IllegalArgumentException("fronts: %d, at most %d".formatted(fronts.size(), FRONTS_MAX));
+        }
+        var names = new HashSet<String>();
+        for (Front front : fronts) {
+            front.check();
+            if (!names.add(front.name())) {
+                throw new IllegalArgumentException("front %s: there are two of that name".formatted(front.name()));
+            }
+        }
+        if (idle != null) {
+            idle.check();
+        }
+    }
+}

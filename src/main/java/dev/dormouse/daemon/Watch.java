@@ -1,0 +1,155 @@
+package dev.dormouse.daemon;
+
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.ErrorText;
+import dev.dormouse.engine.SuspendOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// Looks at all VMs once a second: opens the fronts that their settings name, suspends those that are idle, and tells
+/// of
+/// changes that others made. One thread; only file times are looked at where nothing has changed.
+final class Watch implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
+    private static final long PERIOD_MILLIS = 1000;
+    private static final long END_SECONDS = 5;
+
+    private final Engine engine;
+    private final Vms vms;
+    private final Operations operations;
+    private final Fronts fronts;
+    private final Activity activity;
+    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("watch").factory());
+
+    // Of the thread that looks.
+    private final Map<String, Seen> seen = new HashMap<>();
+
+    /// What was seen of a VM the last time.
+    private static final class Seen {
+        private @Nullable FileTime stateTime;
+        private @Nullable FileTime settingsTime;
+        private VmSettings settings = VmSettings.NONE;
+        private @Nullable IdleRule rule;
+    }
+
+    Watch(Engine engine, Vms vms, Operations operations, Fronts fronts, Activity activity) {
+        this.engine = engine;
+        this.vms = vms;
+        this.operations = operations;
+        this.fronts = fronts;
+        this.activity = activity;
+    }
+
+    void start() {
+        var _ = clock.scheduleWithFixedDelay(this::lookAtAll, 0, PERIOD_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /// Looks now, and returns when that is done: settings that were just written count then.
+    void lookNow() throws IOException {
+        try {
+            clock.submit(this::lookAtAll).get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while the settings were applied", e);
+        } catch (ExecutionException e) {
+            throw new IOException("the settings were not applied", e);
+        }
+    }
+
+    private void lookAtAll() {
+        try {
+            List<String> names = engine.names();
+            seen.keySet().retainAll(names);
+            fronts.retain(names);
+            for (String name : names) {
+                lookAt(name, seen.computeIfAbsent(name, _ -> new Seen()));
+            }
+        } catch (IOException | RuntimeException e) {
+            LOG.error("watch: {}", e.getMessage(), e); // The next look may go better.
+        }
+    }
+
+    private void lookAt(String name, Seen vm) {
+        try {
+            Path folder = engine.home().vm(name);
+            Optional<FileTime> settingsTime = time(folder.resolve(VmSettings.FILE));
+            if (!settingsTime.equals(Optional.ofNullable(vm.settingsTime))) {
+                vm.settingsTime = settingsTime.orElse(null); // Also of one that cannot be read: it is told once.
+                vm.settings = VmSettings.read(engine.home(), name);
+            }
+            fronts.reconcile(name, vm.settings.fronts());
+            Optional<FileTime> stateTime = time(folder.resolve("state.json"));
+            if (!stateTime.equals(Optional.ofNullable(vm.stateTime))) {
+                vm.stateTime = stateTime.orElse(null);
+                vms.tellState(name);
+            }
+            suspendIfIdle(name, vm);
+        } catch (IOException e) {
+            LOG.warn("vm {}: {}", name, ErrorText.of(e));
+        }
+    }
+
+    private static Optional<FileTime> time(Path file) {
+        try {
+            return Optional.of(Files.getLastModifiedTime(file));
+        } catch (IOException _) {
+            return Optional.empty();
+        }
+    }
+
+    private void suspendIfIdle(String name, Seen vm) throws IOException {
+        IdlePolicy policy = vm.settings.idle();
+        if (policy == null || vm.settings.pinned() || !operations.active(name).isEmpty()) {
+            vm.rule = null;
+            return;
+        }
+        VmView view = vms.view(name);
+        Long pid = view.pid();
+        if (pid == null || !view.state().equals("running")) {
+            vm.rule = null;
+            return;
+        }
+        long now = System.nanoTime();
+        long cpu = cpuNanos(pid);
+        IdleRule rule = vm.rule;
+        if (rule == null || !rule.isOf(policy, pid)) {
+            vm.rule = new IdleRule(policy, pid, cpu, now);
+        } else if (rule.look(cpu, activity.clients(name), activity.lastNanos(name, now - Long.MAX_VALUE / 2), now)) {
+            LOG.info("vm {}: idle for {} s, suspending it", name, policy.afterSeconds());
+            rule.tried(now);
+            vms.suspend(name, SuspendOptions.DEFAULT);
+        }
+    }
+
+    private static long cpuNanos(long pid) {
+        return ProcessHandle.of(pid)
+                .flatMap(process -> process.info().totalCpuDuration())
+                .map(Duration::toNanos)
+                .orElse(0L);
+    }
+
+    @Override
+    public void close() {
+        clock.shutdown();
+        try {
+            var _ = clock.awaitTermination(END_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,80 @@
+package dev.dormouse.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.daemon.Daemon;
+import dev.dormouse.daemon.DaemonClient;
+import dev.dormouse.daemon.DaemonOptions;
+import dev.dormouse.engine.Home;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/// The commands of a home that has a daemon: it does the work, and they say what they always say.
+@Tag("qemu")
+class DaemonCommandsTest extends CommandsFixture {
+    private Daemon daemon;
+
+    @BeforeEach
+    void startDaemon() throws IOException {
+        daemon = Daemon.start(Home.fromEnvironment(CliRun.environment(folder)), new DaemonOptions(null, null));
+    }
+
+    @AfterEach
+    void endDaemon() {
+        daemon.close();
+    }
+
+    @Test
+    void theDaemonDoesWhatTheCommandsSay() throws Exception {
+        create("web");
+        assertThat(facts("start", "--json", "web")).containsEntry("state", "running");
+        assertThat(facts("suspend", "--json", "web")).containsEntry("vm", "web").containsKey("imageBytes");
+        Map<String, Object> resumed = facts("resume", "--wait", "--json", "web");
+
+        assertThat(resumed)
+                .containsEntry("state", "running")
+                .containsKeys("commandMillis", "runningMillis", "completeMillis", "pagesOnDemand", "report");
+        assertThat(folder.resolve("home/vms/web/server.log"))
+                .as("log of a process that serves the pages")
+                .doesNotExist();
+        assertThat(facts("checkpoint", "--json", "web")).containsKey("image");
+    }
+
+    @Test
+    void whatFailsFailsInTheSameWords() throws Exception {
+        create("web");
+        fails(1, "vm web: not suspended, only a suspended VM can be resumed", "resume", "web");
+        fails(1, "vm web: not running, only a running VM can be suspended", "suspend", "web");
+        fails(1, "vm nemo: no such VM, 'dormouse list' shows those there are", "suspend", "nemo");
+        facts("start", "--json", "web");
+        fails(1, "vm web: is already running", "start", "web");
+        fails(1, "vm web: not suspended, only a suspended VM can be resumed", "resume", "web");
+        facts("suspend", "--json", "web");
+        Files.write(
+                folder.resolve("home/images/"
+                        + Json.parseObject(ok("show", "--json", "web")).get("image") + ".dormouse"),
+                new byte[100_000]);
+        fails(3, folder.resolve("home/images").toString(), "resume", "web");
+    }
+
+    @Test
+    void aSocketThatADaemonLeftStopsNobody() throws Exception {
+        create("web");
+        var socket = DaemonClient.socket(Home.fromEnvironment(CliRun.environment(folder)));
+        daemon.close();
+        try (var left = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            left.bind(UnixDomainSocketAddress.of(socket));
+        }
+
+        assertThat(facts("start", "--json", "web")).containsEntry("state", "running");
+    }
+}

@@ -1,0 +1,162 @@
+package dev.dormouse.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.bench.GuestImage;
+import dev.dormouse.bench.GuestProbe;
+import dev.dormouse.bench.GuestVm;
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.Home;
+import dev.dormouse.engine.QemuTools;
+import dev.dormouse.testkit.FaultReport;
+import dev.dormouse.testkit.Leftovers;
+import java.io.EOFException;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The daemon in a process of its own is killed in the middle of a restore. The small parent that keeps it starts
+/// another
+/// one, which carries on; the guest loses nothing.
+@Tag("qemu")
+class AdoptionTest {
+    private static final Duration LONG = Duration.ofMinutes(1);
+    private static final int PATTERN_MEBIBYTES = 64;
+    private static final Path KEEPER = Path.of(System.getProperty("dormouse.root", "."), "scripts", "keep-daemon.sh");
+
+    @TempDir
+    Path folder;
+
+    private Process keeper;
+
+    @AfterEach
+    void end() throws Exception {
+        if (keeper != null) {
+            keeper.destroy(); // Asks; the keeper asks the daemon.
+            assertThat(keeper.waitFor(LONG.toSeconds(), TimeUnit.SECONDS)).isTrue();
+            assertThat(keeper.exitValue()).isIn(0, 143);
+        }
+        Leftovers.end(folder, Duration.ZERO);
+    }
+
+    @Test
+    void aKilledDaemonIsStartedAgainAndCarriesOnWithARestore() throws Exception {
+        Home home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
+        var engine = new Engine(home, QemuTools.locate(null));
+        engine.create(GuestVm.request(GuestImage.locate(), "web", "256M"));
+        startDaemon();
+        var client = new DaemonClient(DaemonClient.socket(home));
+        awaitDaemon(client, -1);
+        accepted(client, "start", null);
+        try (GuestProbe probe = GuestVm.connect(home, "web", LONG)) {
+            probe.ping("boot", LONG);
+            probe.fill("pattern", 7, PATTERN_MEBIBYTES, 50, LONG);
+        }
+        accepted(client, "suspend", null);
+        long pid = awaitDaemon(client, -1);
+
+        // So slow that it is in its middle for certain.
+        Map<String, Object> resume = accepted(client, "resume", "{\"backgroundBytesPerSecond\": 1000000}");
+        assertThat(resume).containsEntry("state", "running").containsKey("guestRunsMillis");
+        try (var fault = FaultReport.inject("daemon killed", "in the middle of a restore");
+                var watching = client.open("GET", "/v1/events", null)) {
+            ProcessHandle.of(pid).orElseThrow().destroyForcibly();
+            awaitEnd(watching.body());
+            awaitDaemon(client, pid);
+            awaitRunning(client);
+            fault.verify(() -> verify(home));
+        }
+    }
+
+    /// The stream of a watcher breaks off with its daemon.
+    private static void awaitEnd(InputStream events) throws IOException {
+        try {
+            events.transferTo(OutputStream.nullOutputStream());
+        } catch (EOFException _) {
+            // In the middle of an answer that has no end.
+        }
+    }
+
+    private static long verify(Home home) throws Exception {
+        try (GuestProbe probe = GuestVm.connect(home, "web", LONG)) {
+            long bytes = probe.verify("pattern", LONG);
+            assertThat(bytes).isEqualTo((long) PATTERN_MEBIBYTES << 20);
+            return bytes;
+        }
+    }
+
+    private void startDaemon() throws IOException {
+        var builder = new ProcessBuilder(List.of(
+                        "bash",
+                        KEEPER.toString(),
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-ea:dev.dormouse...",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-Xmx512m",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        "dev.dormouse.cli.Main",
+                        "serve"))
+                .redirectInput(new File("/dev/null"))
+                .redirectErrorStream(true)
+                .redirectOutput(log().toFile());
+        builder.environment().put("DORMOUSE_HOME", folder.resolve("home").toString());
+        builder.environment().put("XDG_RUNTIME_DIR", folder.resolve("run").toString());
+        keeper = builder.start();
+    }
+
+    private Path log() {
+        return folder.resolve("daemon.log");
+    }
+
+    /// {@return the process of a daemon that is not the given one, once it answers}
+    private long awaitDaemon(DaemonClient client, long notPid) throws Exception {
+        long end = System.nanoTime() + LONG.toNanos();
+        while (true) {
+            try {
+                DaemonClient.Answer answer = client.send("GET", "/v1/host", null);
+                long pid = ((Number) Json.parseObject(answer.body()).get("pid")).longValue();
+                if (pid != notPid) {
+                    return pid;
+                }
+            } catch (IOException e) {
+                assertThat(System.nanoTime() - end)
+                        .as("%s: %s", e, Files.readString(log()))
+                        .isNegative();
+            }
+            Thread.sleep(20);
+        }
+    }
+
+    private Map<String, Object> accepted(DaemonClient client, String action, String body) throws IOException {
+        DaemonClient.Answer answer = client.send("POST", "/v1/vms/web/" + action + "?wait=60", body);
+        assertThat(answer.status())
+                .as("%s: %s", answer.body(), Files.readString(log()))
+                .isEqualTo(202);
+        return Json.parseObject(answer.body());
+    }
+
+    private void awaitRunning(DaemonClient client) throws Exception {
+        long end = System.nanoTime() + LONG.toNanos();
+        String vm = client.send("GET", "/v1/vms/web", null).body();
+        while (!vm.contains("\"state\":\"running\"")) {
+            assertThat(System.nanoTime() - end)
+                    .as("%s: %s", vm, Files.readString(log()))
+                    .isNegative();
+            Thread.sleep(20);
+            vm = client.send("GET", "/v1/vms/web", null).body();
+        }
+    }
+}

@@ -1,0 +1,191 @@
+package dev.dormouse.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.bench.GuestImage;
+import dev.dormouse.bench.GuestProbe;
+import dev.dormouse.bench.GuestVm;
+import dev.dormouse.engine.VmRequest;
+import dev.dormouse.testkit.FaultReport;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/// A real guest with a screen: VNC clients wake it, and it is suspended when they have gone. One guest goes through
+/// all
+/// of it.
+@Tag("qemu")
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class WakeOnConnectTest {
+    private static final Duration LONG = Duration.ofMinutes(1);
+    private static final int PATTERN_MEBIBYTES = 48;
+
+    @TempDir
+    static Path folder;
+
+    private DaemonFixture fixture;
+    private byte[] screen;
+
+    @BeforeAll
+    void boot() throws Exception {
+        fixture = new DaemonFixture(folder);
+        VmRequest request = GuestVm.request(GuestImage.locate(), "desk", "256M").withVnc("unix:{runtime}/vnc");
+        fixture.engine.create(request);
+        fixture.run("start", "desk");
+        try (GuestProbe probe = GuestVm.connect(fixture.home, "desk", LONG)) {
+            probe.ping("boot", LONG);
+            probe.fill("pattern", 7, PATTERN_MEBIBYTES, 50, LONG);
+        }
+        configure("");
+        try (var client = new RfbClient(front())) {
+            screen = client.screen();
+        }
+        assertThat(distinct(screen)).isGreaterThan(1);
+    }
+
+    @AfterAll
+    void end() throws IOException {
+        fixture.close();
+    }
+
+    @BeforeEach
+    void sleep() throws Exception {
+        configure("");
+        if (!fixture.state("desk").equals("suspended")) {
+            fixture.run("suspend", "desk");
+        }
+    }
+
+    private void configure(String more) throws IOException {
+        String fronts = "[{\"name\": \"vnc\", \"listen\": \"127.0.0.1:0\", \"target\": \"vnc\"}]";
+        String settings = "{\"fronts\": " + fronts + more + "}";
+        DaemonClient.Answer answer = fixture.send("PUT", "/v1/vms/desk/settings", settings);
+        assertThat(answer.status()).as(answer.body()).isEqualTo(200);
+    }
+
+    private InetSocketAddress front() throws IOException {
+        return fixture.fronts().address("desk", "vnc");
+    }
+
+    @Test
+    void clientsWhoComeTogetherWakeItOnceAndSeeItsScreen() throws Exception {
+        long resumes = resumes();
+        List<byte[]> screens = new ArrayList<>();
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var clients = new ArrayList<CompletableFuture<byte[]>>();
+            for (int i = 0; i < 8; i++) {
+                clients.add(CompletableFuture.supplyAsync(this::look, threads));
+            }
+            for (var client : clients) {
+                screens.add(client.get(60, TimeUnit.SECONDS));
+            }
+        }
+
+        assertThat(resumes()).isEqualTo(resumes + 1);
+        for (byte[] seen : screens) {
+            assertThat(difference(seen, screen)).as("but for a cursor").isLessThan(0.01);
+        }
+        try (GuestProbe probe = GuestVm.connect(fixture.home, "desk", LONG)) {
+            assertThat(probe.verify("pattern", LONG)).isEqualTo((long) PATTERN_MEBIBYTES << 20);
+        }
+    }
+
+    @Test
+    void itIsSuspendedWhenTheLastClientHasGoneAndItRests() throws Exception {
+        try (var client = new RfbClient(front())) {
+            client.screen();
+            configure(", \"idle\": {\"afterSeconds\": 1, \"cpuPercent\": 80, \"awakeSeconds\": 0}");
+            Thread.sleep(2500); // As long as somebody looks it stays awake.
+            assertThat(fixture.state("desk")).isIn("running", "restoring");
+            assertThat(fixture.ok(200, "GET", "/v1/vms/desk")).containsEntry("clients", 1L);
+        }
+
+        long end = System.nanoTime() + LONG.toNanos();
+        while (!fixture.state("desk").equals("suspended")) {
+            assertThat(System.nanoTime() - end)
+                    .as(String.valueOf(fixture.state("desk")))
+                    .isNegative();
+            Thread.sleep(50);
+        }
+    }
+
+    @Test
+    void aWakeThatFailsTellsTheClientWhyAndTheNextOneSucceeds() throws Exception {
+        Object image = fixture.ok(200, "GET", "/v1/vms/desk").get("image");
+        Path file = fixture.home.image(String.valueOf(image));
+        Path aside = folder.resolve("aside");
+        Files.move(file, aside);
+        try (var fault = FaultReport.inject("image missing", "wake on connect")) {
+            assertThatThrownBy(() -> new RfbClient(front()))
+                    .isInstanceOf(RfbClient.RefusedException.class)
+                    .hasMessage(
+                            file
+                                    + ": the image of vm desk is missing, put it back; 'dormouse start --discard-state desk' boots the VM without it");
+            assertThat(fixture.state("desk")).isEqualTo("suspended");
+
+            Files.move(aside, file);
+            fault.verify(() -> look().length);
+        }
+    }
+
+    @Test
+    void aCrashedVmIsNotWoken() throws Exception {
+        Path state = fixture.home.vm("desk").resolve("state.json");
+        String suspended = Files.readString(state);
+        Files.writeString(state, suspended.replace("SUSPENDED", "CRASHED"));
+        try {
+            assertThatThrownBy(() -> new RfbClient(front()))
+                    .isInstanceOf(RfbClient.RefusedException.class)
+                    .hasMessageStartingWith("vm desk: is crashed and not woken by itself: 'dormouse start desk' boots");
+        } finally {
+            Files.writeString(state, suspended);
+        }
+    }
+
+    private byte[] look() {
+        try (var client = new RfbClient(front())) {
+            return client.screen();
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private long resumes() throws IOException {
+        Map<String, Object> page = fixture.ok(200, "GET", "/v1/operations?limit=500");
+        return ((List<?>) page.get("items"))
+                .stream()
+                        .filter(operation -> Json.write(operation).contains("\"kind\":\"resume\""))
+                        .count();
+    }
+
+    private static long distinct(byte[] bytes) {
+        return new String(bytes, StandardCharsets.ISO_8859_1).chars().distinct().count();
+    }
+
+    private static double difference(byte[] one, byte[] other) {
+        assertThat(one).hasSameSizeAs(other);
+        long different = 0;
+        for (int i = 0; i < one.length; i++) {
+            different += one[i] == other[i] ? 0 : 1;
+        }
+        return (double) different / one.length;
+    }
+}
