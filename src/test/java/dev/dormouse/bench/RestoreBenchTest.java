@@ -67,6 +67,7 @@ class RestoreBenchTest {
     }
 
     @Test
+    @Tag("soak") // It boots several guests.
     void resumesSeveralAtOnce() throws Exception {
         try (var bench = new BenchEngine(null)) {
             List<Map<String, Object>> lines = TogetherBench.runSmall(bench);

@@ -187,6 +187,7 @@ class BadDeviceTest {
 
     /// What cannot be compared is stored.
     @Test
+    @Tag("soak")
     void aDiskThatCannotBeReadInASuspendCostsSpaceOnly() throws Exception {
         try (var fixture = new EngineFixture(folder);
                 var disk = FaultyFile.over(fixture.smallDisk("vm1"));
@@ -205,6 +206,7 @@ class BadDeviceTest {
     }
 
     @Test
+    @Tag("soak")
     void anIndexThatCannotBeReadInASuspendCostsSpaceOnly() throws Exception {
         mount("indexes");
         try (var fixture = new EngineFixture(folder);

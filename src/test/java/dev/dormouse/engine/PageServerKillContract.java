@@ -18,7 +18,6 @@ abstract class PageServerKillContract extends PageServerKills {
         "resume, RECORDED STARTED LISTENING CONNECTED",
         "resume, CONFIGURED ANNOUNCED SHAKEN READY",
         "resume, 0%",
-        "resume, 50%",
         "resume, ENDED",
         "resume, CLEAN COMPLETE",
         "by-stream, LAUNCHED",
@@ -34,6 +33,7 @@ abstract class PageServerKillContract extends PageServerKills {
     @CsvSource({
         "resume, LAUNCHED",
         "resume, 1%",
+        "resume, 50%",
         "resume, 99%",
         "resume, PLACED",
         "resume, RUNNING",
