@@ -72,15 +72,17 @@ final class DaemonFixture implements AutoCloseable {
     Map<String, Object> run(String action, String vm) throws Exception {
         DaemonClient.Answer answer = send("POST", "/v1/vms/" + vm + "/" + action + "?wait=60", null);
         assertThat(answer.status()).as("%s: %s", action, answer.body()).isEqualTo(202);
-        return ended(String.valueOf(Json.parseObject(answer.body()).get("id")));
+        Map<String, Object> view = awaitEnd(String.valueOf(Json.parseObject(answer.body()).get("id")));
+        assertThat(view).as(view.toString()).containsEntry("state", "succeeded");
+        return view;
     }
 
-    private Map<String, Object> ended(String operation) throws Exception {
+    /// {@return the operation when it has ended, well or not}
+    Map<String, Object> awaitEnd(String operation) throws Exception {
         long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
         while (true) {
             Map<String, Object> view = ok(200, "GET", "/v1/operations/" + operation);
             if (view.containsKey("ended")) {
-                assertThat(view).as(view.toString()).containsEntry("state", "succeeded");
                 return view;
             }
             assertThat(System.nanoTime() - end).as(view.toString()).isNegative();
