@@ -22,6 +22,11 @@ final class Activity {
         vms.compute(vm, (_, now) -> new Clients((now == null ? 0 : now.count) + change, System.nanoTime()));
     }
 
+    /// {@return how many there are of all VMs}
+    int clients() {
+        return vms.values().stream().mapToInt(Clients::count).sum();
+    }
+
     int clients(String vm) {
         Clients now = vms.get(vm);
         return now == null ? 0 : now.count;

@@ -28,8 +28,9 @@ public final class Daemon implements AutoCloseable {
         this.lock = lock;
         var engine = new Engine(home, QemuTools.locate(options.qemu()));
         var events = new Events();
-        operations = new Operations(events);
         var activity = new Activity();
+        var metrics = new Metrics(engine, activity);
+        operations = new Operations(events, metrics::count);
         vms = new Vms(engine, operations, events, activity, options);
         vms.adopt(); // Before anything else: guests wait.
         fronts = new Fronts(home, vms, new Wake(vms, operations), activity);
@@ -44,6 +45,7 @@ public final class Daemon implements AutoCloseable {
                         new VmRoutes(engine, vms, watch)::add,
                         new ImageRoutes(engine, vms)::add,
                         new OperationRoutes(operations)::add,
+                        metrics::add,
                         eventRoutes::add));
     }
 

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,14 +27,17 @@ final class Operations {
     }
 
     private final Events events;
+    private final Consumer<OperationView> ended;
     /// The operations of this life of the daemon have ids that another life does not use.
     private final String idPrefix = Long.toString(System.currentTimeMillis(), 36) + "-";
     private final Map<String, Operation> operations = new LinkedHashMap<>(); // Guarded by this, as is what follows.
     private long count;
     private boolean closed;
 
-    Operations(Events events) {
+    /// @param ended told of each operation that has ended, in its thread
+    Operations(Events events, Consumer<OperationView> ended) {
         this.events = events;
+        this.ended = ended;
     }
 
     /// Begins an operation, or finds the one that does the same already.
@@ -57,7 +61,10 @@ final class Operations {
         var operation = new Operation(idPrefix + ++count, kind, vm, events);
         operations.put(operation.id(), operation);
         forgetOldest();
-        Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> run(operation, work));
+        Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> {
+            run(operation, work);
+            ended.accept(operation.view());
+        });
         return operation;
     }
 

@@ -72,7 +72,8 @@ final class DaemonFixture implements AutoCloseable {
     Map<String, Object> run(String action, String vm) throws Exception {
         DaemonClient.Answer answer = send("POST", "/v1/vms/" + vm + "/" + action + "?wait=60", null);
         assertThat(answer.status()).as("%s: %s", action, answer.body()).isEqualTo(202);
-        Map<String, Object> view = awaitEnd(String.valueOf(Json.parseObject(answer.body()).get("id")));
+        Map<String, Object> view =
+                awaitEnd(String.valueOf(Json.parseObject(answer.body()).get("id")));
         assertThat(view).as(view.toString()).containsEntry("state", "succeeded");
         return view;
     }

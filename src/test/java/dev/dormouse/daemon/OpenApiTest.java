@@ -59,6 +59,7 @@ class OpenApiTest {
     private void walkTheHost() throws Exception {
         check(200, "GET", "/v1/host", null);
         check(200, "GET", "/v1/openapi.yaml", null);
+        check(200, "GET", "/metrics", null);
         check(200, "GET", "/v1/vms?limit=1", null);
         try (var stream = fixture.client().open("GET", "/v1/events", null)) {
             String begin = new String(stream.body().readNBytes(10), StandardCharsets.UTF_8);
@@ -108,7 +109,14 @@ class OpenApiTest {
 
     private void walkProblems() throws Exception {
         for (String path : new String[] {
-            "/v1/host", "/v1/openapi.yaml", "/v1/events", "/v1/vms", "/v1/vms/web", "/v1/images", "/v1/operations"
+            "/v1/host",
+            "/metrics",
+            "/v1/openapi.yaml",
+            "/v1/events",
+            "/v1/vms",
+            "/v1/vms/web",
+            "/v1/images",
+            "/v1/operations"
         }) {
             check(400, "GET", path + "?no=such", null);
         }
