@@ -86,10 +86,25 @@ abstract class PageServerKills {
             run(List.of(), first);
             assertThat(fixture.state("vm1")).isIn("orphaned", "interrupted");
 
-            assertCarriesOn(fixture, run(List.of(), second));
+            String end = run(List.of(), second);
+            if (memory().equals("shared") && end.contains("cannot be borrowed")) {
+                // Of shared memory the kernel does not show which pages are there, and a second copy would end QEMU.
+                assertWaitsForTheRight(end);
+            } else {
+                assertCarriesOn(fixture, end);
+            }
 
             fault.verify(this::verify);
         }
+    }
+
+    final void assertWaitsForTheRight(String end) throws IOException {
+        assertThat(end)
+                .matches("failed: vm vm1: its restore cannot be carried on from here: process \\d+: its descriptors "
+                        + "cannot be borrowed: Operation not permitted; the right to ptrace it is needed; the guest "
+                        + "waits, run 'dormouse resume vm1' as root");
+        assertThat(fixture.state("vm1")).isEqualTo("orphaned");
+        fixture.resume("vm1");
     }
 
     /// By stream a restore carries on, unless QEMU's main loop itself waits for a page: that only somebody can
