@@ -19,7 +19,7 @@ text_mib=${2:-150}
 kernel_package=linux-image-cloud-amd64
 modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio_console
   virtio_balloon)
-probe_sources=(probe.c answer.c work.c memory.c files.c)
+probe_sources=(probe.c answer.c work.c neighbour.c memory.c files.c)
 sources=(build.sh init pattern.h probe.h seedtree.c "${probe_sources[@]}")
 
 say() { echo "guest: $*" >&2; }

@@ -252,6 +252,8 @@ int main(void)
     sigemptyset(&io);
     sigaddset(&io, SIGIO);
     sigprocmask(SIG_BLOCK, &io, NULL);
+    if (!start_neighbour())
+        return 1;
     int rate_port = await_port("dormouse.probe.rate", O_NONBLOCK);
     control_port = await_port("dormouse.probe.control", 0);
     if (rate_port < 0 || control_port < 0)

@@ -33,6 +33,9 @@ void open_rate_reports(int port);
 void stop_work(void);
 void run_work(char **argument, char *answer);
 
+/* neighbour.c: another process on the CPU of the work loop */
+bool start_neighbour(void);
+
 /* memory.c */
 void run_fill(char **argument, char *answer);
 void run_verify(char **argument, char *answer);

@@ -36,7 +36,7 @@ static struct {
     bool running;
     atomic_bool stop;
     uint64_t mebibytes, pages, anonymous_pages;
-    unsigned char *anonymous, *file;
+    unsigned char *memory; /* anonymous pages, then those of the file */
     struct report report; /* counters are never reset: a report that was dropped loses nothing */
 } work;
 
@@ -45,14 +45,12 @@ static uint64_t touch_page(uint64_t random)
 {
     uint64_t page = ((random >> 32) * work.pages) >> 32, sum = 0;
     size_t line = (random & 63) * 64;
+    volatile uint64_t *words = (volatile uint64_t *)(work.memory + page * PAGE_BYTES + line);
 
     if (page < work.anonymous_pages) {
-        volatile uint64_t *words = (volatile uint64_t *)(work.anonymous + page * PAGE_BYTES + line);
         for (int i = 0; i < 8; i++)
             sum += words[i]++;
     } else {
-        const volatile uint64_t *words =
-            (const volatile uint64_t *)(work.file + (page - work.anonymous_pages) * PAGE_BYTES + line);
         for (int i = 0; i < 8; i++)
             sum += words[i];
     }
@@ -104,45 +102,46 @@ void stop_work(void)
         return;
     atomic_store(&work.stop, true);
     pthread_join(work.thread, NULL);
-    munmap(work.anonymous, work.anonymous_pages * PAGE_BYTES);
-    munmap(work.file, (work.pages - work.anonymous_pages) * PAGE_BYTES);
+    munmap(work.memory, work.mebibytes * MEBIBYTE);
     work.running = false;
 }
 
-/* Maps both halves and brings every page in, so that the rate is steady from the first report on. */
+/* Maps both halves, one right behind the other, and brings every page in, so that the rate is steady from the first report
+ * on. Side by side, because the table of addresses of QEMU's emulation is indexed by their lower bits: two halves anywhere
+ * would get into each other's way as chance has it. */
 static bool map_working_set(uint64_t mebibytes, char *answer)
 {
     uint64_t half = mebibytes * MEBIBYTE / 2 / PAGE_BYTES * PAGE_BYTES;
     struct stat status;
     int file = open(WORK_FILE, O_RDONLY | O_CLOEXEC);
-    void *mapped = MAP_FAILED;
+    unsigned char *memory = NULL;
+    bool mapped = false;
 
     if (file < 0 || fstat(file, &status)) {
         fail(answer, WORK_FILE);
     } else if ((uint64_t)status.st_size < half) {
         answer_with(answer, "error working set of %llu MiB, at most %llu are possible", (unsigned long long)mebibytes,
                     (unsigned long long)status.st_size * 2 / MEBIBYTE);
-    } else {
-        mapped = mmap(NULL, half, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0);
-        if (mapped == MAP_FAILED)
+    } else if ((memory = allocate(mebibytes, answer))) {
+        mapped = mmap(memory + half, half, PROT_READ, MAP_SHARED | MAP_POPULATE | MAP_FIXED, file, 0) != MAP_FAILED;
+        if (!mapped)
             fail(answer, WORK_FILE);
     }
     if (file >= 0)
         close(file);
-    if (mapped == MAP_FAILED)
-        return false;
-    work.anonymous = allocate((mebibytes + 1) / 2, answer);
-    if (!work.anonymous) {
-        munmap(mapped, half);
+    if (!mapped) {
+        if (memory)
+            munmap(memory, mebibytes * MEBIBYTE);
         return false;
     }
     /* Huge pages come or do not come by chance, and with them the rate; small ones make runs comparable. */
-    madvise(work.anonymous, half, MADV_NOHUGEPAGE);
-    work.file = mapped;
+    madvise(memory, half, MADV_NOHUGEPAGE);
+    work.mebibytes = mebibytes;
+    work.memory = memory;
     work.anonymous_pages = half / PAGE_BYTES;
     work.pages = work.anonymous_pages * 2;
     for (uint64_t page = 0; page < work.anonymous_pages; page++)
-        pattern_fill((uint64_t *)(work.anonymous + page * PAGE_BYTES), mebibytes, page, 50);
+        pattern_fill((uint64_t *)(memory + page * PAGE_BYTES), mebibytes, page, 50);
     return true;
 }
 
@@ -157,7 +156,6 @@ void run_work(char **argument, char *answer)
     stop_work();
     if (mebibytes == 0 || !map_working_set(mebibytes, answer))
         return;
-    work.mebibytes = mebibytes;
     atomic_store(&work.stop, false);
     CPU_ZERO(&last_cpu);
     CPU_SET((int)sysconf(_SC_NPROCESSORS_ONLN) - 1, &last_cpu);
