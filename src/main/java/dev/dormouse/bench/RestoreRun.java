@@ -31,6 +31,8 @@ final class RestoreRun {
     private static final int SETTLE_SHARE = 4;
     private static final long SPAN_NANOS = 500_000_000;
     private static final int SAMPLED_PAGES = 2000;
+    /// QEMU's own memory, and what the guest allocates.
+    private static final long SPARE_BYTES = 1L << 30;
     private static final Duration SAMPLE_PAUSE = Duration.ofMillis(1);
 
     private final BenchEngine bench;
@@ -74,6 +76,7 @@ final class RestoreRun {
         Exception failure = null;
         try {
             preparePageCache();
+            report.put("hostMemoryGigabytesPerSecond", HostMemory.bringIn(state.nonZeroBytes() + SPARE_BYTES));
             try (Throttle _ = Throttle.enter(kind.profile(), state.files(kind.strategy()))) {
                 restore();
             }
