@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 
@@ -103,14 +104,17 @@ final class ProbePorts implements AutoCloseable {
         try {
             while (true) {
                 selector.select();
-                for (SelectionKey key : selector.selectedKeys()) {
-                    if (key.channel().equals(rate)) {
-                        readReports();
-                    } else {
-                        readLines();
+                Set<SelectionKey> ready = selector.selectedKeys();
+                synchronized (ready) { // Whoever closes the selector empties it.
+                    for (SelectionKey key : ready) {
+                        if (key.channel().equals(rate)) {
+                            readReports();
+                        } else {
+                            readLines();
+                        }
                     }
+                    ready.clear();
                 }
-                selector.selectedKeys().clear();
             }
         } catch (ProbeException e) {
             end = e;
