@@ -42,7 +42,14 @@ class RestoreBenchTest {
         assertThat(lines(samples))
                 .allSatisfy(line -> assertThat(line)
                         .doesNotContainKey("failed")
-                        .containsKeys("revision", "dirty", "kernel", "qemuVersion", "residentBytesBefore", "hostMemoryGigabytesPerSecond", "workRate"))
+                        .containsKeys(
+                                "revision",
+                                "dirty",
+                                "kernel",
+                                "qemuVersion",
+                                "residentBytesBefore",
+                                "hostMemoryGigabytesPerSecond",
+                                "workRate"))
                 .extracting(line -> line.get("strategy"))
                 .containsExactlyElementsOf(Arrays.stream(RestoreStrategy.values())
                         .filter(strategy -> strategy != RestoreStrategy.STOCK_MAPPED_RAM)
