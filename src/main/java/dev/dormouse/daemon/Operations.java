@@ -59,12 +59,12 @@ final class Operations {
             }
         }
         var operation = new Operation(idPrefix + ++count, kind, vm, events);
-        operations.put(operation.id(), operation);
-        forgetOldest();
         Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> {
             run(operation, work);
             ended.accept(operation.view());
         });
+        operations.put(operation.id(), operation); // Only now: without a thread it would never end.
+        forgetOldest();
         return operation;
     }
 
@@ -82,7 +82,7 @@ final class Operations {
             Object result = work.run(operation);
             operation.succeeded(result);
             LOG.info("{}: done", name);
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) { // One that never ended would block its VM for good.
             Problem problem = Problem.of(e);
             if (problem.status() == Problem.Kind.FAILED.status() && !(e instanceof IOException)) {
                 LOG.error("{}: {}", name, problem.detail(), e);

@@ -116,11 +116,12 @@ final class Room {
         return activity.lastNanos(vm.name(), now - Long.MAX_VALUE / 2) - now;
     }
 
-    private static void await(Operation suspend) throws IOException {
+    /// Returns also if a client came to the VM, which runs on: there may be another one.
+    private void await(Operation suspend) throws IOException {
         try {
             boolean ended = suspend.awaitEnd(SUSPEND_PATIENCE);
             Problem error = suspend.error();
-            if (!ended || error != null) {
+            if (!ended || (error != null && activity.clients(suspend.vm()) == 0)) {
                 throw new ApiException(
                         Problem.Kind.CONFLICT,
                         "no room could be made: "

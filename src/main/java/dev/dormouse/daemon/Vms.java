@@ -41,12 +41,7 @@ final class Vms {
         this.events = events;
         this.activity = activity;
         slots = new RestoreSlots(options.restoresMax());
-        room = new Room(
-                options.memoryLimitBytes(),
-                engine,
-                operations,
-                activity,
-                name -> suspend(name, SuspendOptions.DEFAULT).orElseThrow());
+        room = new Room(options.memoryLimitBytes(), engine, operations, activity, this::suspendUnused);
     }
 
     VmView view(String name) throws IOException {
@@ -106,6 +101,22 @@ final class Vms {
                     Operation.Kind.SUSPEND,
                     name,
                     operation -> engine.suspend(name, options, operation, operation.cancellation()));
+        }
+    }
+
+    /// Suspends a VM that nobody asked to suspend, unless a client comes. A client counts before it looks for
+    /// operations, and here the operation is there before clients are counted: so one of the two sees the other.
+    Operation suspendUnused(String name) throws IOException {
+        synchronized (decisionOn(name)) {
+            return begin(Operation.Kind.SUSPEND, name, operation -> {
+                        if (activity.clients(name) > 0) {
+                            operation.cancel();
+                            throw new ApiException(
+                                    Problem.Kind.CONFLICT, "vm %s: has a client again, it runs on".formatted(name));
+                        }
+                        return engine.suspend(name, SuspendOptions.DEFAULT, operation, operation.cancellation());
+                    })
+                    .orElseThrow();
         }
     }
 

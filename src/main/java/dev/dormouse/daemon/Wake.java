@@ -41,6 +41,9 @@ final class Wake {
         if (!active.isEmpty() && active.getLast().kind() != Operation.Kind.RESUME) {
             return awaitOther(active.getLast());
         }
+        if (!active.isEmpty() && !active.getLast().guestRuns()) {
+            return resumed(active.getLast()); // Also one that is stalled: its guest does not run yet.
+        }
         VmView vm = vms.view(name);
         switch (vm.state()) {
             case "running", "stalled" -> {

@@ -2,7 +2,6 @@ package dev.dormouse.daemon;
 
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
-import dev.dormouse.engine.SuspendOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -79,7 +78,7 @@ final class Watch implements AutoCloseable {
             for (String name : names) {
                 lookAt(name, seen.computeIfAbsent(name, _ -> new Seen()));
             }
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             LOG.error("watch: {}", e.getMessage(), e); // The next look may go better.
         }
     }
@@ -101,6 +100,8 @@ final class Watch implements AutoCloseable {
             suspendIfIdle(name, vm);
         } catch (IOException e) {
             LOG.warn("vm {}: {}", name, ErrorText.of(e));
+        } catch (RuntimeException e) { // The other VMs are to be looked at all the same.
+            LOG.error("vm {}: {}", name, e.getMessage(), e);
         }
     }
 
@@ -132,7 +133,7 @@ final class Watch implements AutoCloseable {
         } else if (rule.look(cpu, activity.clients(name), activity.lastNanos(name, now - Long.MAX_VALUE / 2), now)) {
             LOG.info("vm {}: idle for {} s, suspending it", name, policy.afterSeconds());
             rule.tried(now);
-            vms.suspend(name, SuspendOptions.DEFAULT);
+            vms.suspendUnused(name);
         }
     }
 
