@@ -22,8 +22,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Speaks HTTP over the unix socket of a daemon, as much of it as the daemon answers with: a request for each
-/// connection.
-/// Nothing but the JDK, because commands start faster without a library. Blocks; any thread.
+/// connection. Nothing but the JDK, because commands start faster without a library. Blocks; any thread.
 public final class DaemonClient {
     private static final int HEAD_BYTES_MAX = 64 << 10;
     private static final int BODY_BYTES_MAX = 64 << 20;

@@ -14,8 +14,8 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 
 /// The log of the daemon: standard output, one line for each entry. Under systemd each line begins with its priority
-/// and
-/// leaves the time to the journal. Logback finds this class by `META-INF/services`, which saves it a search for files.
+/// and leaves the time to the journal. Logback finds this class by `META-INF/services`, which saves it a search for
+/// files.
 public final class DaemonLog extends ContextAwareBase implements Configurator {
     @Override
     public ExecutionStatus configure(LoggerContext context) {

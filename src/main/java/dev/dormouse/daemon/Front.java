@@ -10,8 +10,7 @@ import java.util.regex.Pattern;
 /// @param name what to call it
 /// @param listen `HOST:PORT`, where clients connect
 /// @param target where they come out: `vnc`, the VM's VNC server; `guest:PORT`, a port of the guest that one of the
-/// VM's
-///     forwards leads to; or `HOST:PORT`
+///     VM's forwards leads to; or `HOST:PORT`
 @Json
 public record Front(String name, String listen, String target) {
     static final String VNC = "vnc";

@@ -77,6 +77,9 @@ final class FrontPort implements AutoCloseable {
                     continue;
                 }
                 clients.add(client);
+                if (!server.isOpen()) { // Closed meanwhile, which may have looked at the clients before.
+                    client.close();
+                }
                 Thread.ofVirtual().name("client of " + vm).start(() -> serve(client));
             } catch (IOException e) {
                 if (server.isOpen()) {

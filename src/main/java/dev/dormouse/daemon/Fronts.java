@@ -40,8 +40,7 @@ final class Fronts implements AutoCloseable {
     }
 
     /// Opens and closes ports until those of a VM are open that its settings name. One that cannot be opened is tried
-    /// again
-    /// the next time.
+    /// again the next time.
     synchronized void reconcile(String vm, List<Front> wanted) {
         if (closed) {
             return;

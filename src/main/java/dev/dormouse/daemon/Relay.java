@@ -7,10 +7,8 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 
 /// Passes bytes between two connections, both ways, until both ends have had enough. Who shuts down its sending side
-/// may
-/// still receive. Each direction waits on a virtual thread with a small buffer, and takes a large one from a pool
-/// while
-/// bytes come in plenty: a connection that is idle costs some kilobytes.
+/// may still receive. Each direction waits on a virtual thread with a small buffer, and takes a large one from a pool
+/// while bytes come in plenty: a connection that is idle costs some kilobytes.
 final class Relay {
     private static final int SMALL_BYTES = 2 << 10;
     private static final int LARGE_BYTES = 256 << 10;
@@ -50,17 +48,20 @@ final class Relay {
         }
     }
 
-    /// {@return whether there is more to come, of which nobody knows when}
+    /// Until a read leaves room: who waits for the next bytes is to hold no large buffer.
+    ///
+    /// @return whether there is more to come, of which nobody knows when
     private static boolean copyInPlenty(SocketChannel from, SocketChannel to) throws IOException {
         ByteBuffer pooled = POOL.poll();
         ByteBuffer large = pooled == null ? ByteBuffer.allocateDirect(LARGE_BYTES) : pooled;
         try {
-            int count = from.read(large);
-            while (count >= SMALL_BYTES) {
-                send(large, to);
+            boolean plenty;
+            int count;
+            do {
                 count = from.read(large);
-            }
-            send(large, to);
+                plenty = !large.hasRemaining();
+                send(large, to);
+            } while (plenty);
             return count >= 0;
         } finally {
             large.clear();

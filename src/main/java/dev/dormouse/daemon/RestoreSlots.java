@@ -4,8 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Iterator;
 
 /// How many restores may be under way at once. Those that wait go in the order in which they came, and know their
-/// place.
-/// Any thread.
+/// place. Any thread.
 final class RestoreSlots {
     private static final long LOOK_MILLIS = 200;
 

@@ -7,8 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 
 /// Tells a VNC client, which has been told nothing yet, why there is no screen: a failed handshake of the RFB
-/// protocol
-/// (RFC 6143, 7.1.2), whose reason clients show.
+/// protocol (RFC 6143, 7.1.2), whose reason clients show.
 final class RfbRefusal {
     private static final byte[] VERSION = "RFB 003.008\n".getBytes(StandardCharsets.US_ASCII);
     private static final int REASON_BYTES_MAX = 1000;

@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.MemorySize;
 import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
@@ -71,9 +72,13 @@ final class Room {
     private List<VmStatus> awake() throws IOException {
         var awake = new ArrayList<VmStatus>();
         for (String name : engine.names()) {
-            VmStatus vm = engine.status(name);
-            if (reserved.contains(name) || !WITHOUT_MEMORY.contains(vm.state())) {
-                awake.add(vm);
+            try {
+                VmStatus vm = engine.status(name);
+                if (reserved.contains(name) || !WITHOUT_MEMORY.contains(vm.state())) {
+                    awake.add(vm);
+                }
+            } catch (IOException e) { // Removed meanwhile, or damaged: that is no reason to keep others asleep.
+                LOG.warn("vm {}: not counted for the memory limit: {}", name, ErrorText.of(e));
             }
         }
         return awake;
@@ -104,11 +109,20 @@ final class Room {
         await(suspension.begin(oldest.name()));
     }
 
-    private boolean isFree(VmStatus vm) throws IOException {
+    private boolean isFree(VmStatus vm) {
         return vm.state().equals("running")
                 && activity.clients(vm.name()) == 0
                 && operations.active(vm.name()).isEmpty()
-                && !VmSettings.read(engine.home(), vm.name()).pinned();
+                && !isPinned(vm.name());
+    }
+
+    private boolean isPinned(String vm) {
+        try {
+            return VmSettings.read(engine.home(), vm).pinned();
+        } catch (IOException e) { // It may be.
+            LOG.warn("vm {}: not suspended to make room: {}", vm, ErrorText.of(e));
+            return true;
+        }
     }
 
     /// {@return when a client last left it, or it was never used by one; smaller is longer ago}

@@ -141,8 +141,7 @@ final class VmRoutes {
     }
 
     /// Answers with the operation, or with the VM if there is nothing to do. A client that waits gets the operation
-    /// when
-    /// it has ended, of a resume when the guest runs; what failed by then is its answer.
+    /// when it has ended, of a resume when the guest runs; what failed by then is its answer.
     private void accept(Context request, Optional<Operation> begun) throws IOException {
         if (begun.isEmpty()) {
             Requests.answer(request, 200, vms.view(name(request)));

@@ -12,8 +12,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// What the daemon is to do with a VM by itself: `daemon.json` in its folder. It may change at any time, and counts
-/// within
-/// a second.
+/// within a second.
 ///
 /// @param fronts where clients connect to it
 /// @param idle when it is suspended; never by itself if null

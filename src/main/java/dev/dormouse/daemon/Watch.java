@@ -6,11 +6,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -20,8 +20,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Looks at all VMs once a second: opens the fronts that their settings name, suspends those that are idle, and tells
-/// of
-/// changes that others made. One thread; only file times are looked at where nothing has changed.
+/// of changes that others made. One thread; only file times are looked at where nothing has changed.
 final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
     private static final long PERIOD_MILLIS = 1000;
@@ -125,8 +124,13 @@ final class Watch implements AutoCloseable {
             vm.rule = null;
             return;
         }
+        OptionalLong used = cpuNanos(pid);
+        if (used.isEmpty()) { // It may be as busy as can be.
+            vm.rule = null;
+            return;
+        }
         long now = System.nanoTime();
-        long cpu = cpuNanos(pid);
+        long cpu = used.getAsLong();
         IdleRule rule = vm.rule;
         if (rule == null || !rule.isOf(policy, pid)) {
             vm.rule = new IdleRule(policy, pid, cpu, now);
@@ -137,11 +141,11 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    private static long cpuNanos(long pid) {
+    private static OptionalLong cpuNanos(long pid) {
         return ProcessHandle.of(pid)
                 .flatMap(process -> process.info().totalCpuDuration())
-                .map(Duration::toNanos)
-                .orElse(0L);
+                .map(used -> OptionalLong.of(used.toNanos()))
+                .orElse(OptionalLong.empty());
     }
 
     @Override

@@ -1,6 +1,5 @@
 /// The daemon: one process that owns the VMs of a home. It serves the REST API of `docs/daemon.md`, does the work of
-/// its
-/// operations with the engine in-process, and carries on at its start with what its predecessor left.
+/// its operations with the engine in-process, and carries on at its start with what its predecessor left.
 ///
 /// Imports the engine, what the engine hands out (`image`, `restore`, `disk`), and `storage` for the lock of the home.
 ///

@@ -24,9 +24,8 @@ public final class Engine {
         this(home, tools, ImageKeys.UNNAMED);
     }
 
-    /// For a program to call first: whatever it, QEMU, or a tool makes from then on is for the user only, such as logs
-    /// and
-    /// overlays. It holds for the whole process, so that is for the program to decide.
+    /// For a program to call first: whatever it, QEMU, or a tool makes from then on is for the user only, such as
+    /// logs and overlays. It holds for the whole process, so that is for the program to decide.
     ///
     /// The folders of a home let nobody else in, with and without it.
     public static void keepFromOthers() {

@@ -97,8 +97,8 @@ final class QemuCommandLine {
     }
 
     /// A guest that breaks out into QEMU finds no program to start and no rights to gain there. For a bridge QEMU
-    /// starts
-    /// a helper that needs the rights of root, so only root's QEMU, which has them, keeps the rest of the sandbox.
+    /// starts a helper that needs the rights of root, so only root's QEMU, which has them, keeps the rest of the
+    /// sandbox.
     private void sandbox() {
         boolean helper =
                 config.networks().stream().anyMatch(network -> network.mode().equals("bridge"));

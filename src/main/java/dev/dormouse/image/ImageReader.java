@@ -20,8 +20,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Opening checks header, directory, all small sections that may not be ignored, the extent table and the
 /// exact length of the file. The page table is checked by chunks of 4096 frames when first asked for one of them, an
-/// extent
-/// when it is read, a page by [#verifyPage]. What may be damaged throws [CorruptImageException] with
+/// extent when it is read, a page by [#verifyPage]. What may be damaged throws [CorruptImageException] with
 /// the file and the place.
 public final class ImageReader implements AutoCloseable {
     private static final long ZERO_PAGE_CHECKSUM = Xxh3.hash64(Arena.ofAuto().allocate(ImageFormat.PAGE_BYTES));

@@ -7,8 +7,7 @@ public final class OwnerOnly {
     private OwnerOnly() {}
 
     /// From here on nothing that this process creates, or that the programs do which it starts, is open to others:
-    /// logs,
-    /// overlays, sockets, exports, too, which others create for us.
+    /// logs, overlays, sockets, exports, too, which others create for us.
     public static void fromNowOn() {
         Libc.umask(OTHERS);
     }
