@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// Work on a VM that takes time: what it is doing, and how it ended. Follows the engine while it does the work, and
@@ -44,6 +45,7 @@ final class Operation implements OperationListener {
     private final Kind kind;
     private final String vm;
     private final Events events;
+    private final Consumer<OperationView> onEnd;
     private final String created = now();
     private final Cancellation cancellation = new Cancellation();
     private final CountDownLatch usable = new CountDownLatch(1);
@@ -65,8 +67,10 @@ final class Operation implements OperationListener {
     private @Nullable Map<String, Object> result;
     private @Nullable Problem error;
 
-    Operation(String id, Kind kind, String vm, Events events) {
+    /// @param onEnd told when it has ended, before anybody else can see that; must neither block nor throw
+    Operation(String id, Kind kind, String vm, Events events, Consumer<OperationView> onEnd) {
         this.id = id;
+        this.onEnd = onEnd;
         this.kind = kind;
         this.vm = vm;
         this.events = events;
@@ -161,6 +165,7 @@ final class Operation implements OperationListener {
             step = null;
             stalledReason = null;
             endTime = now();
+            onEnd.accept(view());
         }
         usable.countDown();
         ended.countDown();

@@ -34,7 +34,7 @@ final class Operations {
     private long count;
     private boolean closed;
 
-    /// @param ended told of each operation that has ended, in its thread
+    /// @param ended told of each operation that has ended, in its thread, before anybody else can see that
     Operations(Events events, Consumer<OperationView> ended) {
         this.events = events;
         this.ended = ended;
@@ -58,11 +58,8 @@ final class Operations {
                                 .formatted(vm, other.kind().word(), other.id()));
             }
         }
-        var operation = new Operation(idPrefix + ++count, kind, vm, events);
-        Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> {
-            run(operation, work);
-            ended.accept(operation.view());
-        });
+        var operation = new Operation(idPrefix + ++count, kind, vm, events, ended);
+        Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> run(operation, work));
         operations.put(operation.id(), operation); // Only now: without a thread it would never end.
         forgetOldest();
         return operation;

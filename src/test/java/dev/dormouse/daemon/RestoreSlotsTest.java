@@ -13,7 +13,7 @@ class RestoreSlotsTest {
     private final RestoreSlots slots = new RestoreSlots(1);
 
     private static Operation operation(String id) {
-        return new Operation(id, Operation.Kind.RESUME, "vm" + id, new Events());
+        return new Operation(id, Operation.Kind.RESUME, "vm" + id, new Events(), _ -> {});
     }
 
     private CompletableFuture<Void> acquire(Operation operation) {
