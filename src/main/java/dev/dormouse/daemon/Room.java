@@ -50,8 +50,10 @@ final class Room {
     synchronized void reserve(String name, Operation waiting) throws IOException {
         if (limitBytes > 0) {
             long needed = engine.status(name).memoryBytes();
-            while (awakeBytes(name) + needed > limitBytes) {
-                suspendOne(name, needed, waiting);
+            List<VmStatus> others = awakeBut(name);
+            while (bytes(others) + needed > limitBytes) {
+                suspendOne(name, needed, others, waiting);
+                others = awakeBut(name);
             }
         }
         reserved.add(name);
@@ -61,17 +63,16 @@ final class Room {
         reserved.remove(name);
     }
 
-    private long awakeBytes(String except) throws IOException {
-        long bytes = 0;
-        for (VmStatus vm : awake()) {
-            bytes += vm.name().equals(except) ? 0 : vm.memoryBytes();
-        }
-        return bytes;
+    private static long bytes(List<VmStatus> vms) {
+        return vms.stream().mapToLong(VmStatus::memoryBytes).sum();
     }
 
-    private List<VmStatus> awake() throws IOException {
+    private List<VmStatus> awakeBut(String except) throws IOException {
         var awake = new ArrayList<VmStatus>();
         for (String name : engine.names()) {
+            if (name.equals(except)) {
+                continue;
+            }
             try {
                 VmStatus vm = engine.status(name);
                 if (reserved.contains(name) || !WITHOUT_MEMORY.contains(vm.state())) {
@@ -84,13 +85,11 @@ final class Room {
         return awake;
     }
 
-    private void suspendOne(String name, long needed, Operation waiting) throws IOException {
+    private void suspendOne(String name, long needed, List<VmStatus> others, Operation waiting) throws IOException {
         long now = System.nanoTime();
         VmStatus oldest = null;
-        for (VmStatus vm : awake()) {
-            if (!vm.name().equals(name)
-                    && isFree(vm)
-                    && (oldest == null || lastUsed(vm, now) < lastUsed(oldest, now))) {
+        for (VmStatus vm : others) {
+            if (isFree(vm) && (oldest == null || lastUsed(vm, now) < lastUsed(oldest, now))) {
                 oldest = vm;
             }
         }
@@ -102,7 +101,7 @@ final class Room {
                                     name,
                                     MemorySize.format(needed),
                                     MemorySize.format(limitBytes),
-                                    MemorySize.format(awakeBytes(name))));
+                                    MemorySize.format(bytes(others))));
         }
         LOG.info("vm {}: suspending it to make room for vm {}", oldest.name(), name);
         waiting.step("waiting for the memory of vm " + oldest.name());

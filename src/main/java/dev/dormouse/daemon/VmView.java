@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.base.RamBlock;
 import dev.dormouse.engine.VmStatus;
 import dev.dormouse.restore.RestoreReport;
 import io.avaje.jsonb.Json;
@@ -37,8 +38,6 @@ public record VmView(
         @Nullable String operation,
         int clients,
         @Nullable RestoreReport lastRestore) {
-    private static final int PAGE_BYTES = 4096;
-
     static VmView of(VmStatus vm, @Nullable String operation, int clients) {
         return new VmView(
                 vm.name(),
@@ -87,7 +86,7 @@ public record VmView(
     }
 
     private static @Nullable Long bytes(@Nullable Long pages) {
-        return pages == null ? null : pages * PAGE_BYTES;
+        return pages == null ? null : pages * RamBlock.TARGET_PAGE_BYTES;
     }
 
     /// Some of the VMs, in the order of their names.

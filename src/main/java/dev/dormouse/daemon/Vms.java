@@ -64,7 +64,7 @@ final class Vms {
 
     Optional<Operation> start(String name, boolean discardState) throws IOException {
         synchronized (decisionOn(name)) {
-            if (!operations.active(name, Operation.Kind.START).isPresent() && runs(name)) {
+            if (operations.active(name, Operation.Kind.START).isEmpty() && runs(name)) {
                 return Optional.empty();
             }
             return begin(Operation.Kind.START, name, operation -> {
