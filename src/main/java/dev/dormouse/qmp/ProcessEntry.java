@@ -8,11 +8,13 @@ import java.util.Optional;
 
 /// What the kernel tells about a process in `/proc/PID/stat`.
 ///
-/// @param state for example `S`; a zombie (`Z`) has ended
+/// @param state of the thread that the process began with, for example `S`; `Z` once this one has ended
+/// @param threads not yet gone, that one counted
 /// @param startTimeTicks since the boot of the host; with the pid it names a process for ever
-public record ProcessEntry(char state, long sessionId, long startTimeTicks) {
+public record ProcessEntry(char state, long sessionId, int threads, long startTimeTicks) {
     private static final int STATE = 0; // Field 3 of proc(5); the two before it end at the last ')'.
     private static final int SESSION = 3;
+    private static final int THREADS = 17;
     private static final int START_TIME = 19;
 
     /// {@return the entry, or empty when there is no such process}
@@ -21,7 +23,10 @@ public record ProcessEntry(char state, long sessionId, long startTimeTicks) {
             String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"), StandardCharsets.ISO_8859_1);
             String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
             return Optional.of(new ProcessEntry(
-                    fields[STATE].charAt(0), Long.parseLong(fields[SESSION]), Long.parseLong(fields[START_TIME])));
+                    fields[STATE].charAt(0),
+                    Long.parseLong(fields[SESSION]),
+                    Integer.parseInt(fields[THREADS]),
+                    Long.parseLong(fields[START_TIME])));
         } catch (IOException _) {
             return Optional.empty();
         }
@@ -36,7 +41,9 @@ public record ProcessEntry(char state, long sessionId, long startTimeTicks) {
         }
     }
 
+    /// {@return whether nothing of the process is left but its entry} A killed process whose first thread is gone may
+    /// have others that hold its files, and so their locks, for a while yet.
     boolean hasEnded() {
-        return state == 'Z' || state == 'X' || state == 'x';
+        return (state == 'Z' || state == 'X' || state == 'x') && threads <= 1;
     }
 }

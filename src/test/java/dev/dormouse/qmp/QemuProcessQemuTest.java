@@ -46,6 +46,43 @@ class QemuProcessQemuTest {
         }
     }
 
+    /// A killed QEMU is like that for a moment: its first thread is gone, another one still holds its files.
+    @Test
+    void isThereUntilItsLastThreadIsGone() throws Exception {
+        Process process = new ProcessBuilder(programWhoseFirstThreadEnds().toString()).start();
+        try {
+            long pid = process.pid();
+            while (ProcessEntry.of(pid).orElseThrow().state() != 'Z') {
+                TimeUnit.MILLISECONDS.sleep(1);
+            }
+            ProcessEntry entry = ProcessEntry.of(pid).orElseThrow();
+            assertThat(entry.threads()).isEqualTo(2);
+
+            QemuProcess found = QemuProcess.attach(pid, entry.startTimeTicks()).orElseThrow();
+            assertThat(found.awaitExit(Duration.ofMillis(50))).isFalse();
+            found.kill();
+            assertThat(found.isAlive()).isFalse();
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private Path programWhoseFirstThreadEnds() throws Exception {
+        Path source = directory.resolve("threads.c");
+        Files.writeString(source, """
+                #include <pthread.h>
+                #include <unistd.h>
+                static void *wait(void *unused) { sleep(60); return unused; }
+                int main(void) { pthread_t t; pthread_create(&t, 0, wait, 0); pthread_exit(0); }
+                """);
+        Path program = directory.resolve("threads");
+        Process gcc = new ProcessBuilder("gcc", "-pthread", "-o", program.toString(), source.toString())
+                .inheritIO()
+                .start();
+        assertThat(gcc.waitFor(30, TimeUnit.SECONDS) && gcc.exitValue() == 0).isTrue();
+        return program;
+    }
+
     @Test
     void reportsTheWordsWithWhichQemuRefusesAnOption() {
         assertThatThrownBy(() -> LiveQemu.start(directory, "-machine", "toaster"))
