@@ -130,7 +130,7 @@ public final class Capture implements AutoCloseable {
     }
 
     private void completePages() throws IOException {
-        pipeline().complete();
+        pipeline().complete(layout.blocks().getFirst());
         writer().setHeatOrder(hotFrames());
     }
 

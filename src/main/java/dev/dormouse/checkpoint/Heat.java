@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param expected frames that the guest demanded first after earlier restores
 /// @param earlier what the pages held shortly before the pause; null if nobody looked
-record Heat(FrameRanges expected, @Nullable PageSums earlier) {
+/// @param kernel told of every page table that is met
+record Heat(FrameRanges expected, @Nullable PageSums earlier, KernelText kernel) {
     private static final ValueLayout.OfLong WORD = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int WORDS = 512;
     private static final int ENTRIES_MIN = 8;
@@ -22,10 +23,16 @@ record Heat(FrameRanges expected, @Nullable PageSums earlier) {
     /// no-execute.
     private static final long NEVER_SET = 0x07ff_c000_0000_0000L;
 
+    Heat(FrameRanges expected, @Nullable PageSums earlier) {
+        this(expected, earlier, new KernelText());
+    }
+
     boolean isHot(long frame, long checksum, MemorySegment page) {
-        return expected.contains(frame)
-                || (earlier != null && earlier.hasChanged(frame, checksum))
-                || isLikelyPageTable(page);
+        if (isLikelyPageTable(page)) {
+            kernel.read(page);
+            return true;
+        }
+        return expected.contains(frame) || (earlier != null && earlier.hasChanged(frame, checksum));
     }
 
     /// Whether each word is zero or what x86 has in a page table: present, accessed, a frame below 64 TiB.

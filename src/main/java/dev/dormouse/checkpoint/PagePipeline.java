@@ -1,5 +1,6 @@
 package dev.dormouse.checkpoint;
 
+import dev.dormouse.base.RamBlock;
 import dev.dormouse.image.FrameRanges;
 import dev.dormouse.image.ImageWriter;
 import dev.dormouse.image.PageHasher;
@@ -91,9 +92,15 @@ final class PagePipeline implements AutoCloseable {
     }
 
     /// Puts into the image what was kept back; no page comes after it.
-    void complete() throws IOException {
+    ///
+    /// @param memory the first RAM block
+    void complete(RamBlock memory) throws IOException {
         finish();
         hot.writeTo(writer);
+        Heat known = heat;
+        if (known != null) { // Where it lies is known only now; it lies together anyway.
+            known.kernel().forEachFrame(memory, hot::note);
+        }
     }
 
     /// {@return the frames that are hot}

@@ -47,7 +47,11 @@ final class GuestFile implements AutoCloseable {
 
     /// @param seed of the content, 0 for zeros
     void write(int page, long seed) throws IOException {
-        channel.write(content(seed), page * 4096L);
+        put(page, content(seed));
+    }
+
+    void put(int page, ByteBuffer content) throws IOException {
+        channel.write(content, page * 4096L);
     }
 
     void punch(int page, int count) throws IOException {

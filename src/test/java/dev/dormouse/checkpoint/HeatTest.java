@@ -11,6 +11,8 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
@@ -38,7 +40,7 @@ class HeatTest {
                 var memory = new MemoryCapture(file, 0, pipeline, _ -> {})) {
             pipeline.keepBack(heat);
             steps.run(memory);
-            pipeline.complete();
+            pipeline.complete(guest.block);
             writer.publish();
             return new Result(pipeline.hotFrames(), writer.statistics());
         }
@@ -128,6 +130,32 @@ class HeatTest {
                 try (var image = ImageReader.open(image())) {
                     assertThat(guest.firstDifference(image)).isEqualTo(-1);
                 }
+            }
+        }
+    }
+
+    /// A machine of 64 MiB: an entry that names memory it has not, one that may not be executed, one that the user may
+    /// use, and one of 4 KiB do not count.
+    @Test
+    void findsTheKernelsCodeByItsPageTable() throws IOException {
+        try (var guest = new GuestFile(folder.resolve("ram"), 16 << 10)) {
+            guest.write(5, 1);
+            long[] entries = {
+                0x1e3 | 2L << 21, 0x1a1 | 3L << 21, 0x1e3 | 9000L << 21, 0x8000_0000_0000_01e3L | 4L << 21,
+                0x1e7 | 5L << 21, 0x163 | 6L << 21, 0x061 | 7L << 21, 0x1e3 | 8L << 21 | 1 << 14,
+            };
+            var table = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
+            for (long entry : entries) {
+                table.putLong(entry);
+            }
+            guest.put(77, table.clear());
+            try (SparseFile file = SparseFile.open(guest.path)) {
+                Result result = capture(guest, file, new Heat(FrameRanges.EMPTY, null), MemoryCapture::readPaused);
+
+                var expected = FrameRanges.builder();
+                expected.add(77);
+                expected.addRange(1024, 2047);
+                assertThat(result.hot()).isEqualTo(expected.build());
             }
         }
     }
