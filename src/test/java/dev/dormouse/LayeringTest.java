@@ -44,7 +44,8 @@ class LayeringTest {
             Map.entry(
                     "bench",
                     Set.of("engine", "checkpoint", "restore", "qmp", "image", "index", "disk", "storage", "wire")),
-            Map.entry("daemon", Set.of("engine", "image", "restore", "disk", "storage")),
+            Map.entry("catalog", Set.of()),
+            Map.entry("daemon", Set.of("catalog", "engine", "image", "restore", "disk", "storage")),
             Map.entry("cli", Set.of("engine", "daemon", "bench", "image", "restore", "disk")));
 
     private static final JavaClasses CLASSES = new ClassFileImporter()

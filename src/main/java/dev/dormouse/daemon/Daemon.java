@@ -7,6 +7,7 @@ import dev.dormouse.engine.QemuTools;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,6 +23,7 @@ public final class Daemon implements AutoCloseable {
     private final EventRoutes eventRoutes;
     private final Fronts fronts;
     private final Watch watch;
+    private final History history;
     private final RestServer server;
 
     private Daemon(Home home, DaemonOptions options, DaemonLock lock) throws IOException {
@@ -30,11 +32,12 @@ public final class Daemon implements AutoCloseable {
         var events = new Events();
         var activity = new Activity();
         var metrics = new Metrics(engine, activity);
-        operations = new Operations(events, metrics::count);
+        history = new History(engine);
+        operations = new Operations(events, ((Consumer<OperationView>) metrics::count).andThen(history::ended));
         vms = new Vms(engine, operations, events, activity, options);
         vms.adopt(); // Before anything else: guests wait.
-        fronts = new Fronts(home, vms, new Wake(vms, operations), activity);
-        watch = new Watch(engine, vms, operations, fronts, activity);
+        fronts = new Fronts(home, vms, new Wake(vms, operations), activity, history::left);
+        watch = new Watch(engine, vms, operations, fronts, activity, history);
         eventRoutes = new EventRoutes(events);
         server = new RestServer(
                 DaemonClient.socket(home),
@@ -45,6 +48,7 @@ public final class Daemon implements AutoCloseable {
                         new VmRoutes(engine, vms, watch)::add,
                         new ImageRoutes(engine, vms)::add,
                         new OperationRoutes(operations)::add,
+                        new HistoryRoutes(engine, history)::add,
                         metrics::add,
                         eventRoutes::add));
     }
@@ -56,6 +60,7 @@ public final class Daemon implements AutoCloseable {
         DaemonLock lock = DaemonLock.acquire(home);
         try {
             var daemon = new Daemon(home, options, lock);
+            daemon.history.start();
             daemon.watch.start();
             daemon.server.start();
             LOG.info(
@@ -94,6 +99,7 @@ public final class Daemon implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         vms.close();
+        history.close();
         eventRoutes.close();
         try {
             server.close();

@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.catalog.Visit;
 import dev.dormouse.engine.ErrorText;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -14,6 +15,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,16 +39,19 @@ final class FrontPort implements AutoCloseable {
     private final Target target;
     private final Wake wake;
     private final Activity activity;
+    private final Consumer<Visit> left;
     private final ServerSocketChannel server;
     private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
 
     /// @throws IOException if its address is taken
-    FrontPort(String vm, Front front, Target target, Wake wake, Activity activity) throws IOException {
+    FrontPort(String vm, Front front, Target target, Wake wake, Activity activity, Consumer<Visit> left)
+            throws IOException {
         this.vm = vm;
         this.front = front;
         this.target = target;
         this.wake = wake;
         this.activity = activity;
+        this.left = left;
         server = ServerSocketChannel.open();
         try {
             server.bind(front.address(), BACKLOG);
@@ -100,13 +105,16 @@ final class FrontPort implements AutoCloseable {
     }
 
     private void serve(SocketChannel client) {
+        var stay = new Stay(vm, front.name(), client);
         activity.connected(vm);
         try (client) {
             client.setOption(StandardSocketOptions.TCP_NODELAY, true);
             client.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
             try (SocketChannel guest = reach()) {
-                Relay.run(client, guest);
+                stay.reached();
+                Relay.run(client, guest, stay::firstBytes);
             } catch (IOException e) {
+                stay.refused(ErrorText.of(e));
                 refuse(client, ErrorText.of(e));
             }
         } catch (IOException e) {
@@ -116,6 +124,7 @@ final class FrontPort implements AutoCloseable {
         } finally {
             clients.remove(client);
             activity.disconnected(vm);
+            left.accept(stay.visit());
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.catalog.Visit;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.Home;
 import java.io.IOException;
@@ -12,6 +13,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -28,15 +30,17 @@ final class Fronts implements AutoCloseable {
     private final Vms vms;
     private final Wake wake;
     private final Activity activity;
+    private final Consumer<Visit> left;
     private final Map<String, List<FrontPort>> open = new HashMap<>(); // Guarded by this, as is what follows.
     private final Set<String> complaints = new HashSet<>();
     private boolean closed;
 
-    Fronts(Home home, Vms vms, Wake wake, Activity activity) {
+    Fronts(Home home, Vms vms, Wake wake, Activity activity, Consumer<Visit> left) {
         this.home = home;
         this.vms = vms;
         this.wake = wake;
         this.activity = activity;
+        this.left = left;
     }
 
     /// Opens and closes ports until those of a VM are open that its settings name. One that cannot be opened is tried
@@ -64,7 +68,7 @@ final class Fronts implements AutoCloseable {
 
     private void open(String vm, Front front, List<FrontPort> ports) {
         try {
-            var port = new FrontPort(vm, front, () -> target(vm, front), wake, activity);
+            var port = new FrontPort(vm, front, () -> target(vm, front), wake, activity, left);
             ports.add(port);
             complaints.remove(vm + " " + front.name());
             LOG.info("vm {}: front {} listens at {}", vm, front.name(), port.address());

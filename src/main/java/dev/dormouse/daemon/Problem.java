@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import dev.dormouse.base.DormouseException;
+import dev.dormouse.catalog.CatalogException;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.NotFoundException;
 import dev.dormouse.engine.UsageException;
@@ -31,7 +32,7 @@ public record Problem(String type, String title, int status, String detail) {
         UNSUPPORTED_IMAGE("unsupported-image", "The image is of another version", 422),
         IMAGE_KEY("image-key", "The image's key is missing or wrong", 422),
         FAILED("failed", "It was tried and failed", 500),
-        UNAVAILABLE("unavailable", "The daemon is being stopped", 503);
+        UNAVAILABLE("unavailable", "It is not available now", 503);
 
         private final String word;
         private final String title;
@@ -67,6 +68,9 @@ public record Problem(String type, String title, int status, String detail) {
             switch (e) {
                 case ApiException api -> {
                     return api.kind();
+                }
+                case CatalogException _ -> {
+                    return Kind.UNAVAILABLE;
                 }
                 case CorruptImageException _ -> {
                     return Kind.DAMAGED_IMAGE;

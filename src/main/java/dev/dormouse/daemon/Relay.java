@@ -18,18 +18,20 @@ final class Relay {
     private Relay() {}
 
     /// Returns when both directions have ended; both connections are closed then.
-    static void run(SocketChannel client, SocketChannel server) throws InterruptedException {
-        Thread answers = Thread.ofVirtual().name("relay").start(() -> pass(server, client));
-        pass(client, server);
+    ///
+    /// @param answered run when the first bytes of the server are there
+    static void run(SocketChannel client, SocketChannel server, Runnable answered) throws InterruptedException {
+        Thread answers = Thread.ofVirtual().name("relay").start(() -> pass(server, client, answered));
+        pass(client, server, () -> {});
         answers.join();
         close(client);
         close(server);
     }
 
     /// What ends one direction badly ends the other, too.
-    private static void pass(SocketChannel from, SocketChannel to) {
+    private static void pass(SocketChannel from, SocketChannel to, Runnable begun) {
         try {
-            copy(from, to);
+            copy(from, to, begun);
             to.shutdownOutput();
         } catch (IOException _) {
             close(from);
@@ -37,9 +39,14 @@ final class Relay {
         }
     }
 
-    private static void copy(SocketChannel from, SocketChannel to) throws IOException {
+    private static void copy(SocketChannel from, SocketChannel to, Runnable begun) throws IOException {
         ByteBuffer small = ByteBuffer.allocateDirect(SMALL_BYTES);
+        boolean first = true;
         while (from.read(small) >= 0) {
+            if (first) {
+                begun.run();
+                first = false;
+            }
             boolean full = !small.hasRemaining();
             send(small, to);
             if (full && !copyInPlenty(from, to)) {

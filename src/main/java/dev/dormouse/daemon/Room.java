@@ -18,7 +18,6 @@ import org.slf4j.LoggerFactory;
 final class Room {
     private static final Logger LOG = LoggerFactory.getLogger(Room.class);
     private static final Duration SUSPEND_PATIENCE = Duration.ofMinutes(5);
-    private static final Set<String> WITHOUT_MEMORY = Set.of("stopped", "suspended", "crashed", "interrupted");
 
     /// Suspends a VM that nobody uses.
     @FunctionalInterface
@@ -75,7 +74,7 @@ final class Room {
             }
             try {
                 VmStatus vm = engine.status(name);
-                if (reserved.contains(name) || !WITHOUT_MEMORY.contains(vm.state())) {
+                if (reserved.contains(name) || HostUse.isAwake(vm)) {
                     awake.add(vm);
                 }
             } catch (IOException e) { // Removed meanwhile, or damaged: that is no reason to keep others asleep.

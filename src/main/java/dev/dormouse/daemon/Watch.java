@@ -31,6 +31,7 @@ final class Watch implements AutoCloseable {
     private final Operations operations;
     private final Fronts fronts;
     private final Activity activity;
+    private final History history;
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("watch").factory());
 
@@ -40,17 +41,19 @@ final class Watch implements AutoCloseable {
     /// What was seen of a VM the last time.
     private static final class Seen {
         private @Nullable FileTime stateTime;
+        private @Nullable FileTime restoreTime;
         private @Nullable FileTime settingsTime;
         private VmSettings settings = VmSettings.NONE;
         private @Nullable IdleRule rule;
     }
 
-    Watch(Engine engine, Vms vms, Operations operations, Fronts fronts, Activity activity) {
+    Watch(Engine engine, Vms vms, Operations operations, Fronts fronts, Activity activity, History history) {
         this.engine = engine;
         this.vms = vms;
         this.operations = operations;
         this.fronts = fronts;
         this.activity = activity;
+        this.history = history;
     }
 
     void start() {
@@ -91,10 +94,20 @@ final class Watch implements AutoCloseable {
                 vm.settings = VmSettings.read(engine.home(), name);
             }
             fronts.reconcile(name, vm.settings.fronts());
+            boolean changed = false;
             Optional<FileTime> stateTime = time(folder.resolve("state.json"));
             if (!stateTime.equals(Optional.ofNullable(vm.stateTime))) {
                 vm.stateTime = stateTime.orElse(null);
                 vms.tellState(name);
+                changed = true;
+            }
+            Optional<FileTime> restoreTime = time(folder.resolve("last-restore.json"));
+            if (!restoreTime.equals(Optional.ofNullable(vm.restoreTime))) {
+                vm.restoreTime = restoreTime.orElse(null);
+                changed = true;
+            }
+            if (changed && operations.active(name).isEmpty()) { // Else its operation is written down at its end.
+                history.look(name);
             }
             suspendIfIdle(name, vm);
         } catch (IOException e) {

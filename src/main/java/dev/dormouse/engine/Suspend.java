@@ -144,6 +144,8 @@ final class Suspend {
                     statistics.totalPages() * RamBlock.TARGET_PAGE_BYTES,
                     nonZeroPages * RamBlock.TARGET_PAGE_BYTES,
                     statistics.storedPages() * RamBlock.TARGET_PAGE_BYTES,
+                    statistics.duplicatePages() * RamBlock.TARGET_PAGE_BYTES,
+                    statistics.onDiskPages() * RamBlock.TARGET_PAGE_BYTES,
                     direct,
                     captureMillis,
                     pausedMillis,

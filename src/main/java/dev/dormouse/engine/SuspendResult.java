@@ -8,6 +8,8 @@ import io.avaje.jsonb.Json;
 /// @param file its path
 /// @param nonZeroBytes memory that is not zero
 /// @param storedBytes memory whose content is in the image, before compression; duplicates count once
+/// @param duplicateBytes memory that is in the image as another page
+/// @param onDiskBytes memory that is left out because the VM's disks hold it
 /// @param direct whether shared memory was read directly, and not QEMU's stream
 /// @param captureMillis until the guest's memory was in our hands; of a checkpoint of shared memory most of it
 ///     passes while the guest runs
@@ -22,6 +24,8 @@ public record SuspendResult(
         long memoryBytes,
         long nonZeroBytes,
         long storedBytes,
+        long duplicateBytes,
+        long onDiskBytes,
         boolean direct,
         long captureMillis,
         long pausedMillis,

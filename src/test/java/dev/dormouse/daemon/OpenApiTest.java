@@ -81,6 +81,9 @@ class OpenApiTest {
         check(202, "POST", "/v1/vms/web/resume?wait=60", "{\"keepImage\": true}");
         check(200, "POST", "/v1/vms/web/resume", null);
         check(202, "POST", "/v1/vms/web/stop?wait=60", "{\"force\": true}");
+        check(200, "GET", "/v1/vms/web/history?limit=3", null);
+        check(200, "GET", "/v1/vms/web/clients", null);
+        check(200, "GET", "/v1/host/history?limit=1", null);
     }
 
     private void walkImages() throws Exception {
@@ -110,6 +113,9 @@ class OpenApiTest {
     private void walkProblems() throws Exception {
         for (String path : new String[] {
             "/v1/host",
+            "/v1/host/history",
+            "/v1/vms/web/history",
+            "/v1/vms/web/clients",
             "/metrics",
             "/v1/openapi.yaml",
             "/v1/events",

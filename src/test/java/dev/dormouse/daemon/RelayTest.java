@@ -30,7 +30,7 @@ class RelayTest {
                 SocketChannel serverEnd = listener.accept();
                 Thread relay = Thread.startVirtualThread(() -> {
                     try {
-                        Relay.run(clientEnd, serverEnd);
+                        Relay.run(clientEnd, serverEnd, () -> {});
                     } catch (InterruptedException e) {
                         throw new AssertionError(e);
                     }

@@ -1,0 +1,323 @@
+package dev.dormouse.catalog;
+
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// What was, in an SQL database. Any thread; each call has the database for itself.
+///
+/// Every method throws [CatalogException] if the database cannot be used. One that turns out to be damaged is put
+/// aside, and a new one begun: the call that found it fails, the next one does not.
+public final class Catalog implements AutoCloseable {
+    private static final String HISTORY = """
+            vm, time, kind, outcome, source, operation, error, image, duration_millis, guest_runs_millis, paused_millis,
+            image_bytes, memory_bytes, non_zero_bytes, stored_bytes, duplicate_bytes, on_disk_bytes, demanded_pages,
+            prefetched_pages, demand_micros_p50, demand_micros_p99""";
+    private static final String VISIT =
+            "vm, front, peer, time, reached_millis, first_bytes_millis, duration_millis, error";
+    private static final String SAMPLE = "time, vms, awake_vms, awake_bytes, given_back_bytes, image_bytes";
+
+    /// How much is kept of everything, the newest.
+    ///
+    /// @param ofVm items of the history of one VM, and visits to it
+    /// @param inAll items of the history, and visits
+    /// @param samples of the host
+    /// @param gone how long VMs and images are known that are no more
+    public record Retention(int ofVm, int inAll, int samples, Duration gone) {
+        /// A week of samples, one for each minute.
+        public static final Retention DEFAULT = new Retention(1_000, 100_000, 10_080, Duration.ofDays(400));
+    }
+
+    /// Reads one row.
+    @FunctionalInterface
+    private interface Reader<T> {
+        T read(Row row) throws SQLException;
+    }
+
+    /// Does something with the database.
+    @FunctionalInterface
+    private interface Use<T> {
+        T with(Connection connection) throws SQLException;
+    }
+
+    private final Database database;
+    private final Clock clock;
+    private final Retention retention;
+
+    private Catalog(Database database, Clock clock, Retention retention) {
+        this.database = database;
+        this.clock = clock;
+        this.retention = retention;
+    }
+
+    /// Opens it, or begins a new one. Takes some hundred milliseconds.
+    ///
+    /// @param told of a database that was put aside, in one line
+    public static Catalog open(Path file, Clock clock, Retention retention, Consumer<String> told)
+            throws CatalogException {
+        return new Catalog(Database.open(file, told), clock, retention);
+    }
+
+    private synchronized <T> T use(Use<T> use) throws CatalogException {
+        try {
+            return use.with(database.connection());
+        } catch (SQLException e) {
+            throw database.failed(e);
+        }
+    }
+
+    private static void update(Connection connection, String sql, @Nullable Object... values) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            Row.bind(statement, values);
+            statement.executeUpdate();
+        }
+    }
+
+    private <T> List<T> query(Reader<T> reader, String sql, @Nullable Object... values) throws CatalogException {
+        return use(connection -> {
+            try (PreparedStatement statement = connection.prepareStatement(sql)) {
+                Row.bind(statement, values);
+                var found = new ArrayList<T>();
+                try (ResultSet rows = statement.executeQuery()) {
+                    while (rows.next()) {
+                        found.add(reader.read(new Row(rows)));
+                    }
+                }
+                return found;
+            }
+        });
+    }
+
+    /// Adds a row of a VM with the next id, and forgets the oldest of that VM.
+    private void insert(String table, String columns, String vm, @Nullable Object... values) throws CatalogException {
+        String parameters = columns.replaceAll("[^,]+", "?");
+        use(connection -> {
+            update(
+                    connection,
+                    "INSERT INTO %1$s (id, %2$s) SELECT COALESCE(MAX(id), 0) + 1, %3$s FROM %1$s"
+                            .formatted(table, columns, parameters),
+                    values);
+            update(
+                    connection,
+                    "DELETE FROM %1$s WHERE vm = ? AND id <= (SELECT id FROM %1$s WHERE vm = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
+                            .formatted(table),
+                    vm,
+                    vm,
+                    retention.ofVm());
+            return null;
+        });
+    }
+
+    /// Adds it, with the next id.
+    public void add(HistoryItem item) throws CatalogException {
+        insert(
+                "history",
+                HISTORY,
+                item.vm(),
+                item.vm(),
+                Row.millis(item.time()),
+                item.kind(),
+                item.outcome(),
+                item.source(),
+                item.operation(),
+                item.error(),
+                item.image(),
+                item.durationMillis(),
+                item.guestRunsMillis(),
+                item.pausedMillis(),
+                item.imageBytes(),
+                item.memoryBytes(),
+                item.nonZeroBytes(),
+                item.storedBytes(),
+                item.duplicateBytes(),
+                item.onDiskBytes(),
+                item.demandedPages(),
+                item.prefetchedPages(),
+                item.demandMicrosP50(),
+                item.demandMicrosP99());
+    }
+
+    private static HistoryItem item(Row row) throws SQLException {
+        return new HistoryItem(
+                row.number(),
+                row.text(),
+                row.time(),
+                row.text(),
+                row.text(),
+                row.text(),
+                row.perhapsText(),
+                row.perhapsText(),
+                row.perhapsText(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps(),
+                row.perhaps());
+    }
+
+    /// {@return what was done with a VM, the newest first}
+    ///
+    /// @param before only what has a smaller id
+    public List<HistoryItem> history(String vm, long before, int limit) throws CatalogException {
+        return query(
+                Catalog::item,
+                "SELECT id, %s FROM history WHERE vm = ? AND id < ? ORDER BY id DESC LIMIT ?".formatted(HISTORY),
+                vm,
+                before,
+                limit);
+    }
+
+    /// {@return the last thing of a kind that went well}
+    public Optional<HistoryItem> last(String vm, String kind) throws CatalogException {
+        return query(
+                        Catalog::item,
+                        "SELECT id, %s FROM history WHERE vm = ? AND kind = ? AND outcome = 'succeeded' ORDER BY id DESC LIMIT 1"
+                                .formatted(HISTORY),
+                        vm,
+                        kind)
+                .stream()
+                .findFirst();
+    }
+
+    public void add(Visit visit) throws CatalogException {
+        insert(
+                "visit",
+                VISIT,
+                visit.vm(),
+                visit.vm(),
+                visit.front(),
+                visit.peer(),
+                Row.millis(visit.time()),
+                visit.reachedMillis(),
+                visit.firstBytesMillis(),
+                visit.durationMillis(),
+                visit.error());
+    }
+
+    /// {@return the clients that a VM had, those that went last first}
+    public List<Visit> visits(String vm, long before, int limit) throws CatalogException {
+        return query(
+                row -> new Visit(
+                        row.number(),
+                        row.text(),
+                        row.text(),
+                        row.text(),
+                        row.time(),
+                        row.perhaps(),
+                        row.perhaps(),
+                        row.number(),
+                        row.perhapsText()),
+                "SELECT id, %s FROM visit WHERE vm = ? AND id < ? ORDER BY id DESC LIMIT ?".formatted(VISIT),
+                vm,
+                before,
+                limit);
+    }
+
+    /// Adds it, in the place of one of the same millisecond.
+    public void add(HostSample sample) throws CatalogException {
+        use(connection -> {
+            update(connection, "DELETE FROM host_sample WHERE time = ?", Row.millis(sample.time()));
+            update(
+                    connection,
+                    "INSERT INTO host_sample (%s) VALUES (?, ?, ?, ?, ?, ?)".formatted(SAMPLE),
+                    Row.millis(sample.time()),
+                    sample.vms(),
+                    sample.awakeVms(),
+                    sample.awakeBytes(),
+                    sample.givenBackBytes(),
+                    sample.imageBytes());
+            return null;
+        });
+    }
+
+    /// {@return what the host was like, the newest first}
+    ///
+    /// @param before only what was earlier, ISO 8601; null for the newest
+    public List<HostSample> samples(@Nullable String before, int limit) throws CatalogException {
+        return query(
+                row -> new HostSample(
+                        row.time(), (int) row.number(), (int) row.number(), row.number(), row.number(), row.number()),
+                "SELECT %s FROM host_sample WHERE time < ? ORDER BY time DESC LIMIT ?".formatted(SAMPLE),
+                before == null ? Long.MAX_VALUE : Row.millis(before),
+                limit);
+    }
+
+    /// Notes that there is such a VM now.
+    public void seenVm(String name, long memoryBytes) throws CatalogException {
+        seen("vm", "name", "memory_bytes", name, memoryBytes);
+    }
+
+    /// Notes that there is such an image now.
+    public void seenImage(String id, long imageBytes) throws CatalogException {
+        seen("image", "id", "image_bytes", id, imageBytes);
+    }
+
+    private void seen(String table, String key, String figure, String id, long bytes) throws CatalogException {
+        long now = clock.millis();
+        use(connection -> {
+            update(
+                    connection,
+                    "INSERT INTO %1$s (%2$s, %3$s, first_seen, last_seen) VALUES (?, ?, ?, ?) ON CONFLICT (%2$s) DO UPDATE SET %3$s = excluded.%3$s, last_seen = excluded.last_seen"
+                            .formatted(table, key, figure),
+                    id,
+                    bytes,
+                    now,
+                    now);
+            return null;
+        });
+    }
+
+    /// {@return when there was such a VM last, ISO 8601}
+    public Optional<String> lastSeenVm(String name) throws CatalogException {
+        return query(Row::time, "SELECT last_seen FROM vm WHERE name = ?", name).stream()
+                .findFirst();
+    }
+
+    /// {@return when there was such an image last, ISO 8601}
+    public Optional<String> lastSeenImage(String id) throws CatalogException {
+        return query(Row::time, "SELECT last_seen FROM image WHERE id = ?", id).stream()
+                .findFirst();
+    }
+
+    /// Forgets what is too old or too much. To be called now and then.
+    public void forgetOldest() throws CatalogException {
+        long gone = clock.millis() - retention.gone().toMillis();
+        use(connection -> {
+            for (String table : List.of("history", "visit")) {
+                update(
+                        connection,
+                        "DELETE FROM %1$s WHERE id <= (SELECT MAX(id) FROM %1$s) - ?".formatted(table),
+                        retention.inAll());
+            }
+            update(
+                    connection,
+                    "DELETE FROM host_sample WHERE time NOT IN (SELECT time FROM host_sample ORDER BY time DESC LIMIT ?)",
+                    retention.samples());
+            update(connection, "DELETE FROM vm WHERE last_seen < ?", gone);
+            update(connection, "DELETE FROM image WHERE last_seen < ?", gone);
+            return null;
+        });
+    }
+
+    @Override
+    public synchronized void close() {
+        database.close();
+    }
+}

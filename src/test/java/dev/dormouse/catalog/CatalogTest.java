@@ -1,0 +1,179 @@
+package dev.dormouse.catalog;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.Statement;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CatalogTest {
+    @TempDir
+    Path folder;
+
+    private final List<String> told = new ArrayList<>();
+
+    private Catalog open() throws CatalogException {
+        var retention = new Catalog.Retention(3, 5, 4, Duration.ofDays(1));
+        return Catalog.open(folder.resolve("catalog.db"), Clock.systemUTC(), retention, told::add);
+    }
+
+    private static HistoryItem suspend(String vm, String time) {
+        return new HistoryItem(
+                0,
+                vm,
+                time,
+                "suspend",
+                "succeeded",
+                "daemon",
+                "op-1",
+                null,
+                vm + "-image",
+                2000L,
+                null,
+                300L,
+                4_000_000L,
+                1L << 30,
+                900_000_000L,
+                500_000_000L,
+                100_000_000L,
+                300_000_000L,
+                null,
+                null,
+                null,
+                null);
+    }
+
+    @Test
+    void tellsWhatWasTheNewestFirstAlsoWhenItIsOpenedAgain() throws Exception {
+        try (Catalog catalog = open()) {
+            catalog.add(suspend("web", "2026-11-28T20:00:00Z"));
+            catalog.add(suspend("web", "2026-11-28T20:00:00.500Z"));
+            catalog.add(suspend("db", "2026-11-28T21:00:00Z"));
+            catalog.add(new Visit(0, "web", "vnc", "127.0.0.1:4000", "2026-11-28T20:00:00Z", 5L, null, 9, null));
+            catalog.seenVm("web", 1 << 20);
+            catalog.seenVm("web", 2 << 20);
+        }
+
+        try (Catalog catalog = open()) {
+            List<HistoryItem> items = catalog.history("web", Long.MAX_VALUE, 10);
+            assertThat(items)
+                    .extracting(HistoryItem::time)
+                    .containsExactly("2026-11-28T20:00:00.500Z", "2026-11-28T20:00:00Z");
+            assertThat(items.getLast())
+                    .usingRecursiveComparison()
+                    .ignoringFields("id")
+                    .isEqualTo(suspend("web", "2026-11-28T20:00:00Z"));
+            assertThat(catalog.history("web", items.getFirst().id(), 10)).containsExactly(items.getLast());
+            assertThat(catalog.last("web", "suspend")).contains(items.getFirst());
+            assertThat(catalog.last("web", "resume")).isEmpty();
+            assertThat(catalog.visits("web", Long.MAX_VALUE, 10))
+                    .containsExactly(
+                            new Visit(1, "web", "vnc", "127.0.0.1:4000", "2026-11-28T20:00:00Z", 5L, null, 9, null));
+            assertThat(catalog.lastSeenVm("web")).isPresent();
+            assertThat(catalog.lastSeenVm("nemo")).isEmpty();
+        }
+        assertThat(told).isEmpty();
+    }
+
+    @Test
+    void forgetsTheOldestOfEachVmAndOfAll() throws Exception {
+        try (Catalog catalog = open()) {
+            for (int i = 0; i < 5; i++) {
+                catalog.add(suspend("a", "2026-11-28T20:00:0%dZ".formatted(i)));
+                catalog.add(new HostSample("2026-11-28T20:00:0%dZ".formatted(i), 3, 1, 1, 2, 3));
+            }
+            assertThat(catalog.history("a", Long.MAX_VALUE, 10)).hasSize(3);
+            for (int i = 0; i < 4; i++) {
+                catalog.add(suspend("b" + i, "2026-11-28T20:01:0%dZ".formatted(i)));
+            }
+            catalog.forgetOldest();
+
+            assertThat(catalog.history("a", Long.MAX_VALUE, 10))
+                    .extracting(HistoryItem::time)
+                    .containsExactly("2026-11-28T20:00:04Z");
+            assertThat(catalog.samples(null, 10))
+                    .extracting(HostSample::time)
+                    .startsWith("2026-11-28T20:00:04Z")
+                    .hasSize(4);
+            assertThat(catalog.samples("2026-11-28T20:00:04Z", 1))
+                    .extracting(HostSample::time)
+                    .containsExactly("2026-11-28T20:00:03Z");
+        }
+    }
+
+    @Test
+    void putsAsideWhatIsNoCatalogAndBeginsANewOne() throws Exception {
+        Files.writeString(
+                folder.resolve("catalog.db"),
+                "this is no database at all, but long enough to look like a header".repeat(200));
+
+        try (Catalog catalog = open()) {
+            catalog.add(suspend("web", "2026-11-28T20:00:00Z"));
+            assertThat(catalog.history("web", Long.MAX_VALUE, 10)).hasSize(1);
+        }
+        assertThat(told).singleElement().asString().contains("is damaged", "a new one is begun");
+        assertThat(aside()).hasSize(1);
+    }
+
+    @Test
+    void putsAsideWhatANewerDormouseWrote() throws Exception {
+        open().close();
+        try (Connection newer = DriverManager.getConnection("jdbc:sqlite:" + folder.resolve("catalog.db"));
+                Statement statement = newer.createStatement()) {
+            statement.execute("INSERT INTO schema_version (version) VALUES (99)");
+        }
+
+        try (Catalog catalog = open()) {
+            assertThat(catalog.history("web", Long.MAX_VALUE, 10)).isEmpty();
+        }
+        assertThat(told).singleElement().asString().contains("has version 99, this Dormouse knows up to 1");
+        assertThat(aside()).hasSize(1);
+    }
+
+    @Test
+    void aDatabaseThatIsDamagedWhileItIsUsedCostsOneCall() throws Exception {
+        try (Catalog catalog = open()) {
+            try (Connection vandal = DriverManager.getConnection("jdbc:sqlite:" + folder.resolve("catalog.db"));
+                    Statement statement = vandal.createStatement()) {
+                statement.execute("PRAGMA writable_schema = ON");
+                statement.execute("UPDATE sqlite_master SET sql = 'nonsense' WHERE name = 'history'");
+                statement.execute("PRAGMA schema_version = 99");
+            }
+            assertThatThrownBy(() -> catalog.add(suspend("web", "2026-11-28T20:00:00Z")))
+                    .isInstanceOf(CatalogException.class)
+                    .hasMessageContaining("VMs are not affected");
+
+            catalog.add(suspend("web", "2026-11-28T20:00:00Z"));
+            assertThat(catalog.history("web", Long.MAX_VALUE, 10)).hasSize(1);
+        }
+        assertThat(aside()).hasSize(1);
+    }
+
+    @Test
+    void saysWhyItCannotBeOpened() throws Exception {
+        Files.createDirectories(folder.resolve("catalog.db"));
+
+        assertThatThrownBy(this::open)
+                .isInstanceOf(CatalogException.class)
+                .hasMessageContaining("catalog.db: cannot be used: ");
+        assertThat(aside()).isEmpty();
+    }
+
+    private List<Path> aside() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.getFileName().toString().matches("catalog\\.db\\.aside-[0-9TZ.-]+"))
+                    .toList();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+package dev.dormouse.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.dormouse.base.Json;
+import dev.dormouse.engine.Cancellation;
+import dev.dormouse.engine.OperationListener;
+import dev.dormouse.engine.ResumeOptions;
+import dev.dormouse.engine.VmRequest;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The catalog remembers what the daemon and the commands did, and nothing depends on it.
+@Tag("qemu")
+class HistoryTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void remembersWhatTheDaemonAndTheCommandsDidAndLosesNothingButItselfWhenItIsDamaged() throws Exception {
+        try (var fixture = new DaemonFixture(folder)) {
+            fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+            fixture.run("start", "web");
+            fixture.run("suspend", "web");
+            assertThat(fixture.send("POST", "/v1/vms/web/stop?wait=60", "{\"timeoutSeconds\": 1}")
+                            .status())
+                    .isEqualTo(409);
+            fixture.engine.resume("web", ResumeOptions.DEFAULT, OperationListener.NONE);
+            List<Map<String, Object>> items = awaitItems(fixture, 4);
+
+            assertThat(items)
+                    .extracting(item -> item.get("kind"))
+                    .containsExactly("resume", "stop", "suspend", "start");
+            assertThat(items)
+                    .extracting(item -> item.get("source"))
+                    .containsExactly("command", "daemon", "daemon", "daemon");
+            assertThat(items)
+                    .extracting(item -> item.get("outcome"))
+                    .containsExactly("succeeded", "failed", "succeeded", "succeeded");
+            assertThat(items.get(0)).containsKeys("nonZeroBytes", "demandedPages", "demandMicrosP99");
+            assertThat(items.get(1).get("error")).asString().contains("web");
+            assertThat(items.get(2))
+                    .containsKeys("imageBytes", "pausedMillis", "durationMillis", "onDiskBytes", "image");
+
+            fixture.engine.suspend("web", OperationListener.NONE, new Cancellation());
+            fixture.restart();
+            assertThat(awaitItems(fixture, 5).getFirst())
+                    .containsEntry("kind", "suspend")
+                    .containsEntry("source", "command");
+            assertThat(fixture.ok(200, "GET", "/v1/vms/web/history?limit=2").get("next"))
+                    .isEqualTo("4");
+            assertThat(fixture.ok(200, "GET", "/v1/host/history").get("items").toString())
+                    .contains("givenBackBytes=67108864");
+
+            Files.writeString(folder.resolve("home/catalog.db"), "x".repeat(5000));
+            fixture.restart();
+            fixture.run("resume", "web");
+            assertThat(awaitItems(fixture, 1).getFirst()).containsEntry("kind", "resume");
+            try (Stream<Path> files = Files.list(folder.resolve("home"))) {
+                assertThat(files.filter(file -> file.getFileName().toString().startsWith("catalog.db.aside-")))
+                        .hasSize(1);
+            }
+            fixture.engine.stop("web", true, Duration.ofSeconds(10), OperationListener.NONE);
+        }
+    }
+
+    /// They are written down behind the back of those who did it.
+    private static List<Map<String, Object>> awaitItems(DaemonFixture fixture, int count) throws Exception {
+        long end = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+        while (true) {
+            Map<String, Object> page = fixture.ok(200, "GET", "/v1/vms/web/history");
+            List<Map<String, Object>> items = Json.parseObjects(Json.write(page.get("items")));
+            if (items.size() >= count || System.nanoTime() - end > 0) {
+                assertThat(items).as("%s", items).hasSizeGreaterThanOrEqualTo(count);
+                return items;
+            }
+            Thread.sleep(50);
+        }
+    }
+}
