@@ -64,6 +64,12 @@ final class ImageFile implements Closeable {
         return bytes;
     }
 
+    /// Fills the buffer from its position, 0, to its limit and checks that; it is ready to be read then.
+    void readChecked(String what, ByteBuffer into, long position, long checksum) throws IOException {
+        readFully(into, position);
+        checkChecksum(what, into.flip(), position, checksum);
+    }
+
     void checkChecksum(String what, ByteBuffer bytes, long position, long checksum) throws CorruptImageException {
         long computed = Xxh3.hash64(bytes);
         if (computed != checksum) {

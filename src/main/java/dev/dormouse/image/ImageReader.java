@@ -266,10 +266,8 @@ public final class ImageReader implements AutoCloseable {
 
     /// Visits the pages that are not zero in ascending order: 16 million take about a tenth of a second.
     public void forEachNonZero(FrameVisitor visitor) throws IOException {
-        for (long frame = nextNonZero(0); frame < frameCount(); frame = nextNonZero(frame + 1)) {
-            long locator = pageTable.locator(frame);
-            visitor.visit(frame, classOf(locator), PageLocator.location(locator), PageLocator.slot(locator));
-        }
+        pageTable.forEachNonZero((frame, locator) ->
+                visitor.visit(frame, classOf(locator), PageLocator.location(locator), PageLocator.slot(locator)));
     }
 
     public int extentCount() {
@@ -425,8 +423,7 @@ public final class ImageReader implements AutoCloseable {
 
     private ExtentFrames buildExtentFrames() throws IOException {
         var building = new ExtentFrames(extents.count(), header.extentPages());
-        for (long frame = nextNonZero(0); frame < frameCount(); frame = nextNonZero(frame + 1)) {
-            long locator = pageTable.locator(frame);
+        pageTable.forEachNonZero((frame, locator) -> {
             if (isInExtent(locator) && !building.add(frame, locator)) {
                 throw in.corrupt(
                         sections.section(SectionType.PAGE_TABLE).offset(),
@@ -434,7 +431,7 @@ public final class ImageReader implements AutoCloseable {
                         frame,
                         describe(locator));
             }
-        }
+        });
         return building.finish();
     }
 

@@ -27,6 +27,9 @@ final class PageTable implements AutoCloseable {
     private final AtomicReferenceArray<MemorySegment> chunks;
     private final Arena arena = Arena.ofShared();
     private final Object loading = new Object();
+    // Of whoever loads a chunk; made anew for each they would cost more than what they are for.
+    private final ZstdDecompressCtx context = new ZstdDecompressCtx();
+    private ByteBuffer compressed = ByteBuffer.allocateDirect(0);
 
     private PageTable(
             ImageFile in,
@@ -132,12 +135,15 @@ final class PageTable implements AutoCloseable {
 
     private MemorySegment decode(int index) throws IOException {
         String name = "page table chunk " + index;
-        ByteBuffer part = in.readChecked(name, offset(index), lengthBytes(index), checksum(index));
-        ByteBuffer compressed = sections.open(name, SectionType.PAGE_TABLE, offset(index), part);
+        if (compressed.capacity() < lengthBytes(index)) {
+            compressed = ByteBuffer.allocateDirect(ImageFormat.CHUNK_COMPRESSED_BYTES_MAX + sections.tagBytes());
+        }
+        in.readChecked(name, compressed.clear().limit(lengthBytes(index)), offset(index), checksum(index));
+        ByteBuffer plain = sections.open(name, SectionType.PAGE_TABLE, offset(index), compressed);
         long expectedBytes = (long) entries(index) * PageEntry.SIZE_BYTES;
         MemorySegment chunk = arena.allocate(expectedBytes, 8);
-        try (ZstdDecompressCtx context = new ZstdDecompressCtx()) {
-            int length = context.decompress(chunk.asByteBuffer(), compressed);
+        try {
+            int length = context.decompress(chunk.asByteBuffer(), plain);
             in.check(length == expectedBytes, offset(index), "%s has %d bytes, not %d", name, length, expectedBytes);
         } catch (ZstdException e) {
             throw new CorruptImageException(in.path(), offset(index), name + " cannot be decompressed", e);
@@ -148,27 +154,56 @@ final class PageTable implements AutoCloseable {
     /// After it, nobody needs to check an entry again.
     private void checkEntries(MemorySegment chunk, int index) throws IOException {
         int entries = entries(index);
+        long extent = -1; // The one that was looked up last: most entries are of the same as the one before.
+        int slots = 0;
         for (int i = 0; i < entries; i++) {
             long locator = chunk.getAtIndex(WORD, i);
-            if (!isValid(locator, chunk.getAtIndex(WORD, entries + i))) {
+            int code = PageLocator.classCode(locator);
+            boolean valid;
+            if (locator == PageLocator.ZERO) {
+                valid = chunk.getAtIndex(WORD, entries + i) == 0;
+            } else if (code == PageClass.STORED.code() || code == PageClass.DUPLICATE.code()) {
+                if (PageLocator.location(locator) != extent) {
+                    extent = PageLocator.location(locator);
+                    slots = extent < extents.count() ? extents.pageCount((int) extent) : 0;
+                }
+                valid = PageLocator.slot(locator) < slots;
+            } else {
+                valid = code == PageClass.ON_DISK.code()
+                        && disks.contains(PageLocator.slot(locator), PageLocator.location(locator));
+            }
+            if (!valid) {
                 long frame = (long) index * ImageFormat.CHUNK_ENTRIES + i;
                 throw in.corrupt(offset(index), "page table entry of frame %d is %#x", frame, locator);
             }
         }
     }
 
-    private boolean isValid(long locator, long checksum) {
-        PageClass pageClass = PageClass.ofCode(PageLocator.classCode(locator));
-        return switch (pageClass) {
-            case null -> false;
-            case ZERO -> locator == PageLocator.ZERO && checksum == 0;
-            case ON_DISK -> disks.contains(PageLocator.slot(locator), PageLocator.location(locator));
-            case STORED, DUPLICATE -> isSlot(PageLocator.location(locator), PageLocator.slot(locator));
-        };
+    /// What [#forEachNonZero] calls for each page.
+    @FunctionalInterface
+    interface Visitor {
+        void visit(long frame, long locator) throws IOException;
     }
 
-    private boolean isSlot(long extent, int slot) {
-        return extent < extents.count() && slot < extents.pageCount((int) extent);
+    /// Visits the pages that are not zero in ascending order.
+    void forEachNonZero(Visitor visitor) throws IOException {
+        for (int index = 0; index < chunks.length(); index++) {
+            if (!isAllZero(index)) {
+                forEachNonZero(index, visitor);
+            }
+        }
+    }
+
+    private void forEachNonZero(int index, Visitor visitor) throws IOException {
+        MemorySegment chunk = chunk(index);
+        long first = (long) index * ImageFormat.CHUNK_ENTRIES;
+        int entries = entries(index);
+        for (int i = 0; i < entries; i++) {
+            long locator = chunk.getAtIndex(WORD, i);
+            if (locator != PageLocator.ZERO) {
+                visitor.visit(first + i, locator);
+            }
+        }
     }
 
     private int entries(int chunk) {
@@ -198,5 +233,6 @@ final class PageTable implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+        context.close();
     }
 }

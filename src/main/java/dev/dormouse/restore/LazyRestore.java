@@ -138,7 +138,10 @@ public final class LazyRestore {
             out.launch(discarded, new DevicePackage(image.deviceState(), OptionalInt.of(DEVICES_LOADED)));
             listener.reached(RestoreStep.LAUNCHED);
             out.beginPart(image.ramSectionId(), false);
-            serve(new StreamPlacer(out, layout), record);
+            // While QEMU loads its devices, so that the guest does not wait for it.
+            var trial = new WorkingSetTrial(ahead(), image.source(), RandomGenerator.getDefault());
+            serve(new StreamPlacer(out, layout), record, trial);
+            learnt = trial.next();
             listener.reached(RestoreStep.PLACED);
             end();
             listener.reached(RestoreStep.ENDED);
@@ -156,9 +159,9 @@ public final class LazyRestore {
         return hugePages.collapse(qemuPid, image.source(), listener);
     }
 
-    /// Has this set placed ahead of the background; before [#run].
+    /// Has a set placed ahead of the background, before [#run]; without one it is what the image has to say.
     public void expect(WorkingSet set) {
-        expected = options.workingSet() ? set : null;
+        expected = set;
     }
 
     /// {@return the set for the next restore of the same VM; after [#run]}
@@ -178,9 +181,10 @@ public final class LazyRestore {
         void write(List<String> ways);
     }
 
-    private void serve(StreamPlacer stream, PlacementRecord record) throws IOException, InterruptedException {
+    private void serve(StreamPlacer stream, PlacementRecord record, WorkingSetTrial trial)
+            throws IOException, InterruptedException {
         if (options.placement() == Placement.STREAM) {
-            serve(stream, record, "asked for");
+            serve(stream, record, "asked for", trial);
             return;
         }
         DirectPlacer direct;
@@ -191,7 +195,7 @@ public final class LazyRestore {
             if (options.placement() == Placement.DIRECT) {
                 throw e;
             }
-            serve(stream, record, String.valueOf(e.getMessage()));
+            serve(stream, record, String.valueOf(e.getMessage()), trial);
             return;
         }
         try (direct) {
@@ -199,7 +203,7 @@ public final class LazyRestore {
             noteRegions(direct);
             record.write(ways);
             listener.placement(ways, "");
-            serve(direct);
+            serve(direct, trial);
         }
     }
 
@@ -214,17 +218,21 @@ public final class LazyRestore {
         }
     }
 
-    private void serve(StreamPlacer stream, PlacementRecord record, String reason)
+    private void serve(StreamPlacer stream, PlacementRecord record, String reason, WorkingSetTrial trial)
             throws IOException, InterruptedException {
         ways = Collections.nCopies(layout.blocks().size(), "stream");
         streamReason = reason;
         record.write(ways);
         listener.placement(ways, reason);
-        serve((PagePlacer) stream);
+        serve(stream, trial);
     }
 
-    private void serve(PagePlacer placer) throws IOException, InterruptedException {
-        var trial = new WorkingSetTrial(expected, image.source(), RandomGenerator.getDefault());
+    private @Nullable WorkingSet ahead() {
+        WorkingSet set = expected != null ? expected : image.likelySet();
+        return options.workingSet() ? set : null;
+    }
+
+    private void serve(PagePlacer placer, WorkingSetTrial trial) throws IOException, InterruptedException {
         var server = new PageFaultServer(
                 image.source(), placer, demands, listener, options, trial, sentAhead, Surroundings.of(qemuPid));
         try {
@@ -233,7 +241,6 @@ public final class LazyRestore {
             demands.discard(); // The return path must never wait for a server that has ended.
         }
         outcome = server.outcome();
-        learnt = trial.next();
     }
 
     private void end() throws IOException {

@@ -3,11 +3,14 @@ package dev.dormouse.restore;
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
 import dev.dormouse.disk.DiskView;
+import dev.dormouse.image.CorruptImageException;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.PageClass;
 import dev.dormouse.wire.StreamMessage.DeviceState;
 import java.io.IOException;
 import java.util.List;
+import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 
 /// An image with everything read and checked that a restore needs besides its pages: the frames of each
 /// extent, the device state. Prepared while QEMU starts, because the guest waits for neither then.
@@ -18,12 +21,19 @@ public final class PreparedImage implements AutoCloseable {
     private final RamLayout layout;
     private final ImagePageSource source;
     private final DeviceState deviceState;
+    private final @Nullable WorkingSet likelySet;
 
-    private PreparedImage(ImageReader reader, RamLayout layout, ImagePageSource source, DeviceState deviceState) {
+    private PreparedImage(
+            ImageReader reader,
+            RamLayout layout,
+            ImagePageSource source,
+            DeviceState deviceState,
+            @Nullable WorkingSet likelySet) {
         this.reader = reader;
         this.layout = layout;
         this.source = source;
         this.deviceState = deviceState;
+        this.likelySet = likelySet;
     }
 
     /// Opens a disk of the image by its number; asked only for those to which a page refers, once for each.
@@ -60,8 +70,10 @@ public final class PreparedImage implements AutoCloseable {
     /// @throws RestoreException if a page refers to a disk that is not there, or to what is behind its end
     public static PreparedImage of(ImageReader reader, Disks disks) throws IOException {
         var deviceState = new DeviceState(reader.deviceState());
+        var layout = new RamLayout(reader.ramBlocks());
+        WorkingSet likelySet = likelySet(reader, layout);
         var source = new ImagePageSource(reader, new ImageDisks(reader, disks)); // Last: it has to be closed.
-        return new PreparedImage(reader, new RamLayout(reader.ramBlocks()), source, deviceState);
+        return new PreparedImage(reader, layout, source, deviceState, likelySet);
     }
 
     /// {@return the bytes with which a migration stream of it begins}
@@ -83,6 +95,34 @@ public final class PreparedImage implements AutoCloseable {
 
     DeviceState deviceState() {
         return deviceState;
+    }
+
+    /// {@return what the guest is likely to touch first, for a VM of which no restore has recorded it: what the
+    /// capture knew to be hot, and the screen, which whoever comes back looks at; null if nothing is known}
+    @Nullable
+    WorkingSet likelySet() {
+        return likelySet;
+    }
+
+    private static @Nullable WorkingSet likelySet(ImageReader reader, RamLayout layout) throws IOException {
+        var frames = LongStream.builder();
+        for (int i = 0; i < layout.blocks().size(); i++) {
+            RamBlock block = layout.blocks().get(i);
+            boolean screen = block.name().contains("vram");
+            for (long page = 0; screen && page < block.frameCount(); page++) {
+                long frame = layout.firstFrame(i) + page;
+                if (reader.pageClass(frame) != PageClass.ZERO) {
+                    frames.add(frame);
+                }
+            }
+        }
+        try {
+            reader.heatOrder().ifPresent(heat -> heat.forEach(frames));
+        } catch (CorruptImageException _) {
+            // A hint: the guest demands what it needs.
+        }
+        long[] likely = frames.build().distinct().toArray();
+        return likely.length == 0 ? null : WorkingSet.ofHottest(layout.frameCount(), likely);
     }
 
     RestoreReport report(ServingOutcome outcome, List<String> ways, String streamReason) {
