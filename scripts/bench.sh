@@ -49,6 +49,7 @@ report() {
 
 kind="${1:-}"
 case "$kind" in
+  help | --help | -h) exec ./dev help ;;
   report)
     compile_tests
     report "${@:2}"
