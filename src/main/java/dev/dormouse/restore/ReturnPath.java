@@ -61,20 +61,31 @@ final class ReturnPath {
             for (PageRequest request : early) {
                 demand(request);
             }
-            var event = in.next();
-            while (event.isPresent()) {
-                switch (event.get()) {
-                    case PageRequest request -> demand(request);
-                    case ReturnPathMessage.Shut(int code) -> shutCode = code;
-                    case ReturnPathMessage.Pong _ -> demands.release(); // The one PING stands behind the devices.
-                    default -> {} // Acknowledgements, which nobody waits for.
-                }
-                event = in.next();
+            boolean more = true;
+            while (more) {
+                more = readOne();
             }
             demands.close(null);
         } catch (IOException | InterruptedException e) {
             demands.close(e);
         }
+    }
+
+    /// Reads one event and acts on it; for the reader thread, or in its place where nothing is to run beside.
+    ///
+    /// @return false when QEMU has closed the connection
+    boolean readOne() throws IOException, InterruptedException {
+        var event = in.next();
+        if (event.isEmpty()) {
+            return false;
+        }
+        switch (event.get()) {
+            case PageRequest request -> demand(request);
+            case ReturnPathMessage.Shut(int code) -> shutCode = code;
+            case ReturnPathMessage.Pong _ -> demands.release(); // The one PING stands behind the devices.
+            default -> {} // Acknowledgements, which nobody waits for.
+        }
+        return true;
     }
 
     private void demand(PageRequest request) throws InterruptedException {
