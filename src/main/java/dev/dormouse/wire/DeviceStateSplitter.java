@@ -22,6 +22,8 @@ final class DeviceStateSplitter {
     /// The deepest QEMU description seen has about 10 levels; the parser recurses once a level.
     private static final int JSON_DEPTH_MAX = 200;
 
+    private static final int NAME_LENGTH_MAX = 255; // Its length is a byte.
+
     record Parts(DeviceState deviceState, @Nullable VmDescription description) {}
 
     private final WireInput in;
@@ -112,9 +114,20 @@ final class DeviceStateSplitter {
             if (!(device instanceof Map<?, ?> fields) || !(fields.get("name") instanceof String name)) {
                 throw in.error("VM description has a device without a name");
             }
+            if (!isName(name)) {
+                throw in.error("VM description has a device with a name other than 1 to " + NAME_LENGTH_MAX
+                        + " characters of printable ASCII");
+            }
             names.add(name);
         }
         return names;
+    }
+
+    /// As the name in a section's header must be: errors print it.
+    private static boolean isName(String text) {
+        return !text.isEmpty()
+                && text.length() <= NAME_LENGTH_MAX
+                && text.chars().allMatch(c -> c >= 0x20 && c < 0x7f);
     }
 
     private static int depth(String json) {

@@ -146,6 +146,11 @@ class HostileStreamTest {
         refusesDescription(
                 "{\"devices\":[{\"name\":\"cpu\"},{\"name\":\"timer\"}]}",
                 "device 'timer' of the VM description has no section");
+        for (String name : List.of("\\ncpu", "", "g\u00f6pu", "x".repeat(256))) {
+            refusesDescription(
+                    "{\"devices\":[{\"name\":\"" + name + "\"}]}",
+                    "VM description has a device with a name other than 1 to 255 characters of printable ASCII");
+        }
         refusesDescription("{\"devices\":[{}]}", "VM description has a device without a name");
         refusesDescription("{\"devices\":3}", "VM description lists no devices");
         refusesDescription("{\"devices\":[", "VM description is not JSON");
