@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -38,7 +39,7 @@ final class Settle {
         switch (record.state()) {
             case STOPPED -> settleStopped(record);
             case SUSPENDED -> settleSuspended(record, qemu);
-            case CRASHED -> {}
+            case CRASHED -> putBack(record.overlays());
             case RUNNING -> settleRunning(qemu);
             case SUSPENDING, CHECKPOINTING -> settleCapture(record, qemu);
             case RESTORING -> settleRestore(record, qemu);
@@ -102,6 +103,25 @@ final class Settle {
         }
         if (vm.restoreRecord().isPresent()) { // Of a resume that was cut off before it began.
             vm.deleteRestoreRecord();
+        }
+    }
+
+    /// Of a return to the image that was cut off before it was recorded: what was set aside is the newest files.
+    private void putBack(List<Layer> overlays) throws IOException {
+        for (Layer overlay : overlays) {
+            Path file = Path.of(overlay.path());
+            Optional<Path> aside = Files.exists(file) ? Optional.empty() : latestAside(file);
+            if (aside.isPresent()) {
+                home.storage().moveAtomically(aside.get(), file);
+                home.storage().forceDirectory(vm.disks());
+            }
+        }
+    }
+
+    private Optional<Path> latestAside(Path overlay) throws IOException {
+        try (Stream<Path> files = Files.list(vm.disks())) {
+            return files.filter(file -> file.getFileName().toString().startsWith(overlay.getFileName() + Start.ASIDE))
+                    .max(Comparator.naturalOrder());
         }
     }
 

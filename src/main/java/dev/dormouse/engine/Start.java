@@ -9,10 +9,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Boots a VM, or prepares a crashed one to go back to its image.
 final class Start {
+    /// Behind the name of an overlay that is kept aside; a time follows.
+    static final String ASIDE = ".aside-";
+
     private final Home home;
     private final QemuTools tools;
     private final Vm vm;
@@ -97,16 +101,25 @@ final class Start {
             throw new VmException("vm %s: is not crashed, there are no changes to discard".formatted(vm.name()));
         }
         List<Layer> fresh = Overlays.create(tools.images(), vm, vm.config(), record);
+        List<Path> aside = moveAside(record.overlays());
         vm.enter(VmState.SUSPENDED, record.withImage(record.image(), fresh).withGeneration(record.generation() + 1));
-        String suffix = ".aside-" + Vm.now().replaceAll("[^0-9]", "");
-        for (Layer overlay : record.overlays()) {
+        aside.forEach(file -> listener.step("what was written until %s is kept as %s".formatted(record.since(), file)));
+    }
+
+    /// Before the record names other overlays: an overlay that no record names is garbage. Whoever is cut off in
+    /// between leaves a crashed VM without overlays, which [Settle] puts back.
+    private List<Path> moveAside(List<Layer> overlays) throws IOException {
+        String suffix = ASIDE + Vm.now().replaceAll("[^0-9]", "");
+        var moved = new ArrayList<Path>();
+        for (Layer overlay : overlays) {
             Path file = Path.of(overlay.path());
             if (Files.exists(file)) {
                 Path aside = file.resolveSibling(file.getFileName() + suffix);
                 home.storage().moveAtomically(file, aside);
-                listener.step("what was written until %s is kept as %s".formatted(record.since(), aside));
+                moved.add(aside);
             }
         }
         home.storage().forceDirectory(vm.disks());
+        return moved;
     }
 }

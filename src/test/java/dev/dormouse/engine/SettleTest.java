@@ -317,6 +317,25 @@ class SettleTest {
         assertThat(fixture.home.imageIds()).containsExactly(restoring.image());
     }
 
+    /// A return to the image was cut off before it was recorded.
+    @Test
+    void aCrashedVmWhoseChangesWereJustSetAsideHasThemBack() throws Exception {
+        VmRecord restoring = beginRestore(Phase.RUNNING);
+        Path overlay = Path.of(restoring.overlays().getFirst().path());
+        kill();
+        write(overlay);
+        assertThat(settle().state()).isEqualTo(VmState.CRASHED);
+        Path older = Files.createFile(overlay.resolveSibling(overlay.getFileName() + ".aside-2025"));
+        byte[] written = Files.readAllBytes(overlay);
+        Files.move(overlay, overlay.resolveSibling(overlay.getFileName() + ".aside-2026"));
+
+        VmRecord settled = settle();
+
+        assertThat(settled.state()).isEqualTo(VmState.CRASHED);
+        assertThat(Files.readAllBytes(overlay)).isEqualTo(written);
+        assertThat(older).exists();
+    }
+
     private void write(Path overlay) throws IOException {
         Path program = fixture.engine.tools().qemu().imageTool().resolveSibling("qemu-io");
         Command.run(List.of(program.toString(), "-f", "qcow2", "-c", "write -P 7 0 64k", overlay.toString()), LONG);

@@ -83,4 +83,19 @@ class PowerCutTest {
         assertThat(contentsAfter(cuts.get(1))).containsExactlyInAnyOrder(OLD, "none");
         assertThat(contentsAfter(cuts.get(2))).containsExactly("none");
     }
+
+    @Test
+    void whatIsMovedHasOneOfItsNames() throws IOException {
+        Path aside = directory.resolve("aside");
+        disk.moveAtomically(file, aside);
+
+        var found = new HashSet<List<Boolean>>();
+        PowerCut cut = disk.cuts().getLast();
+        for (int seed = 0; seed < SEEDS; seed++) {
+            cut.restart(seed);
+            found.add(List.of(Files.exists(file), Files.exists(aside)));
+            assertThat(Files.readString(Files.exists(file) ? file : aside)).isEqualTo(OLD);
+        }
+        assertThat(found).contains(List.of(true, false), List.of(false, true)).doesNotContain(List.of(false, false));
+    }
 }

@@ -94,7 +94,24 @@ public final class PowerCut {
                 left.put(path, entry);
             }
         }
+        keepMoved(left, unforced, random);
         return left;
+    }
+
+    /// A file that was moved has one of its names, or both: to file systems with a journal a move is one thing.
+    private void keepMoved(Map<Path, FaultyDisk.Entry> left, Unforced unforced, Random random) {
+        for (var forced : forcedEntries.entrySet()) {
+            Path oldName = forced.getKey();
+            Object inode = forced.getValue();
+            boolean moved = !seen.containsKey(oldName)
+                    && seen.values().stream().anyMatch(entry -> entry.inode().equals(inode));
+            boolean hasName =
+                    left.values().stream().anyMatch(entry -> entry.inode().equals(inode));
+            if (moved && !hasName && left.containsKey(oldName.getParent())) {
+                byte[] content = latest(inode, forcedContents.getOrDefault(inode, new byte[0]));
+                left.put(oldName, mixed(inode, content, unforced, random));
+            }
+        }
     }
 
     private FaultyDisk.@Nullable Entry entry(Path path, Unforced unforced, Random random) {
