@@ -42,6 +42,7 @@ final class CaptureChannel implements ReadableByteChannel {
         Selector selector = Selector.open();
         ServerSocketChannel server = ServerSocketChannel.open(java.net.StandardProtocolFamily.UNIX);
         server.bind(UnixDomainSocketAddress.of(path));
+        VmSockets.narrow(path);
         server.configureBlocking(false);
         server.register(selector, SelectionKey.OP_ACCEPT);
         return new CaptureChannel(path, resource, cancellation, server, selector);

@@ -161,6 +161,7 @@ final class Recovery {
                 Path socket = vm.sockets().recovery();
                 Files.deleteIfExists(socket);
                 recover(qmp, socket);
+                VmSockets.narrow(socket);
                 listener.reached(RestoreStep.LISTENING_AGAIN);
                 channel.connect(UnixDomainSocketAddress.of(socket));
                 if (!recovery.isDirect()) {

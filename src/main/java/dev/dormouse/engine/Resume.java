@@ -259,6 +259,7 @@ final class Resume {
             checkPlacement(qemuPid(restore)); // Before QEMU is connected: it would end with words of its own.
         }
         migrations.startIncoming("unix:" + restore.migrationSocket());
+        VmSockets.narrow(Path.of(restore.migrationSocket()));
         listener.reached(RestoreStep.LISTENING);
         RestoreReport report;
         try (SocketChannel channel = connect(restore.migrationSocket())) {

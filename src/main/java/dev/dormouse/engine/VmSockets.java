@@ -20,10 +20,15 @@ record VmSockets(Path runtime, Path vm) {
             for (Path file : (Iterable<Path>) files::iterator) {
                 if (Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
                         .isOther()) {
-                    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+                    narrow(file);
                 }
             }
         }
+    }
+
+    /// As [#narrow()], of one socket that somebody listens on already.
+    static void narrow(Path socket) throws IOException {
+        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
     }
 
     Path qmp() {

@@ -3,6 +3,7 @@ package dev.dormouse.qmp;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -76,6 +77,8 @@ public final class DirtyBitmaps {
         qmp.execute(
                 "nbd-server-start", Map.of("addr", Map.of("type", "unix", "data", Map.of("path", socket.toString()))));
         try {
+            // QEMU asks for all rights; the folder lets nobody else in meanwhile.
+            Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
             qmp.execute(
                     "block-export-add",
                     Map.of("type", "nbd", "id", EXPORT, "node-name", node, "name", EXPORT, "bitmaps", List.of(bitmap)));

@@ -5,15 +5,20 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.image.ImageKeyException;
 import dev.dormouse.image.VerifyReport;
+import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,6 +30,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class SecuredVmTest {
     @TempDir
     Path folder;
+
+    private final Set<String> seen = new HashSet<>(); // Of home and runtime folder.
 
     @ParameterizedTest(name = "QEMU {0}, {1} memory")
     @CsvSource({"7.2, anonymous", "10.0, shared"})
@@ -39,11 +46,48 @@ class SecuredVmTest {
             Path image = fixture.home.image(fixture.suspend("vm1").image());
             assertThatNothingIsOpenToOthers(fixture);
             assertThatTheImageNeedsItsKey(fixture, image, key);
-            fixture.resume("vm1");
+            fixture.engine.resume("vm1", ResumeOptions.DEFAULT, watching(fixture));
+            assertThat(seen).contains("vm1/migration");
 
             assertThatItIsInTheSandbox(fixture);
             assertThatNothingIsOpenToOthers(fixture);
             CheckpointTest.verify(fixture, "vm1");
+        }
+    }
+
+    /// Sockets of a migration are there only while it goes on.
+    private OperationListener watching(EngineFixture fixture) {
+        return new OperationListener() {
+            @Override
+            public void reached(RestoreStep step) {
+                try {
+                    assertThatNothingIsOpenToOthers(fixture);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+        };
+    }
+
+    /// The socket to which QEMU sends the guest, and that at which it waits for the connection of a recovery.
+    @Test
+    void socketsOfACaptureAndOfARecoveryAreTheirOwnersOnly() throws Exception {
+        Engine.keepFromOthers(); // As the program does.
+        try (var fixture = new EngineFixture(folder)) {
+            Path socket = folder.resolve("capture");
+            try (var _ = CaptureChannel.listen(socket, "vm vm1", new Cancellation())) {
+                assertThat(rights(socket)).isEqualTo("rw-------");
+            }
+            fixture.boot(fixture.request("vm1"));
+            fixture.suspend("vm1");
+            try (var child = ChildEngine.start(fixture.home.root(), "slowly-by-stream", "vm1")) {
+                InterruptionTest.await("the guest runs", () -> child.output().contains("running"));
+                child.kill();
+            }
+
+            fixture.engine.resume("vm1", ResumeOptions.DEFAULT, watching(fixture));
+
+            assertThat(seen).contains("vm1/recovery");
         }
     }
 
@@ -83,16 +127,19 @@ class SecuredVmTest {
         }
     }
 
-    private static void assertThatNothingIsOpenToOthers(EngineFixture fixture) throws IOException {
+    private void assertThatNothingIsOpenToOthers(EngineFixture fixture) throws IOException {
         for (Path root : List.of(fixture.home.root(), fixture.home.runtime())) {
             try (Stream<Path> files = Files.walk(root)) {
                 for (Path file : (Iterable<Path>) files::iterator) {
-                    String rights = PosixFilePermissions.toString(
-                            Files.getPosixFilePermissions(file, LinkOption.NOFOLLOW_LINKS));
                     boolean folder = Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS);
-                    assertThat(rights).as("%s", file).isEqualTo(folder ? "rwx------" : "rw-------");
+                    assertThat(rights(file)).as("%s", file).isEqualTo(folder ? "rwx------" : "rw-------");
+                    seen.add(root.relativize(file).toString());
                 }
             }
         }
+    }
+
+    private static String rights(Path file) throws IOException {
+        return PosixFilePermissions.toString(Files.getPosixFilePermissions(file, LinkOption.NOFOLLOW_LINKS));
     }
 }
