@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /// Where a QEMU that listens for postcopy has its RAM blocks in its address space: the areas that it has
 /// registered with userfaultfd, one for each block (`VmFlags` with `um` in `/proc/PID/smaps`).
@@ -27,8 +28,27 @@ final class GuestAreas {
     /// A registered area.
     ///
     /// @param address of its first byte in QEMU
-    /// @param shared whether it is a mapping that others may share (`sh`)
-    record Area(long address, boolean shared) {}
+    /// @param file what is mapped there, of a mapping that others may share (`sh`)
+    record Area(long address, @Nullable MappedFile file) {
+        boolean shared() {
+            return file != null;
+        }
+    }
+
+    /// A file that is mapped, as the kernel lists it.
+    ///
+    /// @param name its path; of one that was removed with ` (deleted)`
+    /// @param offset of the byte that is mapped first
+    record MappedFile(String name, long inode, long offset) {
+        /// @param header the first line of an area: addresses, permissions, offset, device, inode, name
+        private static MappedFile of(String header) {
+            String[] fields = header.strip().split(" +", 6); // The name may hold blanks.
+            return new MappedFile(
+                    fields.length == 6 ? fields[5] : "",
+                    Long.parseLong(fields[4]),
+                    Long.parseUnsignedLong(fields[2], 16));
+        }
+    }
 
     /// {@return the areas, once QEMU has registered all of them: block by block, so fewer may be there yet;
     /// empty until the lengths of areas and blocks are the same}
@@ -74,16 +94,19 @@ final class GuestAreas {
     /// {@return the registered areas by length}
     static Map<Long, List<Area>> registered(List<String> smaps) {
         var result = new TreeMap<Long, List<Area>>();
+        String header = "";
         long start = 0;
         long end = 0;
         for (String line : smaps) {
             String first = line.substring(0, Math.max(0, line.indexOf(' ')));
             int dash = first.indexOf('-');
             if (dash > 0 && !first.endsWith(":")) {
+                header = line;
                 start = Long.parseUnsignedLong(first.substring(0, dash), 16);
                 end = Long.parseUnsignedLong(first.substring(dash + 1), 16);
             } else if (line.startsWith("VmFlags:") && line.contains(" um")) {
-                result.computeIfAbsent(end - start, _ -> new ArrayList<>()).add(new Area(start, line.contains(" sh")));
+                var file = line.contains(" sh") ? MappedFile.of(header) : null;
+                result.computeIfAbsent(end - start, _ -> new ArrayList<>()).add(new Area(start, file));
             }
         }
         return result;

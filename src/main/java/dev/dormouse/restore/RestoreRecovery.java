@@ -95,7 +95,7 @@ public final class RestoreRecovery implements AutoCloseable {
     }
 
     /// Finds the pages that were placed directly before, where none can be any more: a second copy of one of
-    /// them would end QEMU. Of shared memory they cannot be told for certain.
+    /// them would end QEMU.
     private void examineForStream(RestoreException denied) throws IOException, InterruptedException {
         GuestAreas areas = null;
         for (int i = 0; i < layout.blocks().size(); i++) {
@@ -106,11 +106,8 @@ public final class RestoreRecovery implements AutoCloseable {
                 areas = visibleAreas(denied);
             }
             Optional<GuestAreas.Area> area = areas.area(layout.blocks().get(i));
-            if (area.isPresent() && area.get().shared()) {
-                throw denied;
-            }
             if (area.isPresent()) {
-                notePresent(i, area.get().address());
+                notePresent(i, area.get());
             }
         }
     }
@@ -122,6 +119,20 @@ public final class RestoreRecovery implements AutoCloseable {
             denied.addSuppressed(e);
             throw denied;
         }
+    }
+
+    private void notePresent(int block, GuestAreas.Area area) throws IOException {
+        if (area.file() == null) {
+            notePresent(block, area.address());
+            return;
+        }
+        long first = layout.firstFrame(block);
+        long pageCount = layout.blocks().get(block).frameCount();
+        SharedPages.visit(qemuPid, area.file(), pageCount, (index, count) -> {
+            for (long frame = first + index; frame < first + index + count; frame++) {
+                present.add(frame);
+            }
+        });
     }
 
     private void notePresent(int block, long address) throws IOException {

@@ -37,7 +37,22 @@ class GuestAreasTest {
     void findsOnlyAreasThatAreRegistered() {
         assertThat(GuestAreas.registered(registered("7f0000000000-7f0010000000")))
                 .containsExactly(
-                        java.util.Map.entry(0x1000_0000L, List.of(new GuestAreas.Area(0x7f00_0000_0000L, false))));
+                        java.util.Map.entry(0x1000_0000L, List.of(new GuestAreas.Area(0x7f00_0000_0000L, null))));
+    }
+
+    @Test
+    void namesTheFileOfMemoryThatIsShared() {
+        var smaps = List.of(
+                "7f0000000000-7f0010000000 rw-s 00001000 00:19 77         /dev/shm/a b/qemu_back_mem.ram.x1 (deleted)",
+                "VmFlags: rd wr sh mr mw me ms um ");
+
+        assertThat(GuestAreas.registered(smaps))
+                .containsExactly(java.util.Map.entry(
+                        0x1000_0000L,
+                        List.of(new GuestAreas.Area(
+                                0x7f00_0000_0000L,
+                                new GuestAreas.MappedFile(
+                                        "/dev/shm/a b/qemu_back_mem.ram.x1 (deleted)", 77, 0x1000)))));
     }
 
     @Test
