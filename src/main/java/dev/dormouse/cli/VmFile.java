@@ -24,6 +24,7 @@ import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
 /// The YAML file of `vm create`: its keys are the components of [VmRequest].
 final class VmFile {
     private static final long BYTES_MAX = 1 << 20;
+    private static final int BRACKET_DEPTH_MAX = 100; // A description of a VM has three levels.
     private static final Set<String> PATHS =
             Set.of("path", "golden", "kernel", "initrd", "uefiCode", "uefiVariables", "imageKey");
 
@@ -49,6 +50,9 @@ final class VmFile {
 
     /// As [#read], of a text that comes from the file.
     static Map<String, Object> parse(Path file, String text) {
+        if (bracketDepth(text) > BRACKET_DEPTH_MAX) {
+            throw tooDeep(file, null);
+        }
         Object tree;
         try {
             tree = new Load(LoadSettings.builder().setLabel(file.toString()).build()).loadFromString(text);
@@ -58,11 +62,30 @@ final class VmFile {
                     .orElse("some line");
             throw new IllegalArgumentException("%s: no YAML, %s: %s".formatted(file, line, e.getProblem()), e);
         } catch (StackOverflowError e) { // The parser recurses, and has no bound of its own.
-            throw new IllegalArgumentException(file + ": no YAML of a VM: nested too deeply", e);
+            throw tooDeep(file, e);
         } catch (RuntimeException e) { // Also what the parser does not foresee, such as an escape without digits.
             throw new IllegalArgumentException("%s: no YAML: %s".formatted(file, e.getMessage()), e);
         }
         return new VmFile(file).object("", VmRequest.class, tree);
+    }
+
+    /// {@return the most brackets that are open at one time}. Those in texts count: what matters is that no input
+    /// costs the parser more than its length; for each bracket it looks through all that are open.
+    private static int bracketDepth(String text) {
+        int depth = 0;
+        int deepest = 0;
+        for (int i = 0; i < text.length(); i++) {
+            switch (text.charAt(i)) {
+                case '{', '[' -> deepest = Math.max(deepest, ++depth);
+                case '}', ']' -> depth = Math.max(0, depth - 1);
+                default -> {}
+            }
+        }
+        return deepest;
+    }
+
+    private static IllegalArgumentException tooDeep(Path file, @Nullable Throwable cause) {
+        return new IllegalArgumentException(file + ": no YAML of a VM: nested too deeply", cause);
     }
 
     /// {@return the request that consists of these values}
