@@ -85,13 +85,18 @@ final class GuestFile implements AutoCloseable {
     /// {@return the first page whose content or class in the image is not what the file has, or -1}
     long firstDifference(ImageReader image) throws IOException {
         try (ExtentBuffer buffer = image.newExtentBuffer()) {
+            int inBuffer = -1; // Neighbours mostly lie in one extent.
             for (long page = 0; page < block.frameCount(); page++) {
                 boolean zero = page(page).mismatch(ByteBuffer.allocate(4096)) < 0;
                 if (zero != (image.pageClass(page) == PageClass.ZERO)) {
                     return page;
                 }
                 if (!zero && image.pageClass(page) != PageClass.ON_DISK) {
-                    image.readExtent(image.extentIndex(page), buffer);
+                    int extent = image.extentIndex(page);
+                    if (extent != inBuffer) {
+                        image.readExtent(extent, buffer);
+                        inBuffer = extent;
+                    }
                     if (!buffer.page(image.slot(page)).equals(page(page))) {
                         return page;
                     }
