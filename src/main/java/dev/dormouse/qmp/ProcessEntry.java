@@ -43,7 +43,7 @@ public record ProcessEntry(char state, long sessionId, int threads, long startTi
 
     /// {@return whether nothing of the process is left but its entry} A killed process whose first thread is gone may
     /// have others that hold its files, and so their locks, for a while yet.
-    boolean hasEnded() {
+    public boolean hasEnded() {
         return (state == 'Z' || state == 'X' || state == 'x') && threads <= 1;
     }
 }

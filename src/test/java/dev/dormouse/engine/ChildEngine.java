@@ -144,9 +144,10 @@ final class ChildEngine implements AutoCloseable {
         }
     }
 
-    /// {@return options with which the background takes far longer than a test}
+    /// {@return options with which the background takes far longer than a test, on a busy host, too: a minute for 16
+    /// MiB}
     static ResumeOptions slow() {
-        var restore = RestoreOptions.DEFAULT.withWindow(1, 1, 1).withRateBytesPerSecond(2 << 20);
+        var restore = RestoreOptions.DEFAULT.withWindow(1, 1, 1).withRateBytesPerSecond(256 << 10);
         return new ResumeOptions(false, false, false, restore);
     }
 }

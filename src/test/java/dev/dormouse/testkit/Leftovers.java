@@ -1,5 +1,6 @@
 package dev.dormouse.testkit;
 
+import dev.dormouse.qmp.ProcessEntry;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -31,9 +32,20 @@ public final class Leftovers {
                 .toList();
         for (ProcessHandle process : left) {
             process.destroyForcibly();
-            process.onExit().orTimeout(KILL_SECONDS, TimeUnit.SECONDS).join();
+            awaitEnd(process.pid());
         }
         return names;
+    }
+
+    /// Java's own waiting ends when the first thread has gone; others may hold files and locks for a while yet.
+    private static void awaitEnd(long pid) throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(KILL_SECONDS);
+        while (!ProcessEntry.of(pid).map(ProcessEntry::hasEnded).orElse(true)) {
+            if (System.nanoTime() - deadline >= 0) {
+                throw new IOException("process %d: still there %d s after it was killed".formatted(pid, KILL_SECONDS));
+            }
+            TimeUnit.MILLISECONDS.sleep(2);
+        }
     }
 
     private static List<ProcessHandle> find(Path folder) {
