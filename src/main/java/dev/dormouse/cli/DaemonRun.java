@@ -5,12 +5,15 @@ import dev.dormouse.daemon.DaemonClient;
 import dev.dormouse.engine.SuspendResult;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.net.ConnectException;
+import java.net.SocketException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// Has the daemon of the home do what a command wants, and follows it. Where no daemon runs, or the command asks for
 /// something that the API has not, the command does it itself.
@@ -18,10 +21,13 @@ final class DaemonRun {
     /// What is faster shows no progress.
     private static final int FIRST_WAIT_SECONDS = 1;
     private static final int LOOK_MILLIS = 50;
+    private static final int UNAVAILABLE = 503;
 
     private final DaemonClient client;
     private final String vm;
     private final ProgressBar bar;
+    private final CountDownLatch begun = new CountDownLatch(1);
+    private volatile @Nullable String id; // Of the operation.
 
     private DaemonRun(DaemonClient client, String vm, ProgressBar bar) {
         this.client = client;
@@ -91,25 +97,62 @@ final class DaemonRun {
     /// @throws Failures.Reported if it failed, or there was nothing to do
     Optional<Map<String, Object>> run(String action, String body, boolean toTheEnd, String nothingToDo)
             throws IOException {
-        DaemonClient.Answer answer;
+        Optional<Map<String, Object>> operation;
         try {
-            answer = client.send("POST", "/v1/vms/%s/%s?wait=%d".formatted(vm, action, FIRST_WAIT_SECONDS), body);
-        } catch (ConnectException _) {
-            return Optional.empty(); // A socket that a daemon left.
+            operation = begin(action, body, nothingToDo);
+            id = operation.map(view -> String.valueOf(view.get("id"))).orElse(null);
+        } finally {
+            begun.countDown();
         }
-        Map<String, Object> operation = read(answer);
-        if (answer.status() == 200) {
-            throw new Failures.Reported("vm %s: %s".formatted(vm, nothingToDo), Failures.FAILED);
-        }
-        return Optional.of(follow(operation, toTheEnd));
+        return operation.isEmpty() ? operation : Optional.of(follow(action, operation.get(), toTheEnd));
     }
 
-    private Map<String, Object> follow(Map<String, Object> begun, boolean toTheEnd) throws IOException {
-        Map<String, Object> operation = begun;
+    /// {@return the operation; empty if there is none, or it is going}. What it may have begun by then does no
+    /// harm to a command that does the same: the locks and records of the VM see to that.
+    private Optional<Map<String, Object>> begin(String action, String body, String nothingToDo) throws IOException {
+        try {
+            DaemonClient.Answer answer =
+                    client.send("POST", "/v1/vms/%s/%s?wait=%d".formatted(vm, action, FIRST_WAIT_SECONDS), body);
+            if (answer.status() == UNAVAILABLE) {
+                return Optional.empty();
+            }
+            if (answer.status() == 200) {
+                throw new Failures.Reported("vm %s: %s".formatted(vm, nothingToDo), Failures.FAILED);
+            }
+            return Optional.of(read(answer));
+        } catch (SocketException | DaemonClient.AnswerException e) {
+            if (isThere()) {
+                throw e;
+            }
+            return Optional.empty();
+        }
+    }
+
+    private boolean isThere() {
+        try {
+            return client.send("GET", "/v1/host", null).status() < UNAVAILABLE;
+        } catch (IOException _) {
+            return false; // The socket that it left.
+        }
+    }
+
+    private Map<String, Object> follow(String action, Map<String, Object> first, boolean toTheEnd) throws IOException {
+        try {
+            return follow(first, toTheEnd);
+        } catch (SocketException | DaemonClient.AnswerException e) {
+            throw new Failures.Reported(
+                    "vm %s: the daemon ended while its %s was under way; 'dormouse show %s' tells what the VM is now"
+                            .formatted(vm, action, vm),
+                    Failures.FAILED);
+        }
+    }
+
+    private Map<String, Object> follow(Map<String, Object> first, boolean toTheEnd) throws IOException {
+        Map<String, Object> operation = first;
         while (!operation.containsKey("ended") && (toTheEnd || !operation.containsKey("guestRunsMillis"))) {
             show(operation);
             pause();
-            operation = read(client.send("GET", "/v1/operations/" + begun.get("id"), null));
+            operation = read(client.send("GET", "/v1/operations/" + id, null));
         }
         if (operation.get("error") instanceof Map<?, ?> problem) {
             throw failure(problem);
@@ -130,15 +173,17 @@ final class DaemonRun {
         }
     }
 
-    /// Calls off what is under way, for Ctrl-C: it ends where it can be undone.
+    /// Calls off what this command has begun, for Ctrl-C: it ends where it can be undone.
     void cancel() {
         try {
-            Map<String, Object> vmNow = read(client.send("GET", "/v1/vms/" + vm, null));
-            if (vmNow.get("operation") != null) {
-                client.send("DELETE", "/v1/operations/" + vmNow.get("operation"), null);
+            boolean known = begun.await(FIRST_WAIT_SECONDS + 1, TimeUnit.SECONDS);
+            if (known && id != null) {
+                client.send("DELETE", "/v1/operations/" + id, null);
             }
         } catch (IOException _) {
             // It has ended, or comes to its end.
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
         }
     }
 

@@ -4,6 +4,7 @@ import dev.dormouse.daemon.Daemon;
 import dev.dormouse.daemon.DaemonOptions;
 import dev.dormouse.engine.MemorySize;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +20,11 @@ import picocli.CommandLine.Spec;
             "It serves the REST API at a unix socket of the home. Its log goes to standard output."
         },
         footerHeading = "%nExamples:%n",
-        footer = {"  dormouse serve", "  dormouse serve --listen 127.0.0.1:8006"})
+        footer = {
+            "  dormouse serve",
+            "  dormouse serve --listen 127.0.0.1:8006",
+            "  dormouse serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem"
+        })
 final class ServeCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
@@ -27,8 +32,26 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--listen",
             paramLabel = "HOST:PORT",
-            description = "Serves the API at a loopback address, too, for those who have a token.")
+            description =
+                    "Serves the API at this address, too, for those who have a token; without TLS a loopback address.")
     private @Nullable String listen;
+
+    @Option(
+            names = "--tls-cert",
+            paramLabel = "FILE",
+            description =
+                    "The certificate for --listen, in PEM, those of its issuers behind it. A new one counts at once.")
+    private @Nullable Path tlsCertificate;
+
+    @Option(names = "--tls-key", paramLabel = "FILE", description = "Its key, in PEM (PKCS #8, not encrypted).")
+    private @Nullable Path tlsKey;
+
+    @Option(
+            names = "--rate-limit",
+            paramLabel = "COUNT",
+            defaultValue = "" + DaemonOptions.REQUESTS_PER_SECOND,
+            description = "How many requests a second each token may send (default: ${DEFAULT-VALUE}).")
+    private int rateLimit;
 
     @Option(
             names = "--memory-limit",
@@ -51,9 +74,14 @@ final class ServeCommand implements Callable<Integer> {
         if (restoresMax < 0) {
             throw new IllegalArgumentException("--restores-max is %d, 0 or more are allowed".formatted(restoresMax));
         }
+        if (rateLimit < 1) {
+            throw new IllegalArgumentException("--rate-limit is %d, 1 or more are allowed".formatted(rateLimit));
+        }
         var options = new DaemonOptions(
                 main.qemu(),
-                listen == null ? null : DaemonOptions.parseListen(listen),
+                listen == null ? null : DaemonOptions.parseListen(listen, tlsKey != null),
+                tls(),
+                rateLimit,
                 memoryLimit == null ? 0 : MemorySize.parse("--memory-limit", memoryLimit),
                 restoresMax);
         Daemon daemon = Daemon.start(main.home(), options);
@@ -61,5 +89,15 @@ final class ServeCommand implements Callable<Integer> {
         Runtime.getRuntime().addShutdownHook(end);
         new CountDownLatch(1).await(); // Until a signal runs the hook.
         return 0;
+    }
+
+    private DaemonOptions.@Nullable TlsFiles tls() {
+        if (tlsCertificate == null && tlsKey == null) {
+            return null;
+        }
+        if (tlsCertificate == null || tlsKey == null || listen == null) {
+            throw new IllegalArgumentException("--tls-cert and --tls-key: need each other, and --listen");
+        }
+        return new DaemonOptions.TlsFiles(tlsCertificate, tlsKey);
     }
 }

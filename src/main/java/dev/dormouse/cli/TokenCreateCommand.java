@@ -2,7 +2,9 @@ package dev.dormouse.cli;
 
 import dev.dormouse.daemon.Tokens;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -11,7 +13,10 @@ import picocli.CommandLine.Parameters;
         name = "create",
         description = "Makes a token and prints it, which is the only time; a token of the same name is void then.",
         footerHeading = "%nExamples:%n",
-        footer = {"  dormouse token create console --role operator"})
+        footer = {
+            "  dormouse token create console --role operator",
+            "  dormouse token create ada --role operator --vm 'ada-*'"
+        })
 final class TokenCreateCommand extends FactsCommand {
     @Parameters(paramLabel = "NAME", description = "What to call it.")
     private String name;
@@ -26,9 +31,15 @@ final class TokenCreateCommand extends FactsCommand {
             })
     private String role;
 
+    @Option(
+            names = "--vm",
+            paramLabel = "NAME",
+            description = "Only for this VM, or for those whose names begin so, as in 'desk-*'. May be repeated.")
+    private @Nullable List<String> vms;
+
     @Override
     int run() throws IOException {
-        String token = new Tokens(main().home()).create(name, role);
+        String token = new Tokens(main().home()).create(name, role, vms);
         return print(Map.of("name", name, "role", role, "token", token), token);
     }
 }

@@ -14,8 +14,12 @@ final class TokenListCommand extends FactsCommand {
     @Override
     int run() throws IOException {
         List<Tokens.Token> tokens = new Tokens(main().home()).list();
-        var table = new Table("NAME", "ROLE", "CREATED");
-        tokens.forEach(token -> table.row(token.name(), token.role(), token.created()));
+        var table = new Table("NAME", "ROLE", "VMS", "CREATED");
+        tokens.forEach(token -> table.row(
+                token.name(),
+                token.role(),
+                token.vms() == null ? "all" : String.join(" ", token.vms()),
+                token.created()));
         return print(tokens, tokens.isEmpty() ? "no tokens; 'dormouse token create' makes one" : table.toString());
     }
 }

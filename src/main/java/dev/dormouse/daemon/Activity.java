@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import java.util.Collection;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -20,6 +21,11 @@ final class Activity {
 
     private void add(String vm, int change) {
         vms.compute(vm, (_, now) -> new Clients((now == null ? 0 : now.count) + change, System.nanoTime()));
+    }
+
+    /// Forgets VMs that are gone.
+    void retain(Collection<String> names) {
+        vms.entrySet().removeIf(vm -> vm.getValue().count == 0 && !names.contains(vm.getKey()));
     }
 
     /// {@return how many there are of all VMs}

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,14 +27,19 @@ public final class Daemon implements AutoCloseable {
     private final History history;
     private final RestServer server;
 
-    private Daemon(Home home, DaemonOptions options, DaemonLock lock) throws IOException {
+    private Daemon(Home home, DaemonOptions options, DaemonLock lock, @Nullable Listener listener) throws IOException {
         this.lock = lock;
+        var audit = new AuditLog(home.root().resolve("audit.log"));
         var engine = new Engine(home, QemuTools.locate(options.qemu()));
         var events = new Events();
         var activity = new Activity();
         var metrics = new Metrics(engine, activity);
         history = new History(engine);
-        operations = new Operations(events, ((Consumer<OperationView>) metrics::count).andThen(history::ended));
+        operations = new Operations(
+                events,
+                ((Consumer<OperationView>) metrics::count)
+                        .andThen(history::ended)
+                        .andThen(audit::ended));
         vms = new Vms(engine, operations, events, activity, options);
         vms.adopt(); // Before anything else: guests wait.
         fronts = new Fronts(home, vms, new Wake(vms, operations), activity, history::left);
@@ -41,8 +47,9 @@ public final class Daemon implements AutoCloseable {
         eventRoutes = new EventRoutes(events);
         server = new RestServer(
                 DaemonClient.socket(home),
-                options.listen(),
-                new Tokens(home),
+                listener,
+                new Gate(new Tokens(home), options.requestsPerSecond()),
+                audit,
                 List.of(
                         new HostRoutes(engine)::add,
                         new VmRoutes(engine, vms, watch)::add,
@@ -53,25 +60,42 @@ public final class Daemon implements AutoCloseable {
                         eventRoutes::add));
     }
 
-    /// Starts the daemon; it serves when this returns.
+    /// Starts the daemon; it serves when this returns. Addresses and the certificate come first, then restores whose
+    /// guests wait, then HTTP, which takes longer to load. One that fails after it has carried on with restores
+    /// completes them.
     ///
-    /// @throws IOException if the home has a daemon, or an address is taken
+    /// @throws IOException if the home has a daemon, an address is taken, or the certificate is wrong
     public static Daemon start(Home home, DaemonOptions options) throws IOException {
         DaemonLock lock = DaemonLock.acquire(home);
+        Listener listener = null;
+        Daemon daemon = null;
         try {
-            var daemon = new Daemon(home, options, lock);
-            daemon.history.start();
-            daemon.watch.start();
+            listener = listen(options);
+            daemon = new Daemon(home, options, lock, listener);
             daemon.server.start();
-            LOG.info(
-                    "daemon of {}, process {}",
-                    home.root(),
-                    ProcessHandle.current().pid());
-            return daemon;
         } catch (IOException | RuntimeException e) {
+            if (daemon != null) {
+                daemon.close();
+            }
+            if (listener != null) {
+                listener.close();
+            }
             lock.close();
             throw e;
         }
+        daemon.history.start();
+        daemon.watch.start();
+        LOG.info(
+                "daemon of {}, process {}", home.root(), ProcessHandle.current().pid());
+        return daemon;
+    }
+
+    private static @Nullable Listener listen(DaemonOptions options) throws IOException {
+        if (options.listen() == null) {
+            return null;
+        }
+        DaemonOptions.TlsFiles files = options.tls();
+        return new Listener(options.listen(), files == null ? null : new Tls(files.certificate(), files.key()));
     }
 
     Fronts fronts() {

@@ -28,7 +28,12 @@ final class DaemonLock implements AutoCloseable {
                         Problem.Kind.CONFLICT,
                         "home %s: has a daemon already, process %s; end that one first"
                                 .formatted(home.root(), holder(file))));
-        Files.writeString(file, Long.toString(ProcessHandle.current().pid()));
+        try {
+            Files.writeString(file, Long.toString(ProcessHandle.current().pid()));
+        } catch (IOException e) { // A full disk.
+            lock.close();
+            throw e;
+        }
         return new DaemonLock(lock);
     }
 

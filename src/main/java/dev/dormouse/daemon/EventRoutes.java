@@ -14,7 +14,11 @@ import org.jspecify.annotations.Nullable;
 final class EventRoutes {
     private static final Duration SILENCE_MAX = Duration.ofSeconds(10);
 
+    private static final int WATCHERS_MAX = 200;
+    private static final int RETRY_SECONDS = 30;
+
     private final Events events;
+    private final ClientLimit watchers = new ClientLimit(WATCHERS_MAX);
     private volatile boolean closed;
 
     EventRoutes(Events events) {
@@ -27,11 +31,27 @@ final class EventRoutes {
 
     private void stream(Context request) throws IOException {
         Requests.allowQuery(request, "vm", "operation", "after");
+        if (!watchers.enter()) {
+            request.header("Retry-After", Integer.toString(RETRY_SECONDS));
+            throw new ApiException(
+                    Problem.Kind.TOO_MANY,
+                    "events: %d watch already, which is all that may; try again later".formatted(watchers.max()));
+        }
+        try {
+            serve(request);
+        } finally {
+            watchers.leave();
+        }
+    }
+
+    private void serve(Context request) throws IOException {
         String vm = request.queryParam("vm");
         String operation = request.queryParam("operation");
+        Caller caller = Caller.of(request);
         try (var subscription = events.subscribe(
                 lastId(request),
-                event -> (vm == null || event.vm() == null || event.vm().equals(vm))
+                event -> (event.vm() == null || caller.sees(event.vm()))
+                        && (vm == null || event.vm() == null || event.vm().equals(vm))
                         && (operation == null
                                 || event.operation() == null
                                 || event.operation().equals(operation)))) {

@@ -24,6 +24,7 @@ import org.slf4j.LoggerFactory;
 final class FrontPort implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FrontPort.class);
     private static final int CLIENTS_MAX = 2000;
+    private static final int REFUSALS_MAX = 100;
     private static final int BACKLOG = 128;
     private static final Duration CONNECT_PATIENCE = Duration.ofSeconds(10);
     private static final long RETRY_MILLIS = 20;
@@ -39,27 +40,37 @@ final class FrontPort implements AutoCloseable {
     private final Target target;
     private final Wake wake;
     private final Activity activity;
+    private final ClientLimit all;
     private final Consumer<Visit> left;
+    private final ClientLimit refusals = new ClientLimit(REFUSALS_MAX);
     private final ServerSocketChannel server;
     private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
 
-    /// @throws IOException if its address is taken
-    FrontPort(String vm, Front front, Target target, Wake wake, Activity activity, Consumer<Visit> left)
+    /// @param all the clients of all fronts, which have a limit together
+    /// @param left told of each client that has gone
+    /// @throws IOException if its address is taken, or is none
+    FrontPort(
+            String vm, Front front, Target target, Wake wake, Activity activity, ClientLimit all, Consumer<Visit> left)
             throws IOException {
         this.vm = vm;
         this.front = front;
         this.target = target;
         this.wake = wake;
         this.activity = activity;
+        this.all = all;
         this.left = left;
         server = ServerSocketChannel.open();
         try {
             server.bind(front.address(), BACKLOG);
-        } catch (IOException e) {
+        } catch (IOException | IllegalArgumentException e) { // The latter of a host that nobody knows.
             server.close();
             throw new IOException(
                     "vm %s: its front %s cannot listen at %s: %s"
-                            .formatted(vm, front.name(), front.listen(), ErrorText.of(e)),
+                            .formatted(
+                                    vm,
+                                    front.name(),
+                                    front.listen(),
+                                    e instanceof IOException io ? ErrorText.of(io) : e.getMessage()),
                     e);
         }
         Thread.ofVirtual().name("front " + vm + " " + front.name()).start(this::accept);
@@ -77,8 +88,8 @@ final class FrontPort implements AutoCloseable {
         while (server.isOpen()) {
             try {
                 SocketChannel client = server.accept();
-                if (clients.size() >= CLIENTS_MAX) {
-                    client.close();
+                if (clients.size() >= CLIENTS_MAX || !all.enter()) {
+                    turnAway(client);
                     continue;
                 }
                 clients.add(client);
@@ -104,27 +115,56 @@ final class FrontPort implements AutoCloseable {
         }
     }
 
+    /// Nobody waits for one who is told why: in a flood most are told nothing.
+    private void turnAway(SocketChannel client) throws IOException {
+        if (!refusals.enter()) {
+            client.close();
+            return;
+        }
+        Thread.ofVirtual().name("refusal of " + vm).start(() -> {
+            try (client) {
+                refuse(
+                        client,
+                        Relay.listenTo(client, () -> {}),
+                        "vm %s: too many clients, front %s has %d of %d, all fronts %d at most; try again later"
+                                .formatted(vm, front.name(), clients.size(), CLIENTS_MAX, all.max()));
+            } catch (IOException e) {
+                LOG.debug("vm {}: front {}: a client is gone: {}", vm, front.name(), ErrorText.of(e));
+            } finally {
+                refusals.leave();
+            }
+        });
+    }
+
     private void serve(SocketChannel client) {
         var stay = new Stay(vm, front.name(), client);
         activity.connected(vm);
         try (client) {
             client.setOption(StandardSocketOptions.TCP_NODELAY, true);
             client.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-            try (SocketChannel guest = reach()) {
-                stay.reached();
-                Relay.run(client, guest, stay::firstBytes);
-            } catch (IOException e) {
-                stay.refused(ErrorText.of(e));
-                refuse(client, ErrorText.of(e));
-            }
+            pass(client, stay);
         } catch (IOException e) {
             LOG.debug("vm {}: front {}: a client is gone: {}", vm, front.name(), ErrorText.of(e));
         } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
+            stay.refused("left before the VM was reached");
+        } catch (RuntimeException e) {
+            LOG.error("vm {}: front {}: {}", vm, front.name(), e.getMessage(), e);
         } finally {
             clients.remove(client);
+            all.leave();
             activity.disconnected(vm);
             left.accept(stay.visit());
+        }
+    }
+
+    private void pass(SocketChannel client, Stay stay) throws IOException, InterruptedException {
+        Relay relay = Relay.listenTo(client, Thread.currentThread()::interrupt);
+        try (SocketChannel guest = reach()) {
+            stay.reached();
+            relay.run(guest, stay::firstBytes);
+        } catch (IOException e) {
+            stay.refused(ErrorText.of(e));
+            refuse(client, relay, ErrorText.of(e));
         }
     }
 
@@ -153,10 +193,14 @@ final class FrontPort implements AutoCloseable {
         }
     }
 
-    private void refuse(SocketChannel client, String reason) throws IOException {
+    private void refuse(SocketChannel client, Relay relay, String reason) throws IOException {
         LOG.warn("{}; a client of front {} is refused", reason, front.name());
         if (front.target().equals(Front.VNC)) {
-            RfbRefusal.send(client, reason);
+            try {
+                RfbRefusal.send(client, relay, reason);
+            } catch (InterruptedException _) {
+                // It did not wait for the reason.
+            }
         }
     }
 

@@ -24,6 +24,7 @@ import org.slf4j.LoggerFactory;
 final class Fronts implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Fronts.class);
     private static final int VNC_PORT = 5900;
+    private static final int CLIENTS_MAX = 8000;
     private static final Pattern FORWARD = Pattern.compile("tcp:([^:]*):([0-9]+)-[^:]*:([0-9]+)");
 
     private final Home home;
@@ -31,8 +32,9 @@ final class Fronts implements AutoCloseable {
     private final Wake wake;
     private final Activity activity;
     private final Consumer<Visit> left;
+    private final ClientLimit clients = new ClientLimit(CLIENTS_MAX);
     private final Map<String, List<FrontPort>> open = new HashMap<>(); // Guarded by this, as is what follows.
-    private final Set<String> complaints = new HashSet<>();
+    private final Map<String, Set<String>> complaints = new HashMap<>();
     private boolean closed;
 
     Fronts(Home home, Vms vms, Wake wake, Activity activity, Consumer<Visit> left) {
@@ -66,21 +68,24 @@ final class Fronts implements AutoCloseable {
         }
     }
 
+    /// What goes wrong is told once, until the front is open or the words change.
     private void open(String vm, Front front, List<FrontPort> ports) {
+        Set<String> told = complaints.computeIfAbsent(vm, _ -> new HashSet<>());
         try {
-            var port = new FrontPort(vm, front, () -> target(vm, front), wake, activity, left);
+            var port = new FrontPort(vm, front, () -> target(vm, front), wake, activity, clients, left);
             ports.add(port);
-            complaints.remove(vm + " " + front.name());
+            told.clear();
             LOG.info("vm {}: front {} listens at {}", vm, front.name(), port.address());
         } catch (IOException e) {
-            if (complaints.add(vm + " " + front.name())) {
+            if (told.add(ErrorText.of(e))) {
                 LOG.warn("{}", ErrorText.of(e));
             }
         }
     }
 
     /// Closes those of VMs that are gone.
-    synchronized void retain(List<String> names) {
+    synchronized void retain(Set<String> names) {
+        complaints.keySet().retainAll(names);
         for (String vm : List.copyOf(open.keySet())) {
             if (!names.contains(vm)) {
                 reconcile(vm, List.of());
@@ -98,8 +103,16 @@ final class Fronts implements AutoCloseable {
         throw new ApiException(Problem.Kind.NOT_FOUND, "vm %s: its front %s is not open".formatted(vm, front));
     }
 
-    /// {@return where the front leads to: forwards and VNC are those that the VM has now}
     private SocketAddress target(String vm, Front front) throws IOException {
+        try {
+            return targetNow(vm, front);
+        } catch (IllegalArgumentException e) { // A host that nobody knows, a port that cannot be.
+            throw new IOException("vm %s: front %s leads nowhere: %s".formatted(vm, front.name(), e.getMessage()), e);
+        }
+    }
+
+    /// {@return where the front leads to: forwards and VNC are those that the VM has now}
+    private SocketAddress targetNow(String vm, Front front) throws IOException {
         VmView view = vms.view(vm);
         if (front.target().equals(Front.VNC)) {
             return vnc(vm, view.vnc());

@@ -36,7 +36,7 @@ final class HistoryRoutes {
     void add(RoutesConfig routes) {
         routes.get("/v1/vms/{name}/history", this::ofVm, Access.VIEWER);
         routes.get("/v1/vms/{name}/clients", this::clients, Access.VIEWER);
-        routes.get("/v1/host/history", this::ofHost, Access.VIEWER);
+        routes.get("/v1/host/history", this::ofHost, Access.HOST_VIEWER);
     }
 
     private void ofVm(Context request) throws IOException {

@@ -37,7 +37,7 @@ final class HostRoutes {
                 engine.home().root().toString(),
                 ProcessHandle.current().pid(),
                 started,
-                engine.names().size());
+                (int) engine.names().stream().filter(Caller.of(request)::sees).count());
         Requests.answer(request, 200, host);
     }
 

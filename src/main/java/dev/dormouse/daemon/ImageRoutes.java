@@ -25,10 +25,10 @@ final class ImageRoutes {
     }
 
     void add(RoutesConfig routes) {
-        routes.get("/v1/images", this::list, Access.VIEWER);
-        routes.get("/v1/images/{id}", this::show, Access.VIEWER);
-        routes.delete("/v1/images/{id}", this::remove, Access.ADMIN);
-        routes.post("/v1/images/{id}/restore", this::restore, Access.ADMIN);
+        routes.get("/v1/images", this::list, Access.HOST_VIEWER);
+        routes.get("/v1/images/{id}", this::show, Access.HOST_VIEWER);
+        routes.delete("/v1/images/{id}", this::remove, Access.HOST_ADMIN);
+        routes.post("/v1/images/{id}/restore", this::restore, Access.HOST_ADMIN);
     }
 
     private void list(Context request) throws IOException {

@@ -140,7 +140,7 @@ final class Metrics {
     }
 
     void add(RoutesConfig routes) {
-        routes.get("/metrics", this::show, Access.VIEWER);
+        routes.get("/metrics", this::show, Access.HOST_VIEWER);
     }
 
     private void show(Context request) throws IOException {

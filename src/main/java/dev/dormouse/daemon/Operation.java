@@ -136,8 +136,12 @@ final class Operation implements OperationListener {
         publish();
     }
 
-    void begun() {
+    /// @throws ApiException if it was cancelled before
+    void begun() throws ApiException {
         synchronized (this) {
+            if (cancelled) {
+                throw new ApiException(Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(vm));
+            }
             state = State.RUNNING;
             startNanos = System.nanoTime();
             startTime = now();

@@ -29,6 +29,7 @@ final class OperationRoutes {
                 .dropWhile(operation -> isNotAfter(operation, after))
                 .filter(operation -> !operation.id().equals(after))
                 .filter(operation -> vm == null || operation.vm().equals(vm))
+                .filter(operation -> Caller.of(request).sees(operation.vm()))
                 .limit(limit + 1L)
                 .map(Operation::view)
                 .toList();
@@ -62,6 +63,7 @@ final class OperationRoutes {
         String id = request.pathParam("id");
         return operations
                 .find(id)
+                .filter(operation -> Caller.of(request).sees(operation.vm()))
                 .orElseThrow(() -> new ApiException(
                         Problem.Kind.NOT_FOUND,
                         "operation %s: no such operation, those of an earlier daemon are forgotten".formatted(id)));

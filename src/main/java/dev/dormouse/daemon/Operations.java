@@ -48,7 +48,7 @@ final class Operations {
             throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped, try again when it is back");
         }
         for (Operation other : active(vm)) {
-            if (other.kind() == kind) {
+            if (other.kind() == kind && !isOver(other)) {
                 return other;
             }
             if (!canFollow(kind, other)) {
@@ -67,10 +67,13 @@ final class Operations {
 
     /// The engine completes a restore under way before a suspend, checkpoint or stop.
     private static boolean canFollow(Operation.Kind kind, Operation other) {
-        return other.kind() == Operation.Kind.RESUME
-                && other.guestRuns()
-                && kind != Operation.Kind.START
-                && kind != Operation.Kind.RESUME;
+        return isOver(other) && kind != Operation.Kind.START;
+    }
+
+    /// Of a resume whose guest ran another resume may only be wanted when that guest is suspended again: then all that
+    /// is left of the first one is to be counted as ended.
+    private static boolean isOver(Operation other) {
+        return other.kind() == Operation.Kind.RESUME && other.guestRuns();
     }
 
     private static void run(Operation operation, Work work) {

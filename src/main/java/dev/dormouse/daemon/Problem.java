@@ -31,6 +31,7 @@ public record Problem(String type, String title, int status, String detail) {
         DAMAGED_IMAGE("damaged-image", "The image is damaged", 422),
         UNSUPPORTED_IMAGE("unsupported-image", "The image is of another version", 422),
         IMAGE_KEY("image-key", "The image's key is missing or wrong", 422),
+        TOO_MANY("too-many", "Too many at once", 429),
         FAILED("failed", "It was tried and failed", 500),
         UNAVAILABLE("unavailable", "It is not available now", 503);
 

@@ -3,29 +3,148 @@ package dev.dormouse.daemon;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import org.jspecify.annotations.Nullable;
 
 /// Passes bytes between two connections, both ways, until both ends have had enough. Who shuts down its sending side
 /// may still receive. Each direction waits on a virtual thread with a small buffer, and takes a large one from a pool
-/// while bytes come in plenty: a connection that is idle costs some kilobytes.
+/// while bytes come in plenty: a connection that is idle costs some kilobytes. What the client says before its server
+/// is known is kept, as far as it fits into a small buffer.
 final class Relay {
     private static final int SMALL_BYTES = 2 << 10;
     private static final int LARGE_BYTES = 256 << 10;
     private static final int POOLED = 16;
+    private static final long LOOK_MILLIS = 500;
     private static final BlockingQueue<ByteBuffer> POOL = new ArrayBlockingQueue<>(POOLED);
 
-    private Relay() {}
+    private final SocketChannel client;
+    private final Runnable gone;
+    private final Thread listener;
+    private final ByteBuffer early = ByteBuffer.allocate(SMALL_BYTES); // Guarded by this, as is what follows.
+    private @Nullable SocketChannel server;
+    private boolean silent;
 
-    /// Returns when both directions have ended; both connections are closed then.
+    private Relay(SocketChannel client, Runnable gone) {
+        this.client = client;
+        this.gone = gone;
+        listener = Thread.ofVirtual().name("relay").unstarted(this::listen);
+    }
+
+    /// Begins to take what the client says, before there is anybody to pass it to.
+    ///
+    /// @param gone run if the client goes before that, without having said anything or by breaking the connection
+    static Relay listenTo(SocketChannel client, Runnable gone) {
+        var relay = new Relay(client, gone);
+        relay.listener.start();
+        return relay;
+    }
+
+    /// {@return what the client has said so far: once it is so much, or the client has ended, or it took too long}
+    synchronized byte[] hear(int bytes, Duration patience) throws InterruptedException {
+        long end = System.nanoTime() + patience.toNanos();
+        long left = patience.toMillis();
+        while (early.position() < bytes && !silent && left > 0) {
+            wait(left);
+            left = (end - System.nanoTime()) / 1_000_000;
+        }
+        return Arrays.copyOf(early.array(), early.position());
+    }
+
+    /// Passes bytes both ways, and returns when both directions have ended; both connections are closed then.
     ///
     /// @param answered run when the first bytes of the server are there
-    static void run(SocketChannel client, SocketChannel server, Runnable answered) throws InterruptedException {
-        Thread answers = Thread.ofVirtual().name("relay").start(() -> pass(server, client, answered));
-        pass(client, server, () -> {});
-        answers.join();
+    void run(SocketChannel to, Runnable answered) throws IOException, InterruptedException {
+        synchronized (this) { // What comes later waits for what was said before.
+            send(early, to);
+            server = to;
+            notifyAll();
+        }
+        pass(to, client, answered);
+        listener.join();
         close(client);
-        close(server);
+        close(to);
+    }
+
+    private void listen() {
+        try {
+            ByteBuffer last = ByteBuffer.allocateDirect(SMALL_BYTES);
+            boolean more = takeEarly(last);
+            SocketChannel to = awaitServer(more);
+            if (to == null) {
+                return;
+            }
+            send(last, to);
+            if (more) {
+                copy(client, to, () -> {});
+            }
+            to.shutdownOutput();
+        } catch (IOException _) {
+            lost();
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// @param last gets what came when the server was there already
+    /// @return whether the client may say more
+    private boolean takeEarly(ByteBuffer last) throws IOException {
+        while (last.limit(room()).hasRemaining()) {
+            if (client.read(last) < 0) {
+                return false;
+            }
+            if (!keep(last)) {
+                return true;
+            }
+        }
+        return true;
+    }
+
+    private synchronized int room() {
+        return early.remaining();
+    }
+
+    private synchronized boolean keep(ByteBuffer said) {
+        if (server != null) {
+            return false;
+        }
+        early.put(said.flip());
+        said.clear();
+        notifyAll();
+        return true;
+    }
+
+    /// @return null if there will be none
+    private synchronized @Nullable SocketChannel awaitServer(boolean more) throws InterruptedException {
+        if (!more) {
+            silent = true;
+            notifyAll();
+            if (server == null && early.position() == 0) {
+                gone.run();
+                return null;
+            }
+        }
+        while (server == null && client.isOpen()) {
+            wait(LOOK_MILLIS); // Closed by whoever gave up: nobody tells.
+        }
+        return server;
+    }
+
+    private void lost() {
+        SocketChannel to;
+        synchronized (this) {
+            to = server;
+            silent = true;
+            notifyAll();
+        }
+        close(client);
+        if (to == null) {
+            gone.run();
+        } else {
+            close(to);
+        }
     }
 
     /// What ends one direction badly ends the other, too.

@@ -7,27 +7,23 @@ import io.javalin.http.Context;
 import io.javalin.http.HttpResponseException;
 import io.javalin.router.Endpoint;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.function.Consumer;
 import org.eclipse.jetty.ee10.servlet.ServletContextRequest;
 import org.eclipse.jetty.server.Connector;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.Server;
-import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.unixdomain.server.UnixDomainServerConnector;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// HTTP on the unix socket of the home, whose folder only the owner can enter, and perhaps on a loopback address, for
-/// those who show a token.
+/// HTTP on the unix socket of the home, whose folder only the owner can enter, and perhaps over TCP, for those who show
+/// a token.
 final class RestServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(RestServer.class);
     private static final int BODY_BYTES_MAX = 64 << 10;
@@ -38,15 +34,19 @@ final class RestServer implements AutoCloseable {
     private static final String UNIX = "unix";
 
     private final Path socket;
-    private final @Nullable InetSocketAddress listen;
-    private final Tokens tokens;
+    private final @Nullable Listener listener;
+    private final Gate gate;
+    private final AuditLog audit;
     private final Javalin javalin;
 
+    /// @param listener where TCP is served; nowhere if null
     /// @param routes add what is served
-    RestServer(Path socket, @Nullable InetSocketAddress listen, Tokens tokens, List<Consumer<RoutesConfig>> routes) {
+    RestServer(
+            Path socket, @Nullable Listener listener, Gate gate, AuditLog audit, List<Consumer<RoutesConfig>> routes) {
         this.socket = socket;
-        this.listen = listen;
-        this.tokens = tokens;
+        this.listener = listener;
+        this.gate = gate;
+        this.audit = audit;
         javalin = Javalin.create(config -> configure(config, routes));
     }
 
@@ -56,15 +56,9 @@ final class RestServer implements AutoCloseable {
         try {
             javalin.start();
         } catch (RuntimeException e) {
-            throw new IOException(
-                    "daemon: cannot listen at %s%s: %s"
-                            .formatted(socket, listen == null ? "" : " and " + listen, cause(e)),
-                    e);
+            throw new IOException("daemon: cannot listen at %s: %s".formatted(socket, cause(e)), e);
         }
-        LOG.info(
-                "listening at {}{}",
-                socket,
-                listen == null ? "" : " and http://%s:%d".formatted(listen.getHostString(), port()));
+        LOG.info("listening at {}{}", socket, listener == null ? "" : " and " + listener.url());
     }
 
     private static String cause(Throwable e) {
@@ -89,9 +83,10 @@ final class RestServer implements AutoCloseable {
         });
         config.jetty.modifyServer(server -> server.setStopTimeout(STOP_MILLIS));
         config.jetty.addConnector(this::unixConnector);
-        if (listen != null) {
-            config.jetty.addConnector(this::tcpConnector);
+        if (listener != null) {
+            config.jetty.addConnector(listener::connector);
         }
+        config.requestLogger.http((request, _) -> audit.answered(request));
         config.routes.beforeMatched(this::checkAccess);
         config.routes.exception(HttpResponseException.class, RestServer::answer);
         config.routes.exception(Exception.class, RestServer::answer);
@@ -107,46 +102,16 @@ final class RestServer implements AutoCloseable {
         return connector;
     }
 
-    private Connector tcpConnector(Server server, HttpConfiguration http) {
-        var connector = new ServerConnector(server, new HttpConnectionFactory(http));
-        var address = Objects.requireNonNull(listen);
-        connector.setHost(address.getHostString());
-        connector.setPort(address.getPort());
-        connector.setAcceptQueueSize(BACKLOG);
-        connector.setIdleTimeout(IDLE_MILLIS);
-        return connector;
-    }
-
     /// The owner of the home, who alone can reach the unix socket, may do everything.
     private void checkAccess(Context request) throws IOException {
-        if (request.routeRoles().isEmpty() || isOwner(request)) {
-            return;
-        }
-        Role needed = ((Access) request.routeRoles().iterator().next()).role();
-        String header = request.header("Authorization");
-        Optional<Role> role = header != null && header.startsWith("Bearer ")
-                ? tokens.role(header.substring("Bearer ".length()).strip())
-                : Optional.empty();
-        if (role.isEmpty()) {
-            request.header("WWW-Authenticate", "Bearer");
-            throw new ApiException(
-                    Problem.Kind.UNAUTHORIZED,
-                    "no valid token, send one that 'dormouse token create' made as a bearer token");
-        }
-        if (!role.get().includes(needed)) {
-            throw new ApiException(
-                    Problem.Kind.FORBIDDEN,
-                    "the token has the role %s, %s is needed".formatted(word(role.get()), word(needed)));
+        if (!request.routeRoles().isEmpty()) {
+            gate.admit(request, (Access) request.routeRoles().iterator().next(), isOwner(request));
         }
     }
 
     private static boolean isOwner(Context request) {
         var jetty = ServletContextRequest.getServletContextRequest(request.req());
         return UNIX.equals(jetty.getConnectionMetaData().getConnector().getName());
-    }
-
-    private static String word(Role role) {
-        return role.name().toLowerCase(Locale.ROOT);
     }
 
     private static void answer(HttpResponseException e, Context request) {
@@ -185,12 +150,8 @@ final class RestServer implements AutoCloseable {
 
     /// {@return the port on which TCP is served, for a `listen` with port 0}
     int port() {
-        for (Connector connector : javalin.jettyServer().server().getConnectors()) {
-            if (connector instanceof ServerConnector tcp) {
-                return tcp.getLocalPort();
-            }
-        }
-        throw new IllegalStateException("this daemon does not listen at TCP");
+        return Objects.requireNonNull(listener, "this daemon does not listen at TCP")
+                .port();
     }
 
     @Override

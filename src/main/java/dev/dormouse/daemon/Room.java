@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,20 +43,37 @@ final class Room {
         this.suspension = suspension;
     }
 
-    /// Makes room for a VM, which keeps it until [#release]; being awake it needs none.
+    /// Makes room for a VM, which keeps it until [#release]; being awake it needs none. Whoever waits for a suspend
+    /// holds up nobody else.
     ///
     /// @param waiting its operation, which says what it waits for
     /// @throws ApiException if there is none, and nobody can be suspended for it
-    synchronized void reserve(String name, Operation waiting) throws IOException {
+    void reserve(String name, Operation waiting) throws IOException {
+        var tried = new HashSet<String>();
+        while (true) {
+            Optional<String> next = reserveOrFind(name, tried);
+            if (next.isEmpty()) {
+                return;
+            }
+            LOG.info("vm {}: suspending it to make room for vm {}", next.get(), name);
+            waiting.step("waiting for the memory of vm " + next.get());
+            if (!suspend(next.get())) {
+                tried.add(next.get()); // Another one may be had.
+            }
+        }
+    }
+
+    /// {@return the VM to suspend first; empty if the room is reserved now}
+    private synchronized Optional<String> reserveOrFind(String name, Set<String> tried) throws IOException {
         if (limitBytes > 0) {
             long needed = engine.status(name).memoryBytes();
             List<VmStatus> others = awakeBut(name);
-            while (bytes(others) + needed > limitBytes) {
-                suspendOne(name, needed, others, waiting);
-                others = awakeBut(name);
+            if (bytes(others) + needed > limitBytes) {
+                return Optional.of(leastRecentlyUsed(name, needed, others, tried));
             }
         }
         reserved.add(name);
+        return Optional.empty();
     }
 
     synchronized void release(String name) {
@@ -84,27 +102,30 @@ final class Room {
         return awake;
     }
 
-    private void suspendOne(String name, long needed, List<VmStatus> others, Operation waiting) throws IOException {
+    private String leastRecentlyUsed(String name, long needed, List<VmStatus> others, Set<String> tried)
+            throws ApiException {
         long now = System.nanoTime();
         VmStatus oldest = null;
         for (VmStatus vm : others) {
-            if (isFree(vm) && (oldest == null || lastUsed(vm, now) < lastUsed(oldest, now))) {
+            boolean older = oldest == null || lastUsed(vm, now) < lastUsed(oldest, now);
+            if (older && !tried.contains(vm.name()) && isFree(vm)) {
                 oldest = vm;
             }
         }
         if (oldest == null) {
             throw new ApiException(
                     Problem.Kind.CONFLICT,
-                    "vm %s: no room: it needs %s, and of the %s of the memory limit %s belong to VMs that are pinned, have clients or are busy; suspend one of them or raise --memory-limit"
+                    "vm %s: no room: it needs %s, and of the %s of the memory limit %s belong to VMs that are pinned, have clients, are busy%s; suspend one of them or raise --memory-limit"
                             .formatted(
                                     name,
                                     MemorySize.format(needed),
                                     MemorySize.format(limitBytes),
-                                    MemorySize.format(bytes(others))));
+                                    MemorySize.format(bytes(others)),
+                                    tried.isEmpty()
+                                            ? ""
+                                            : " or could not be suspended (" + String.join(", ", tried) + ")"));
         }
-        LOG.info("vm {}: suspending it to make room for vm {}", oldest.name(), name);
-        waiting.step("waiting for the memory of vm " + oldest.name());
-        await(suspension.begin(oldest.name()));
+        return oldest.name();
     }
 
     private boolean isFree(VmStatus vm) {
@@ -128,22 +149,25 @@ final class Room {
         return activity.lastNanos(vm.name(), now - Long.MAX_VALUE / 2) - now;
     }
 
-    /// Returns also if a client came to the VM, which runs on: there may be another one.
-    private void await(Operation suspend) throws IOException {
+    /// {@return whether that went well; not if a client came to the VM, somebody else works on it, or it failed}
+    private boolean suspend(String vm) throws ApiException {
         try {
+            Operation suspend = suspension.begin(vm);
             boolean ended = suspend.awaitEnd(SUSPEND_PATIENCE);
             Problem error = suspend.error();
-            if (!ended || (error != null && activity.clients(suspend.vm()) == 0)) {
-                throw new ApiException(
-                        Problem.Kind.CONFLICT,
-                        "no room could be made: "
-                                + (error == null
-                                        ? "vm %s is being suspended for too long".formatted(suspend.vm())
-                                        : error.detail()));
+            if (ended && error == null) {
+                return true;
             }
+            LOG.warn(
+                    "vm {}: not suspended to make room: {}",
+                    vm,
+                    error == null ? "it takes more than %d s".formatted(SUSPEND_PATIENCE.toSeconds()) : error.detail());
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
             throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped");
+        } catch (IOException e) {
+            LOG.warn("vm {}: not suspended to make room: {}", vm, ErrorText.of(e));
         }
+        return false;
     }
 }

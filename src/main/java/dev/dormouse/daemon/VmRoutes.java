@@ -44,7 +44,10 @@ final class VmRoutes {
     private void list(Context request) throws IOException {
         Requests.allowQuery(request, "limit", "after");
         int limit = Requests.limit(request);
-        List<String> names = Requests.after(request, engine.names(), name -> name);
+        List<String> names = Requests.after(
+                request,
+                engine.names().stream().filter(Caller.of(request)::sees).toList(),
+                name -> name);
         var items = new ArrayList<VmView>();
         for (String name : names.subList(0, Math.min(limit, names.size()))) {
             VmView vm = vms.viewOfAny(name);

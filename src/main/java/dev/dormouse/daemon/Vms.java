@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,6 +24,7 @@ import org.slf4j.LoggerFactory;
 final class Vms {
     private static final Logger LOG = LoggerFactory.getLogger(Vms.class);
     private static final Set<String> GUEST_RUNS = Set.of("running", "restoring");
+    private static final int DECISIONS = 64;
 
     private final Engine engine;
     private final Operations operations;
@@ -33,7 +34,8 @@ final class Vms {
     private final Room room;
     private final Cancellation indexing = new Cancellation();
     /// Between a look at a VM's state and the operation that follows from it nobody else decides about that VM.
-    private final Map<String, Object> deciding = new ConcurrentHashMap<>();
+    private final List<Object> deciding =
+            Stream.generate(Object::new).limit(DECISIONS).toList();
 
     Vms(Engine engine, Operations operations, Events events, Activity activity, DaemonOptions options) {
         this.engine = engine;
@@ -170,6 +172,11 @@ final class Vms {
         }
     }
 
+    /// {@return whether the guest of a restore by another process runs}
+    boolean guestRunsElsewhere(String name) throws IOException {
+        return Boolean.TRUE.equals(engine.status(name).guestRuns());
+    }
+
     /// {@return whether the guest runs, or is about to as soon as its restore by another process has begun}
     private boolean runs(String name) throws IOException {
         VmStatus status = engine.status(name);
@@ -243,8 +250,9 @@ final class Vms {
         });
     }
 
+    /// {@return what to hold; some VMs share one, so nobody waits for an operation who holds it}
     private Object decisionOn(String name) {
-        return deciding.computeIfAbsent(name, _ -> new Object());
+        return deciding.get(Math.floorMod(name.hashCode(), DECISIONS));
     }
 
     void close() {

@@ -57,7 +57,7 @@ final class Wake {
                 if (ours.isPresent()) {
                     return resumed(ours.get());
                 }
-                if (vm.restoredBytes() != null) { // By another process; its guest runs.
+                if (vms.guestRunsElsewhere(name)) {
                     return true;
                 }
             }

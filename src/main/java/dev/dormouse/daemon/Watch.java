@@ -3,16 +3,15 @@ package dev.dormouse.daemon;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.FileTime;
 import java.util.HashMap;
-import java.util.List;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -40,9 +39,9 @@ final class Watch implements AutoCloseable {
 
     /// What was seen of a VM the last time.
     private static final class Seen {
-        private @Nullable FileTime stateTime;
-        private @Nullable FileTime restoreTime;
-        private @Nullable FileTime settingsTime;
+        private Optional<FileStamp> state = Optional.empty();
+        private Optional<FileStamp> lastRestore = Optional.empty();
+        private Optional<FileStamp> settingsFile = Optional.empty();
         private VmSettings settings = VmSettings.NONE;
         private @Nullable IdleRule rule;
     }
@@ -64,6 +63,10 @@ final class Watch implements AutoCloseable {
     void lookNow() throws IOException {
         try {
             clock.submit(this::lookAtAll).get();
+        } catch (RejectedExecutionException _) {
+            throw new ApiException(
+                    Problem.Kind.UNAVAILABLE,
+                    "the settings are kept, but the daemon is being stopped: they count when it is back");
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while the settings were applied", e);
@@ -74,9 +77,10 @@ final class Watch implements AutoCloseable {
 
     private void lookAtAll() {
         try {
-            List<String> names = engine.names();
+            var names = new LinkedHashSet<>(engine.names());
             seen.keySet().retainAll(names);
             fronts.retain(names);
+            activity.retain(names);
             for (String name : names) {
                 lookAt(name, seen.computeIfAbsent(name, _ -> new Seen()));
             }
@@ -88,24 +92,20 @@ final class Watch implements AutoCloseable {
     private void lookAt(String name, Seen vm) {
         try {
             Path folder = engine.home().vm(name);
-            Optional<FileTime> settingsTime = time(folder.resolve(VmSettings.FILE));
-            if (!settingsTime.equals(Optional.ofNullable(vm.settingsTime))) {
-                vm.settingsTime = settingsTime.orElse(null); // Also of one that cannot be read: it is told once.
+            Optional<FileStamp> settingsFile = FileStamp.of(folder.resolve(VmSettings.FILE));
+            if (!settingsFile.equals(vm.settingsFile)) {
+                vm.settingsFile = settingsFile; // Also of one that cannot be read: it is told once.
                 vm.settings = VmSettings.read(engine.home(), name);
             }
             fronts.reconcile(name, vm.settings.fronts());
-            boolean changed = false;
-            Optional<FileTime> stateTime = time(folder.resolve("state.json"));
-            if (!stateTime.equals(Optional.ofNullable(vm.stateTime))) {
-                vm.stateTime = stateTime.orElse(null);
+            Optional<FileStamp> state = FileStamp.of(folder.resolve("state.json"));
+            Optional<FileStamp> lastRestore = FileStamp.of(folder.resolve("last-restore.json"));
+            boolean changed = !state.equals(vm.state) || !lastRestore.equals(vm.lastRestore);
+            if (!state.equals(vm.state)) {
                 vms.tellState(name);
-                changed = true;
             }
-            Optional<FileTime> restoreTime = time(folder.resolve("last-restore.json"));
-            if (!restoreTime.equals(Optional.ofNullable(vm.restoreTime))) {
-                vm.restoreTime = restoreTime.orElse(null);
-                changed = true;
-            }
+            vm.state = state;
+            vm.lastRestore = lastRestore;
             if (changed && operations.active(name).isEmpty()) { // Else its operation is written down at its end.
                 history.look(name);
             }
@@ -114,14 +114,6 @@ final class Watch implements AutoCloseable {
             LOG.warn("vm {}: {}", name, ErrorText.of(e));
         } catch (RuntimeException e) { // The other VMs are to be looked at all the same.
             LOG.error("vm {}: {}", name, e.getMessage(), e);
-        }
-    }
-
-    private static Optional<FileTime> time(Path file) {
-        try {
-            return Optional.of(Files.getLastModifiedTime(file));
-        } catch (IOException _) {
-            return Optional.empty();
         }
     }
 

@@ -144,7 +144,7 @@ final class Recovery {
             RestoreRecord restore,
             VmRecord record,
             FrozenLayers frozen,
-            RestoreListener status)
+            RestoreStatus status)
             throws IOException, InterruptedException {
         var views = new FrozenViews(Images.metadata(image, image.path()), tools);
         try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
@@ -153,7 +153,7 @@ final class Recovery {
             vm.save(restore.withServer(ProcessRef.self()).withPlacement(recovery.ways()));
             recovery.placeMissing();
             if (recovery.isDirect()) {
-                guestRuns(); // Nobody waits for a page any more.
+                guestRuns(status); // Nobody waits for a page any more.
             }
             long runningMillis = Suspend.millisSince(startNanos);
             try (QmpClient qmp = connect(qemu, recovery)) {
@@ -165,7 +165,7 @@ final class Recovery {
                 listener.reached(RestoreStep.LISTENING_AGAIN);
                 channel.connect(UnixDomainSocketAddress.of(socket));
                 if (!recovery.isDirect()) {
-                    guestRuns(); // From the handshake on it gets the pages that it waits for.
+                    guestRuns(status); // From the handshake on it gets the pages that it waits for.
                 }
                 RestoreReport report = recovery.finish(channel);
                 new Migrations(qmp).awaitIncomingClean(CLEAN_TIMEOUT);
@@ -178,7 +178,8 @@ final class Recovery {
         }
     }
 
-    private void guestRuns() throws IOException {
+    private void guestRuns(RestoreStatus status) throws IOException {
+        status.running();
         listener.running();
         new GuestClock(vm, vm.config(), listener).guestRuns(); // The server that was killed may not have set it.
     }

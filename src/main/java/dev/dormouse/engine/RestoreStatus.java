@@ -40,8 +40,10 @@ final class RestoreStatus implements RestoreListener {
     private volatile @Nullable String stalledReason;
     private volatile Progress last = NONE;
     private volatile boolean hurry;
+    private volatile boolean guestRuns;
     private volatile long turnNanos; // When the owner thread began what it is doing; 0 when it serves no pages.
-    private Progress shown = NONE; // Of the relay's thread.
+    private Progress shown = NONE; // Of the relay's thread, as is the next one.
+    private boolean shownRuns;
 
     RestoreStatus(VmSockets sockets, OperationListener next) throws IOException {
         this.next = next;
@@ -73,8 +75,10 @@ final class RestoreStatus implements RestoreListener {
         hurry = next.hurry() || Files.exists(hurryFile);
         lookForHang();
         Progress now = last;
-        if (!now.equals(shown)) {
+        boolean runs = guestRuns;
+        if (!now.equals(shown) || runs != shownRuns) {
             shown = now;
+            shownRuns = runs;
             write();
             next.progress(now);
         }
@@ -91,10 +95,14 @@ final class RestoreStatus implements RestoreListener {
         }
     }
 
+    /// @param guestRuns whether the guest runs, so that others may touch its memory
     /// @param stalledReason null unless a page cannot be served, or the restore has failed
     @io.avaje.jsonb.Json
     record Report(
-            long placedPages, long nonZeroPages, @Nullable String stalledReason) {}
+            long placedPages,
+            long nonZeroPages,
+            boolean guestRuns,
+            @Nullable String stalledReason) {}
 
     static Optional<Report> read(VmSockets sockets) {
         try {
@@ -141,6 +149,11 @@ final class RestoreStatus implements RestoreListener {
         next.reached(step);
     }
 
+    /// The guest runs.
+    void running() {
+        guestRuns = true;
+    }
+
     @Override
     public void placed(long pages, long ofPages) {
         turnNanos = pages < ofPages ? System.nanoTime() : 0;
@@ -182,7 +195,8 @@ final class RestoreStatus implements RestoreListener {
     private void write() {
         try {
             Path aside = file.resolveSibling("restore-status.new");
-            Files.writeString(aside, Json.write(new Report(shown.placedPages(), shown.nonZeroPages(), stalledReason)));
+            Files.writeString(
+                    aside, Json.write(new Report(shown.placedPages(), shown.nonZeroPages(), guestRuns, stalledReason)));
             Files.move(aside, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException _) {
             // Only a display; the restore goes on without it.

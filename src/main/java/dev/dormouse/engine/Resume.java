@@ -246,6 +246,7 @@ final class Resume {
         var clock = new GuestClock(vm, config, listener);
         qmp.addListener(event -> {
             if (event.name().equals("RESUME") && runningNanos.compareAndSet(0, System.nanoTime())) {
+                status.running();
                 listener.running();
                 clock.guestRuns();
             }

@@ -39,6 +39,7 @@ final class Statuses {
                 imageBytes(home, record.image()),
                 report.map(RestoreStatus.Report::placedPages).orElse(null),
                 report.map(RestoreStatus.Report::nonZeroPages).orElse(null),
+                report.map(RestoreStatus.Report::guestRuns).orElse(null),
                 record.state() == VmState.RESTORING ? record.chainsWithOverlays() : record.chains(),
                 config.vnc(),
                 config.networks().stream()

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param forwards ports of the host that lead to the guest, in QEMU's form
 /// @param lastRestore what the last restore came to, if there was one
 /// @param indexing which layer is being indexed in the background, and how far that is; null if none is
+/// @param guestRuns of a restore under way whether its guest runs already
 /// @param restored, toRestore non-zero pages placed so far, and in all, of a restore under way
 @Json
 public record VmStatus(
@@ -35,6 +36,7 @@ public record VmStatus(
         @Nullable Long imageBytes,
         @Nullable Long restored,
         @Nullable Long toRestore,
+        @Nullable Boolean guestRuns,
         List<BackingChain> disks,
         @Nullable String vnc,
         List<String> forwards,

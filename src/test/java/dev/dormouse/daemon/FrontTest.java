@@ -40,4 +40,15 @@ class FrontTest {
         assertThat(Front.parse("5901=vnc").address().getAddress().isLoopbackAddress())
                 .isTrue();
     }
+
+    @Test
+    void anAddressThatNobodyKnowsIsAnErrorAsOneThatIsTaken() {
+        var front = new Front("vnc", "nobody.invalid:1", "vnc");
+
+        assertThatThrownBy(() -> new FrontPort(
+                        "web", front, () -> front.address(), null, new Activity(), new ClientLimit(1), _ -> {}))
+                .isInstanceOf(java.io.IOException.class)
+                .hasMessage(
+                        "vm web: its front vnc cannot listen at nobody.invalid:1: 'nobody.invalid:1': nobody knows this host");
+    }
 }

@@ -7,6 +7,8 @@ import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.VmRequest;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -49,6 +51,7 @@ class HistoryTest {
             assertThat(items.get(2))
                     .containsKeys("imageBytes", "pausedMillis", "durationMillis", "onDiskBytes", "image");
 
+            aClientOfAFrontThatLeadsNowhereIsRemembered(fixture);
             fixture.engine.suspend("web", OperationListener.NONE, new Cancellation());
             fixture.restart();
             assertThat(awaitItems(fixture, 5).getFirst())
@@ -68,6 +71,23 @@ class HistoryTest {
                         .hasSize(1);
             }
             fixture.engine.stop("web", true, Duration.ofSeconds(10), OperationListener.NONE);
+        }
+    }
+
+    private static void aClientOfAFrontThatLeadsNowhereIsRemembered(DaemonFixture fixture) throws Exception {
+        String settings =
+                "{\"fronts\": [{\"name\": \"no\", \"listen\": \"127.0.0.1:0\", \"target\": \"nobody.invalid:1\"}]}";
+        assertThat(fixture.send("PUT", "/v1/vms/web/settings", settings).status())
+                .isEqualTo(200);
+        try (var client = SocketChannel.open(fixture.fronts().address("web", "no"))) {
+            assertThat(client.read(ByteBuffer.allocate(1))).isEqualTo(-1);
+        }
+        long end = System.nanoTime() + Duration.ofSeconds(10).toNanos();
+        while (!fixture.send("GET", "/v1/vms/web/clients", null)
+                .body()
+                .contains("front no leads nowhere: 'nobody.invalid:1': nobody knows this host")) {
+            assertThat(System.nanoTime() - end).isNegative();
+            Thread.sleep(20);
         }
     }
 

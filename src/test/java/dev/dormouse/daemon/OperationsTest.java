@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -24,5 +26,58 @@ class OperationsTest {
         assertThat(ended.take().state()).isEqualTo("failed");
         assertThat(suspend.error().detail()).contains("OutOfMemoryError: Cannot reserve direct buffer memory");
         assertThat(operations.active("web")).isEqualTo(List.of());
+    }
+
+    @Test
+    void oneThatWasCancelledWhileItWaitedDoesNotBegin() throws Exception {
+        var operations = new Operations(new Events(), _ -> {});
+        var waits = new CountDownLatch(1);
+        var did = new AtomicBoolean();
+        Operation start = operations.begin(Operation.Kind.START, "web", operation -> {
+            awaitQuietly(waits);
+            operation.begun();
+            did.set(true);
+            return null;
+        });
+
+        start.cancel();
+        waits.countDown();
+
+        assertThat(start.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(start.view().state()).isEqualTo("cancelled");
+        assertThat(did).isFalse();
+    }
+
+    @Test
+    void aResumeWhoseGuestRanDoesNotStandForANewOne() throws Exception {
+        var operations = new Operations(new Events(), _ -> {});
+        var ends = new CountDownLatch(1);
+        var runs = new CountDownLatch(1);
+        Operation first = operations.begin(Operation.Kind.RESUME, "web", operation -> {
+            operation.begun();
+            operation.running();
+            runs.countDown();
+            awaitQuietly(ends);
+            return null;
+        });
+        runs.await();
+
+        Operation second = operations.begin(Operation.Kind.RESUME, "web", operation -> {
+            operation.begun();
+            awaitQuietly(ends);
+            return null;
+        });
+
+        assertThat(second).isNotSameAs(first);
+        assertThat(operations.begin(Operation.Kind.RESUME, "web", _ -> null)).isSameAs(second);
+        ends.countDown();
+    }
+
+    private static void awaitQuietly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 }

@@ -30,8 +30,8 @@ class RelayTest {
                 SocketChannel serverEnd = listener.accept();
                 Thread relay = Thread.startVirtualThread(() -> {
                     try {
-                        Relay.run(clientEnd, serverEnd, () -> {});
-                    } catch (InterruptedException e) {
+                        Relay.listenTo(clientEnd, () -> {}).run(serverEnd, () -> {});
+                    } catch (IOException | InterruptedException e) {
                         throw new AssertionError(e);
                     }
                 });
@@ -79,6 +79,43 @@ class RelayTest {
             assertThat(request.position()).isEqualTo(3);
             assertThat(answer.position()).isEqualTo(2);
             pair.relay().join();
+        }
+    }
+
+    @Test
+    void whatWasSaidEarlyComesFirstAndAClientThatGoesBeforeIsNoticed() throws Exception {
+        try (ServerSocketChannel listener = ServerSocketChannel.open()) {
+            listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            var gone = new java.util.concurrent.CountDownLatch(1);
+            try (SocketChannel client = SocketChannel.open(listener.getLocalAddress());
+                    SocketChannel clientEnd = listener.accept()) {
+                Relay.listenTo(clientEnd, gone::countDown);
+                client.shutdownOutput();
+                assertThat(gone.await(10, TimeUnit.SECONDS)).isTrue();
+            }
+            try (SocketChannel client = SocketChannel.open(listener.getLocalAddress());
+                    SocketChannel clientEnd = listener.accept();
+                    SocketChannel server = SocketChannel.open(listener.getLocalAddress());
+                    SocketChannel serverEnd = listener.accept()) {
+                Relay relay = Relay.listenTo(clientEnd, () -> {});
+                client.write(ByteBuffer.wrap(new byte[3000]));
+                assertThat(relay.hear(2048, java.time.Duration.ofSeconds(10))).hasSize(2048);
+                Thread passing = Thread.startVirtualThread(() -> {
+                    try {
+                        relay.run(serverEnd, () -> {});
+                    } catch (IOException | InterruptedException e) {
+                        throw new AssertionError(e);
+                    }
+                });
+                client.write(ByteBuffer.wrap(new byte[] {1, 2, 3}));
+                client.shutdownOutput();
+                ByteBuffer received = ByteBuffer.allocate(4000);
+                while (server.read(received) >= 0) {}
+                server.shutdownOutput();
+                passing.join();
+                assertThat(received.position()).isEqualTo(3003);
+                assertThat(received.get(3002)).isEqualTo((byte) 3);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ import dev.dormouse.engine.VmRequest;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.InetAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -101,10 +102,76 @@ class RestServerTest {
         assertThat(overTcp("GET", "/v1/vms", viewer)).isEqualTo(401);
     }
 
-    private int overTcp(String method, String path, String token) throws Exception {
+    @Test
+    void aTokenForSomeVmsSeesNoOthersAndWhatItDoesIsWrittenDown() throws Exception {
+        for (String name : List.of("ada-1", "bob-1")) {
+            fixture.engine.create(VmRequest.named(name).withMemory("64M"));
+        }
+        String ada = new Tokens(fixture.home).create("ada", "operator", List.of("ada-*"));
+
+        assertThat(overTcp("GET", "/v1/vms/ada-1", ada)).isEqualTo(200);
+        assertThat(overTcp("GET", "/v1/vms/bob-1", ada)).isEqualTo(403);
+        assertThat(overTcp("GET", "/v1/images", ada)).isEqualTo(403);
+        assertThat(overTcp("POST", "/v1/vms/bob-1/start", ada)).isEqualTo(403);
+        assertThat(overTcp("POST", "/v1/vms/ada-1/stop", ada)).isEqualTo(200);
+        assertThat(bodyOverTcp("/v1/vms", ada)).contains("ada-1").doesNotContain("bob-1");
+        assertThat(bodyOverTcp("/v1/host", ada)).contains("\"vms\":1");
+
+        String audit = Files.readString(fixture.home.root().resolve("audit.log"));
+        assertThat(audit)
+                .contains("\"who\":\"ada\"", "\"what\":\"POST /v1/vms/ada-1/stop\",\"vm\":\"ada-1\"")
+                .contains("\"what\":\"POST /v1/vms/bob-1/start\",\"vm\":\"bob-1\",\"status\":403")
+                .doesNotContain(ada);
+    }
+
+    @Test
+    void whoTriesWrongTokensIsSlowedDown() throws Exception {
+        int last = 0;
+        for (int i = 0; i < 15; i++) {
+            last = overTcp("GET", "/v1/vms", "wrong" + i);
+        }
+        assertThat(last).isEqualTo(429);
+    }
+
+    /// Each of them a connection that says nothing, or says it slowly, or too much.
+    @Test
+    void badClientsHoldUpNobody() throws Exception {
+        String admin = new Tokens(fixture.home).create("a", "admin");
+        var idle = new ArrayList<java.net.Socket>();
+        for (int i = 0; i < 300; i++) {
+            var socket = new java.net.Socket(
+                    InetAddress.getLoopbackAddress(), fixture.server().port());
+            socket.getOutputStream().write("GET /v1/vms HTTP/1.1\r\nX: ".getBytes(StandardCharsets.US_ASCII));
+            idle.add(socket);
+        }
+        assertThat(overTcp("GET", "/v1/vms", admin)).isEqualTo(200);
+        var endless = HttpRequest.BodyPublishers.ofInputStream(() -> new java.io.SequenceInputStream(
+                new java.io.ByteArrayInputStream("{\"force\":".getBytes(StandardCharsets.US_ASCII)),
+                new java.io.ByteArrayInputStream(new byte[10 << 20])));
+        assertThat(status("POST", "/v1/vms/nemo/stop", admin, endless)).isIn(400, 413);
+        for (var socket : idle) {
+            socket.close();
+        }
+    }
+
+    private String bodyOverTcp(String path, String token) throws Exception {
         var request = HttpRequest.newBuilder(
                         URI.create("http://127.0.0.1:" + fixture.server().port() + path))
-                .method(method, HttpRequest.BodyPublishers.noBody());
+                .header("Authorization", "Bearer " + token)
+                .build();
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            return client.send(request, HttpResponse.BodyHandlers.ofString()).body();
+        }
+    }
+
+    private int overTcp(String method, String path, String token) throws Exception {
+        return status(method, path, token, HttpRequest.BodyPublishers.noBody());
+    }
+
+    private int status(String method, String path, String token, HttpRequest.BodyPublisher body) throws Exception {
+        var request = HttpRequest.newBuilder(
+                        URI.create("http://127.0.0.1:" + fixture.server().port() + path))
+                .method(method, body);
         if (token != null) {
             request.header("Authorization", "Bearer " + token);
         }

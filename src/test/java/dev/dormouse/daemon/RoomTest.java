@@ -3,9 +3,16 @@ package dev.dormouse.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.engine.Cancellation;
+import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.VmRequest;
+import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,9 +45,59 @@ class RoomTest {
             assertThat(answer.status()).isEqualTo(409);
             assertThat(Json.parseObject(answer.body()).get("detail"))
                     .isEqualTo("vm c: no room: it needs 64.0 MiB, and of the 150 MiB of the memory limit 128 MiB "
-                            + "belong to VMs that are pinned, have clients or are busy; suspend one of them or raise "
+                            + "belong to VMs that are pinned, have clients, are busy; suspend one of them or raise "
                             + "--memory-limit");
             assertThat(fixture.state("c")).isEqualTo("suspended");
+        }
+    }
+
+    @Test
+    void whoCannotBeSuspendedIsPassedOverAndNobodyWaitsForWhoWaits() throws Exception {
+        try (var fixture = new DaemonFixture(folder)) {
+            for (String name : List.of("a", "b", "c")) {
+                fixture.engine.create(VmRequest.named(name).withMemory("64M"));
+            }
+            fixture.run("start", "a");
+            fixture.run("start", "b");
+            var operations = new Operations(new Events(), _ -> {});
+            var asked = new ArrayList<String>();
+            var waits = new CountDownLatch(1);
+            var suspending = new CountDownLatch(1);
+            Room.Suspension suspension = vm -> operations.begin(Operation.Kind.SUSPEND, vm, operation -> {
+                asked.add(vm);
+                if (asked.size() == 1) {
+                    throw new IOException("vm %s: no".formatted(vm));
+                }
+                suspending.countDown();
+                await(waits);
+                return fixture.engine.suspend(vm, OperationListener.NONE, new Cancellation());
+            });
+            var room = new Room(150 << 20, fixture.engine, operations, new Activity(), suspension);
+            Operation waiting = new Operation("op", Operation.Kind.START, "c", new Events(), _ -> {});
+
+            var reserved = CompletableFuture.runAsync(() -> reserve(room, waiting));
+            assertThat(suspending.await(20, TimeUnit.SECONDS)).isTrue();
+            CompletableFuture.runAsync(() -> room.release("d")).get(5, TimeUnit.SECONDS);
+            waits.countDown();
+            reserved.get(60, TimeUnit.SECONDS);
+
+            assertThat(asked).hasSize(2).doesNotHaveDuplicates();
+        }
+    }
+
+    private static void reserve(Room room, Operation waiting) {
+        try {
+            room.reserve("c", waiting);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
         }
     }
 }

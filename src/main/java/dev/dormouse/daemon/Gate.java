@@ -1,0 +1,77 @@
+package dev.dormouse.daemon;
+
+import io.javalin.http.Context;
+import java.io.IOException;
+import java.util.Locale;
+import java.util.Optional;
+
+/// Lets in who may: over TCP those who show a token that permits what they want, and not too often. Any thread.
+final class Gate {
+    private static final String BEARER = "Bearer ";
+    private static final double WRONG_PER_SECOND = 1;
+    private static final double WRONG_AT_ONCE = 10;
+
+    private final Tokens tokens;
+    private final RateLimit requests;
+    private final RateLimit wrongTokens = new RateLimit(WRONG_PER_SECOND, WRONG_AT_ONCE, System::nanoTime);
+
+    /// @param perSecond how many requests each token may send, twice as many at once
+    Gate(Tokens tokens, int perSecond) {
+        this.tokens = tokens;
+        requests = new RateLimit(perSecond, 2.0 * perSecond, System::nanoTime);
+    }
+
+    /// Refuses who may not; whoever passes is attached to the request.
+    ///
+    /// @param byOwner whether it came by the unix socket, which only the owner of the home can reach
+    /// @throws ApiException that says why not
+    void admit(Context request, Access needed, boolean byOwner) throws IOException {
+        Caller caller = byOwner ? Caller.OWNER : identify(request);
+        caller.attach(request);
+        if (!caller.role().includes(needed.role())) {
+            throw new ApiException(
+                    Problem.Kind.FORBIDDEN,
+                    "the token has the role %s, %s is needed".formatted(word(caller.role()), word(needed.role())));
+        }
+        if (needed.ofHost() && !caller.seesAll()) {
+            throw new ApiException(Problem.Kind.FORBIDDEN, "the token is for some VMs only, this concerns the host");
+        }
+        String vm = request.pathParamMap().get("name");
+        if (vm != null && !caller.sees(vm)) {
+            throw new ApiException(Problem.Kind.FORBIDDEN, "the token is for other VMs than %s".formatted(vm));
+        }
+    }
+
+    /// A token is not guessed by trying, but who tries must cost nothing either.
+    private Caller identify(Context request) throws IOException {
+        String peer = request.ip();
+        if (wrongTokens.isExhausted(peer)) {
+            throw tooMany(request, 1, "too many requests without a valid token from %s".formatted(peer));
+        }
+        String header = request.header("Authorization");
+        Optional<Caller> caller = header != null && header.startsWith(BEARER)
+                ? tokens.caller(header.substring(BEARER.length()).strip())
+                : Optional.empty();
+        if (caller.isEmpty()) {
+            wrongTokens.take(peer);
+            request.header("WWW-Authenticate", "Bearer");
+            throw new ApiException(
+                    Problem.Kind.UNAUTHORIZED,
+                    "no valid token, send one that 'dormouse token create' made as a bearer token");
+        }
+        long seconds = requests.take(caller.get().name());
+        if (seconds > 0) {
+            throw tooMany(request, seconds, "too many requests with this token");
+        }
+        return caller.get();
+    }
+
+    private static ApiException tooMany(Context request, long seconds, String what) {
+        request.header("Retry-After", Long.toString(seconds));
+        return new ApiException(Problem.Kind.TOO_MANY, "%s, try again in %d s".formatted(what, seconds));
+    }
+
+    private static String word(Role role) {
+        return role.name().toLowerCase(Locale.ROOT);
+    }
+}
