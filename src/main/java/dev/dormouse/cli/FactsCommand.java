@@ -71,6 +71,10 @@ abstract class FactsCommand implements Callable<Integer> {
         return print(status, "vm %s: %s".formatted(status.name(), status.state()));
     }
 
+    boolean isJson() {
+        return json;
+    }
+
     /// {@return the facts of a record annotated with `@Json`, to be put together with others}
     static Map<String, Object> facts(Object annotatedRecord) {
         return Json.parseObject(Json.write(annotatedRecord));

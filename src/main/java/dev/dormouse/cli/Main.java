@@ -60,6 +60,7 @@ import picocli.CommandLine.Spec;
             IndexCommand.class,
             GcCommand.class,
             ServeCommand.class,
+            TopCommand.class,
             TokenGroup.class,
             DoctorCommand.class,
             DemoCommand.class,

@@ -68,6 +68,22 @@ final class ServeCommand implements Callable<Integer> {
             description = "How many restores may be under way at once; others wait for their turn (default: no limit).")
     private int restoresMax;
 
+    @Option(
+            names = "--on-shutdown",
+            paramLabel = "leave|suspend",
+            defaultValue = "leave",
+            description = {
+                "What becomes of VMs that are awake when systemd ends the host: leave them to their fate, or suspend them and",
+                "resume them when the daemon is back (default: ${DEFAULT-VALUE}). When only the daemon ends they run on."
+            })
+    private AtShutdown onShutdown;
+
+    /// What becomes of VMs when the host ends.
+    private enum AtShutdown {
+        LEAVE,
+        SUSPEND
+    }
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         Main main = (Main) spec.root().userObject();
@@ -83,7 +99,8 @@ final class ServeCommand implements Callable<Integer> {
                 tls(),
                 rateLimit,
                 memoryLimit == null ? 0 : MemorySize.parse("--memory-limit", memoryLimit),
-                restoresMax);
+                restoresMax,
+                onShutdown == AtShutdown.SUSPEND);
         Daemon daemon = Daemon.start(main.home(), options);
         var end = new Thread(daemon::close, "end");
         Runtime.getRuntime().addShutdownHook(end);

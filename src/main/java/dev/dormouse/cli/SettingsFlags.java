@@ -2,6 +2,7 @@ package dev.dormouse.cli;
 
 import dev.dormouse.daemon.Front;
 import dev.dormouse.daemon.IdlePolicy;
+import dev.dormouse.daemon.Sleep;
 import dev.dormouse.daemon.VmSettings;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -38,6 +39,14 @@ final class SettingsFlags {
             description = "How long it stays awake at least (default: 60).")
     private @Nullable Integer awakeMin;
 
+    @Option(
+            names = "--sleep",
+            paramLabel = "FROM-TO",
+            description =
+                    "Suspend the VM in these hours whatever its guest does, once it has had no client for a minute, as in "
+                            + "20:00-07:30.")
+    private @Nullable String sleep;
+
     @Option(names = "--pinned", description = "Never suspend it by itself, not even to make room for another one.")
     private boolean pinned;
 
@@ -53,7 +62,7 @@ final class SettingsFlags {
     /// @throws IllegalArgumentException if one of them is wrong
     @Nullable
     VmSettings settings() {
-        if (fronts == null && idleAfter == null && idleCpu == null && awakeMin == null && !pinned) {
+        if (fronts == null && idleAfter == null && idleCpu == null && awakeMin == null && sleep == null && !pinned) {
             return null;
         }
         if (idleAfter == null && (idleCpu != null || awakeMin != null)) {
@@ -67,7 +76,7 @@ final class SettingsFlags {
                         awakeMin == null ? AWAKE_SECONDS : awakeMin);
         List<Front> parsed =
                 fronts == null ? List.of() : fronts.stream().map(Front::parse).toList();
-        var settings = new VmSettings(parsed, idle, pinned);
+        var settings = new VmSettings(parsed, idle, sleep == null ? null : Sleep.parse(sleep), pinned);
         settings.check();
         return settings;
     }

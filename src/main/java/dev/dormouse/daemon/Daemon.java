@@ -17,8 +17,13 @@ public final class Daemon implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Daemon.class);
     /// How long restores may take to complete at the end; the next daemon carries on with one that takes longer.
     private static final Duration END_PATIENCE = Duration.ofSeconds(60);
+    /// How long all VMs together may take to be suspended before the host ends.
+    private static final Duration SUSPEND_PATIENCE = Duration.ofMinutes(10);
 
     private final DaemonLock lock;
+    private final DaemonOptions options;
+    private final ServiceNotices serviceNotices = new ServiceNotices(System.getenv());
+    private final BringBack bringBack;
     private final Vms vms;
     private final Operations operations;
     private final EventRoutes eventRoutes;
@@ -29,6 +34,7 @@ public final class Daemon implements AutoCloseable {
 
     private Daemon(Home home, DaemonOptions options, DaemonLock lock, @Nullable Listener listener) throws IOException {
         this.lock = lock;
+        this.options = options;
         var audit = new AuditLog(home.root().resolve("audit.log"));
         var engine = new Engine(home, QemuTools.locate(options.qemu()));
         var events = new Events();
@@ -42,6 +48,7 @@ public final class Daemon implements AutoCloseable {
                         .andThen(audit::ended));
         vms = new Vms(engine, operations, events, activity, options);
         vms.adopt(); // Before anything else: guests wait.
+        bringBack = new BringBack(engine, vms);
         fronts = new Fronts(home, vms, new Wake(vms, operations), activity, history::left);
         watch = new Watch(engine, vms, operations, fronts, activity, history);
         eventRoutes = new EventRoutes(events);
@@ -85,6 +92,9 @@ public final class Daemon implements AutoCloseable {
         }
         daemon.history.start();
         daemon.watch.start();
+        daemon.bringBack.resumeAll();
+        var self = new DaemonClient(DaemonClient.socket(home));
+        daemon.serviceNotices.ready(() -> self.send("GET", "/v1/openapi.yaml", null));
         LOG.info(
                 "daemon of {}, process {}", home.root(), ProcessHandle.current().pid());
         return daemon;
@@ -106,13 +116,25 @@ public final class Daemon implements AutoCloseable {
         return server;
     }
 
-    /// Ends it: operations that can be undone are, restores are completed at full speed, VMs run on.
+    /// Ends it: operations that can be undone are, restores are completed at full speed, VMs run on; unless the host
+    /// ends, too, and they are to be suspended then.
     @Override
     public void close() {
+        close(options.suspendsWithHost() && HostShutdown.isUnderWay());
+    }
+
+    /// @param suspends whether VMs are suspended, to be resumed by the next daemon
+    void close(boolean suspends) {
         LOG.info("stopping");
+        serviceNotices.stopping(
+                (suspends ? SUSPEND_PATIENCE : Duration.ZERO).plus(END_PATIENCE).toSeconds());
         watch.close();
         fronts.close();
         try {
+            if (suspends) {
+                LOG.info("the host ends, suspending what is awake");
+                bringBack.suspendAll(SUSPEND_PATIENCE);
+            }
             for (Operation operation : operations.close(END_PATIENCE)) {
                 LOG.warn(
                         "vm {}: its {} has not ended, the next daemon carries on",
@@ -130,6 +152,7 @@ public final class Daemon implements AutoCloseable {
         } catch (IOException e) {
             LOG.warn("{}", ErrorText.of(e));
         }
+        serviceNotices.close();
         lock.close();
         LOG.info("stopped");
     }

@@ -12,13 +12,15 @@ import org.jspecify.annotations.Nullable;
 /// @param requestsPerSecond how many requests each token may send over TCP, for some time
 /// @param memoryLimitBytes how much memory the VMs that are awake may have together; 0 for no limit
 /// @param restoresMax how many restores may be under way at once; 0 for no limit
+/// @param suspendsWithHost whether VMs are suspended when the host ends, and resumed when it is back
 public record DaemonOptions(
         @Nullable Path qemu,
         @Nullable InetSocketAddress listen,
         @Nullable TlsFiles tls,
         int requestsPerSecond,
         long memoryLimitBytes,
-        int restoresMax) {
+        int restoresMax,
+        boolean suspendsWithHost) {
     public static final int REQUESTS_PER_SECOND = 300;
 
     /// @param certificate PEM, that of the issuers behind it
@@ -31,7 +33,7 @@ public record DaemonOptions(
 
     public DaemonOptions(
             @Nullable Path qemu, @Nullable InetSocketAddress listen, long memoryLimitBytes, int restoresMax) {
-        this(qemu, listen, null, REQUESTS_PER_SECOND, memoryLimitBytes, restoresMax);
+        this(qemu, listen, null, REQUESTS_PER_SECOND, memoryLimitBytes, restoresMax, false);
     }
 
     /// @param text `HOST:PORT` or `PORT`

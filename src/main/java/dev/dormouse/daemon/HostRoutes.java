@@ -22,8 +22,16 @@ final class HostRoutes {
 
     /// @param version of Dormouse, null where it does not run from its jar
     /// @param started ISO 8601
+    /// @param vms how many the caller sees
+    /// @param use of all VMs; null for who sees only some
     @Json
-    record HostView(@Nullable String version, String home, long pid, String started, int vms) {}
+    record HostView(
+            @Nullable String version,
+            String home,
+            long pid,
+            String started,
+            int vms,
+            @Nullable HostUse use) {}
 
     void add(RoutesConfig routes) {
         routes.get("/v1/host", this::show, Access.VIEWER);
@@ -32,12 +40,14 @@ final class HostRoutes {
 
     private void show(Context request) throws IOException {
         Requests.allowQuery(request);
+        Caller caller = Caller.of(request);
         var host = new HostView(
                 HostRoutes.class.getPackage().getImplementationVersion(),
                 engine.home().root().toString(),
                 ProcessHandle.current().pid(),
                 started,
-                (int) engine.names().stream().filter(Caller.of(request)::sees).count());
+                (int) engine.names().stream().filter(caller::sees).count(),
+                caller.seesAll() ? HostUse.of(engine) : null);
         Requests.answer(request, 200, host);
     }
 

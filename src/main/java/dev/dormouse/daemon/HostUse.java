@@ -3,10 +3,12 @@ package dev.dormouse.daemon;
 import dev.dormouse.catalog.HostSample;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.VmStatus;
+import io.avaje.jsonb.Json;
 import java.io.IOException;
 import java.util.Set;
 
 /// How the VMs of a home use the host at one moment. VMs whose files cannot be read are not counted, but as VMs.
+@Json
 record HostUse(int vms, int awakeVms, long awakeBytes, long givenBackBytes, long imageBytes) {
     private static final Set<String> WITHOUT_MEMORY = Set.of("stopped", "suspended", "crashed", "interrupted");
 

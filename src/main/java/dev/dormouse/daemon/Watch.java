@@ -4,6 +4,8 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.LocalTime;
+import java.time.ZoneId;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -24,6 +26,7 @@ final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
     private static final long PERIOD_MILLIS = 1000;
     private static final long END_SECONDS = 5;
+    private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0);
 
     private final Engine engine;
     private final Vms vms;
@@ -118,8 +121,11 @@ final class Watch implements AutoCloseable {
     }
 
     private void suspendIfIdle(String name, Seen vm) throws IOException {
-        IdlePolicy policy = vm.settings.idle();
-        if (policy == null || vm.settings.pinned() || !operations.active(name).isEmpty()) {
+        boolean sleeps =
+                vm.settings.sleep() != null && vm.settings.sleep().contains(LocalTime.now(ZoneId.systemDefault()));
+        if ((vm.settings.idle() == null && !sleeps)
+                || vm.settings.pinned()
+                || !operations.active(name).isEmpty()) {
             vm.rule = null;
             return;
         }
@@ -129,18 +135,27 @@ final class Watch implements AutoCloseable {
             vm.rule = null;
             return;
         }
-        OptionalLong used = cpuNanos(pid);
+        // In its hours of sleep all that counts is whether it has clients.
+        IdlePolicy policy = sleeps ? ASLEEP : vm.settings.idle();
+        OptionalLong used = sleeps ? OptionalLong.of(0) : cpuNanos(pid);
         if (used.isEmpty()) { // It may be as busy as can be.
             vm.rule = null;
             return;
         }
+        look(name, vm, policy, pid, used.getAsLong());
+    }
+
+    private void look(String name, Seen vm, IdlePolicy policy, long pid, long cpu) throws IOException {
         long now = System.nanoTime();
-        long cpu = used.getAsLong();
         IdleRule rule = vm.rule;
         if (rule == null || !rule.isOf(policy, pid)) {
             vm.rule = new IdleRule(policy, pid, cpu, now);
         } else if (rule.look(cpu, activity.clients(name), activity.lastNanos(name, now - Long.MAX_VALUE / 2), now)) {
-            LOG.info("vm {}: idle for {} s, suspending it", name, policy.afterSeconds());
+            LOG.info(
+                    "vm {}: {} for {} s, suspending it",
+                    name,
+                    policy.equals(ASLEEP) ? "without a client in its hours of sleep" : "idle",
+                    policy.afterSeconds());
             rule.tried(now);
             vms.suspendUnused(name);
         }

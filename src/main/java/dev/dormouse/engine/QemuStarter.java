@@ -30,7 +30,8 @@ final class QemuStarter {
             Files.deleteIfExists(socket); // Of a QEMU that was killed; a living one is excluded by the state.
         }
         List<String> argv = QemuCommandLine.build(tools.qemu().path(), config, chains, sockets, incoming);
-        return QemuProcess.start(new QemuProcess.Spec(argv, sockets.qemuLog()));
+        return QemuProcess.start(new QemuProcess.Spec(argv, sockets.qemuLog())
+                .withPrefix(QemuScope.prefix(System.getenv(), config.name())));
     }
 
     QmpClient connect(QemuProcess qemu) throws IOException {

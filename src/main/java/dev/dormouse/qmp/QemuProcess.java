@@ -33,13 +33,19 @@ public final class QemuProcess {
     /// @param log takes both outputs, behind what it holds already
     /// @param environment added to the starter's own
     /// @param input read as standard input
-    public record Spec(List<String> argv, Path log, Map<String, String> environment, Path input) {
+    /// @param prefix a program and its arguments that become the program to start, under the same pid; may be empty
+    public record Spec(List<String> argv, Path log, Map<String, String> environment, Path input, List<String> prefix) {
         private static final Path NOTHING = Path.of("/dev/null");
 
         public Spec {
             if (argv.isEmpty()) throw new IllegalArgumentException("argv is empty, the program is needed");
             argv = List.copyOf(argv);
             environment = Map.copyOf(environment);
+            prefix = List.copyOf(prefix);
+        }
+
+        public Spec(List<String> argv, Path log, Map<String, String> environment, Path input) {
+            this(argv, log, environment, input, List.of());
         }
 
         public Spec(List<String> argv, Path log) {
@@ -48,7 +54,12 @@ public final class QemuProcess {
 
         /// {@return the same with a file as its standard input}
         public Spec withInput(Path file) {
-            return new Spec(argv, log, environment, file);
+            return new Spec(argv, log, environment, file, prefix);
+        }
+
+        /// {@return the same behind another program, which becomes it}
+        public Spec withPrefix(List<String> program) {
+            return new Spec(argv, log, environment, input, program);
         }
     }
 
@@ -73,7 +84,8 @@ public final class QemuProcess {
     /// `setsid` calls exec in the process that we fork, which never leads a process group: it does not
     /// fork again, and the pid is the program's.
     public static QemuProcess start(Spec spec) throws IOException {
-        List<String> argv = new ArrayList<>(List.of("setsid", "--"));
+        List<String> argv = new ArrayList<>(spec.prefix());
+        argv.addAll(List.of("setsid", "--"));
         argv.addAll(spec.argv());
         var builder = new ProcessBuilder(argv)
                 .redirectInput(spec.input().toFile())

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /// The system calls that the JDK has no door to. Each returns what the call returned, or `-errno`.
@@ -44,6 +45,12 @@ public final class Libc {
     public static final int EEXIST = 17;
     public static final int ENOMEM = 12;
     static final int EACCES = 13;
+    private static final int ENAMETOOLONG = 36;
+    private static final int AF_UNIX = 1;
+    private static final int SOCK_DGRAM = 2;
+    private static final int SOCK_CLOEXEC = 0x80000;
+    private static final int MSG_DONTWAIT = 0x40;
+    private static final int SOCKET_PATH_BYTES = 108;
 
     private static final Linker LINKER = Linker.nativeLinker();
     private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
@@ -72,6 +79,10 @@ public final class Libc {
             Linker.Option.firstVariadicArg(1));
     private static final MethodHandle UMASK = LINKER.downcallHandle(
             LINKER.defaultLookup().findOrThrow("umask"), FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+    private static final MethodHandle SOCKET =
+            bind("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle SENDTO =
+            bind("sendto", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle STRERROR = LINKER.downcallHandle(
             LINKER.defaultLookup().findOrThrow("strerror"), FunctionDescriptor.of(unboundedString(), JAVA_INT));
 
@@ -226,6 +237,40 @@ public final class Libc {
         try {
             MemorySegment text = (MemorySegment) STRERROR.invokeExact(errno);
             return text.getString(0);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    /// Sends one datagram to a unix socket, which the JDK cannot. Does not wait.
+    ///
+    /// @param address its path; one that begins with `@` is a name in the abstract name space
+    /// @return the number of bytes sent
+    public static int sendToUnixSocket(String address, byte[] bytes) {
+        byte[] path = address.getBytes(StandardCharsets.UTF_8);
+        if (path.length == 0 || path.length >= SOCKET_PATH_BYTES) {
+            return -ENAMETOOLONG;
+        }
+        if (path[0] == '@') {
+            path[0] = 0;
+        }
+        MemorySegment captured = CAPTURED.get();
+        try (Arena arena = Arena.ofConfined()) {
+            int socket = (int) SOCKET.invokeExact(captured, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+            if (socket < 0) {
+                return -errno(captured);
+            }
+            MemorySegment to = arena.allocate(2 + path.length + 1L, 2);
+            to.set(java.lang.foreign.ValueLayout.JAVA_SHORT, 0, (short) AF_UNIX);
+            MemorySegment.copy(MemorySegment.ofArray(path), 0, to, 2, path.length);
+            // The name of an abstract socket is as long as it is said to be; a path ends with a zero.
+            int length = 2 + path.length + (path[0] == 0 ? 0 : 1);
+            MemorySegment data = arena.allocateFrom(java.lang.foreign.ValueLayout.JAVA_BYTE, bytes);
+            long sent =
+                    (long) SENDTO.invokeExact(captured, socket, data, (long) bytes.length, MSG_DONTWAIT, to, length);
+            int error = errno(captured);
+            close(socket);
+            return sent < 0 ? -error : (int) sent;
         } catch (Throwable e) {
             throw unexpected(e);
         }

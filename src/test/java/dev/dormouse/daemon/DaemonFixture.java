@@ -49,6 +49,14 @@ final class DaemonFixture implements AutoCloseable {
         daemon = Daemon.start(home, options);
     }
 
+    void endWithTheHost() {
+        daemon.close(true);
+    }
+
+    void startAgain() throws IOException {
+        daemon = Daemon.start(home, options);
+    }
+
     DaemonClient client() {
         return new DaemonClient(DaemonClient.socket(home));
     }

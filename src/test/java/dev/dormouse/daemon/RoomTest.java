@@ -8,6 +8,7 @@ import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.VmRequest;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -77,7 +78,8 @@ class RoomTest {
 
             var reserved = CompletableFuture.runAsync(() -> reserve(room, waiting));
             assertThat(suspending.await(20, TimeUnit.SECONDS)).isTrue();
-            CompletableFuture.runAsync(() -> room.release("d")).get(5, TimeUnit.SECONDS);
+            Thread release = Thread.startVirtualThread(() -> room.release("d"));
+            assertThat(release.join(Duration.ofSeconds(5))).isTrue();
             waits.countDown();
             reserved.get(60, TimeUnit.SECONDS);
 
