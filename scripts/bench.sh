@@ -108,7 +108,11 @@ if [[ "$kind" == memory || "$kind" == image ]]; then
   samples="target/bench/$kind-$(date +%Y%m%d-%H%M%S).jsonl"
   if [[ "$kind" == image ]]; then
     [[ "${1:-}" != debian ]] || scripts/setup.sh debian
-    run ImageBench "$rounds" "$@" > "$samples"
+    arguments=("$@")
+    if [[ "${4:-}" == 10.0 ]]; then
+      arguments[3]="$(scripts/qemu10.sh)/bin/qemu-system-x86_64" || fail "scripts/qemu10.sh failed"
+    fi
+    run ImageBench "$rounds" "${arguments[@]}" > "$samples"
     "$JAVA_HOME/bin/java" -Xshare:auto scripts/ImageSummary.java "$samples"
     exit 0
   fi

@@ -23,6 +23,10 @@ final class HostMemory {
     /// Of what the host calls available, so much is left alone.
     private static final long SPARE_BYTES = 2L << 30;
 
+    private static final long STEP_BYTES = 32L << 20;
+    /// What is free at a time: used up in less than the two seconds after which the host gives it back.
+    private static final long AHEAD_BYTES = 128L << 20;
+
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_PRIVATE_ANONYMOUS = 0x22;
     private static final int MADV_HUGEPAGE = 14;
@@ -49,21 +53,90 @@ final class HostMemory {
     }
 
     private static double use(long bytes) {
+        MemorySegment memory = map(bytes);
+        long start = System.nanoTime();
+        touch(memory);
+        double rate = bytes / (double) (System.nanoTime() - start);
+        unmap(memory);
+        return rate;
+    }
+
+    /// Keeps so much memory in use, so that the host below cannot take it back, and frees it step by step as the
+    /// restore needs it: for one that takes many seconds.
+    static Reserve hold(long bytes) throws IOException {
+        long possible = Math.min(bytes, availableBytes() - SPARE_BYTES) / STEP_BYTES * STEP_BYTES;
+        return new Reserve(Math.max(possible, STEP_BYTES));
+    }
+
+    /// Memory that is held, and freed so that a little more is free than has been used since. Closing frees the rest.
+    static final class Reserve implements AutoCloseable {
+        private static final long POLL_MILLIS = 5;
+        private final MemorySegment memory;
+        private final Thread thread;
+        private volatile boolean closed;
+
+        private Reserve(long bytes) {
+            memory = map(bytes);
+            touch(memory);
+            thread = Thread.ofPlatform().daemon().name("host-memory").start(this::release);
+        }
+
+        private void release() {
+            try {
+                long freeBefore = bytes("MemFree:");
+                long released = 0;
+                while (!closed && released < memory.byteSize()) {
+                    long used = freeBefore + released - bytes("MemFree:");
+                    while (released < memory.byteSize() && released < used + AHEAD_BYTES) {
+                        unmap(memory.asSlice(released, STEP_BYTES));
+                        released += STEP_BYTES;
+                    }
+                    Thread.sleep(POLL_MILLIS);
+                }
+                if (released < memory.byteSize()) {
+                    unmap(memory.asSlice(released));
+                }
+            } catch (InterruptedException | IOException e) {
+                throw new IllegalStateException("the host's memory cannot be held", e);
+            }
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+            try {
+                thread.join();
+            } catch (InterruptedException _) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private static MemorySegment map(long bytes) {
         try {
             var memory = (MemorySegment)
                     MMAP.invokeExact(MemorySegment.NULL, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0L);
             if (memory.address() == -1) {
-                return 0;
+                throw new IllegalStateException("the host has no " + bytes + " bytes of memory to be used beforehand");
             }
             int _ = (int) MADVISE.invokeExact(memory, bytes, MADV_HUGEPAGE); // Small pages will do, too.
-            MemorySegment all = memory.reinterpret(bytes);
-            long start = System.nanoTime();
-            for (long at = 0; at < bytes; at += 4096) {
-                all.set(JAVA_BYTE, at, (byte) 1);
-            }
-            double rate = bytes / (double) (System.nanoTime() - start);
-            int _ = (int) MUNMAP.invokeExact(memory, bytes);
-            return rate;
+            return memory.reinterpret(bytes);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void touch(MemorySegment memory) {
+        for (long at = 0; at < memory.byteSize(); at += 4096) {
+            memory.set(JAVA_BYTE, at, (byte) 1);
+        }
+    }
+
+    private static void unmap(MemorySegment memory) {
+        try {
+            int _ = (int) MUNMAP.invokeExact(memory, memory.byteSize());
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -72,8 +145,12 @@ final class HostMemory {
     }
 
     private static long availableBytes() throws IOException {
+        return bytes("MemAvailable:");
+    }
+
+    private static long bytes(String field) throws IOException {
         return Files.readAllLines(Path.of("/proc/meminfo")).stream()
-                .filter(line -> line.startsWith("MemAvailable:"))
+                .filter(line -> line.startsWith(field))
                 .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")) << 10)
                 .findFirst()
                 .orElse(0);

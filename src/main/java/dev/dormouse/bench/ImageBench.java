@@ -151,6 +151,7 @@ public final class ImageBench {
         var micros = new double[READS];
         try (ImageReader image = ImageReader.open(file);
                 var extent = image.newExtentBuffer()) {
+            report.putAll(DiskRuns.of(image));
             long[] stored = stored(image);
             for (int i = 0; i < 2 * READS; i++) { // The first half warms up.
                 long frame = stored[random.nextInt(stored.length)];

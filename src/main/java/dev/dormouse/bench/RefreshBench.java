@@ -12,11 +12,14 @@ import dev.dormouse.index.ByteRange;
 import dev.dormouse.index.DiskIndex;
 import dev.dormouse.index.IndexListener;
 import dev.dormouse.index.IndexStore;
+import dev.dormouse.qmp.DirtyBitmaps;
 import dev.dormouse.storage.Xxh3;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -114,7 +117,7 @@ public final class RefreshBench {
         BenchEngine.resetPeakHeap();
         long processReadBytes = processReadBytes();
         long start = System.nanoTime();
-        IndexStore.Opened opened = store.refresh(layer, built, changed, IndexListener.NONE);
+        IndexStore.Opened opened = store.refresh(layer, built, asRecorded(changed), IndexListener.NONE);
         double millis = (System.nanoTime() - start) / 1e6;
         report.put("changedRanges", changed.size());
         report.put("changedBytes", changedBytes);
@@ -126,6 +129,21 @@ public final class RefreshBench {
         start = System.nanoTime();
         opened.index().close(); // Waits for the disk, after the pause of the guest.
         report.put("refreshCloseMillis", (System.nanoTime() - start) / 1e6);
+    }
+
+    /// {@return the ranges as QEMU's dirty bitmap tells them: whole units of it, ascending}
+    private static List<ByteRange> asRecorded(List<ByteRange> changed) {
+        var units = new BitSet();
+        for (ByteRange range : changed) {
+            units.set(
+                    Math.toIntExact(range.startBytes() / DirtyBitmaps.GRANULARITY_BYTES),
+                    Math.toIntExact(Math.ceilDiv(range.endBytes(), DirtyBitmaps.GRANULARITY_BYTES)));
+        }
+        var recorded = new ArrayList<ByteRange>();
+        units.stream()
+                .forEach(unit -> ByteRange.append(
+                        recorded, (long) unit * DirtyBitmaps.GRANULARITY_BYTES, DirtyBitmaps.GRANULARITY_BYTES));
+        return recorded;
     }
 
     /// {@return what this process has read so far by system calls, as the kernel counts it: whatever the index says

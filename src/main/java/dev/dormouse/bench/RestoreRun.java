@@ -76,8 +76,10 @@ final class RestoreRun {
         Exception failure = null;
         try {
             preparePageCache();
-            report.put("hostMemoryGigabytesPerSecond", HostMemory.bringIn(state.nonZeroBytes() + SPARE_BYTES));
-            try (Throttle _ = Throttle.enter(kind.profile(), state.files(kind.strategy()))) {
+            long needed = state.nonZeroBytes() + SPARE_BYTES;
+            report.put("hostMemoryGigabytesPerSecond", HostMemory.bringIn(needed));
+            try (HostMemory.Reserve _ = kind.profile().isThrottled() ? HostMemory.hold(needed) : null;
+                    Throttle _ = Throttle.enter(kind.profile(), state.files(kind.strategy()))) {
                 restore();
             }
             if (learn) {

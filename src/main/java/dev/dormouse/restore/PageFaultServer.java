@@ -28,6 +28,7 @@ final class PageFaultServer {
     /// Whatever other guests do: a guest that waits for nothing is to get its memory some time.
     private static final long YIELD_NANOS_MAX = 10_000_000;
     private static final int AHEAD_PAGES = 16; // Some 30 us, for which a demand may have to wait.
+    private static final int BACKGROUND_PAGES = 32; // The same, of pages that lie together.
     private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
 
     private final PageSource source;
@@ -338,14 +339,14 @@ final class PageFaultServer {
         var event = BackgroundEvent.started();
         int pages = 0;
         boolean broken = false;
-        while (pages < pagesMax && !broken) {
+        while (pages < pagesMax && !broken && demands.isEmpty()) {
             ReadAhead.Group group = backgroundReads.head();
             if (group == null) {
                 break;
             }
             PageSource.FrameList frames = source.frames(group.number());
             if (nextInGroup < frames.size()) {
-                int end = Math.min(frames.size(), nextInGroup + pagesMax - pages);
+                int end = Math.min(frames.size(), nextInGroup + Math.min(BACKGROUND_PAGES, pagesMax - pages));
                 int done = prefetch(frames, nextInGroup, end, false, group::pages);
                 pages += done;
                 nextInGroup += Math.max(1, done);

@@ -3,7 +3,7 @@ package dev.dormouse.restore;
 /// How a lazy restore treats the guest beside which it runs.
 ///
 /// @param windowPagesMin pages in the first batch of the background after a demand
-/// @param windowPagesMax pages in its largest batch; a demand that comes just then waits for it
+/// @param windowPagesMax pages in its largest batch, which a demand breaks off
 /// @param quietNanos for how long after a demand the background rests
 /// @param duty share of the time in which the background may be at work beside a guest that works, above 0 to 1
 /// @param rateBytesPerSecond limit of the background, 0 for none
