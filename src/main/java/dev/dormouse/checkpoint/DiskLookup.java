@@ -18,7 +18,7 @@ public interface DiskLookup {
     /// Of a VM whose disks are not looked at.
     DiskLookup NONE = new DiskLookup() {
         @Override
-        public long find(long checksum, MemorySegment page, long hint, boolean frozenOnly) {
+        public long find(long checksum, MemorySegment page, long hint) {
             return NOT_FOUND;
         }
 
@@ -36,8 +36,7 @@ public interface DiskLookup {
     /// @param checksum XXH3-64 of the page
     /// @param page 4096 bytes of native memory, good until the return
     /// @param hint a location that is likely, the one behind the page before; or [#NOT_FOUND]
-    /// @param frozenOnly the guest runs: look only into layers that it does not write
-    long find(long checksum, MemorySegment page, long hint, boolean frozenOnly);
+    long find(long checksum, MemorySegment page, long hint);
 
     /// Asked in the pause.
     ///

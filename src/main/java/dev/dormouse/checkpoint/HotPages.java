@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// most 64 MiB outside the heap; what is beyond that goes where it comes. One thread.
 ///
 /// Hot is what the guest wrote shortly before its pause, what it demanded first after earlier restores, and
-/// what looks like a page table.
+/// what looks like a page table. The kernel's code counts as hot, too, without being kept back.
 final class HotPages implements AutoCloseable {
     static final int KEPT_MAX = 16 << 10;
     private static final int PAGE = RamBlock.TARGET_PAGE_BYTES;

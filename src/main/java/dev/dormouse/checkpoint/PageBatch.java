@@ -134,7 +134,7 @@ final class PageBatch {
             fates[i] = Fate.KEEP;
             return DiskLookup.NOT_FOUND;
         }
-        long location = disks.find(hash.checksum(), page, hint, pass == Pass.FIRST);
+        long location = disks.find(hash.checksum(), page, hint);
         locations[i] = location;
         fates[i] = location == DiskLookup.NOT_FOUND ? Fate.STORE : Fate.ON_DISK;
         return location == DiskLookup.NOT_FOUND ? DiskLookup.NOT_FOUND : location + 1;

@@ -23,18 +23,22 @@ import org.jspecify.annotations.Nullable;
 final class DiskSearch implements DiskLookup, AutoCloseable {
     private final LayerIndexes indexes;
     private final List<BackingChain> chains;
+    private final boolean finds;
     private final OperationListener listener;
     private volatile List<Disk> disks = List.of();
 
-    private DiskSearch(LayerIndexes indexes, List<BackingChain> chains, OperationListener listener) {
+    private DiskSearch(LayerIndexes indexes, List<BackingChain> chains, boolean finds, OperationListener listener) {
         this.indexes = indexes;
         this.chains = chains;
+        this.finds = finds;
         this.listener = listener;
     }
 
     /// Finds nothing before [#openRunning] or [#freeze].
-    static DiskSearch of(LayerIndexes indexes, List<BackingChain> chains, OperationListener listener) {
-        return new DiskSearch(indexes, chains, listener);
+    ///
+    /// @param finds false if no page is to be left out: then the disks are only described
+    static DiskSearch of(LayerIndexes indexes, List<BackingChain> chains, boolean finds, OperationListener listener) {
+        return new DiskSearch(indexes, chains, finds, listener);
     }
 
     /// Brings the indexes up to date while the guest runs, so that pages are looked for before [#freeze],
@@ -101,8 +105,8 @@ final class DiskSearch implements DiskLookup, AutoCloseable {
     }
 
     @Override
-    public long find(long checksum, MemorySegment page, long hint, boolean frozenOnly) {
-        List<Disk> now = disks;
+    public long find(long checksum, MemorySegment page, long hint) {
+        List<Disk> now = finds ? disks : List.of();
         int likely = hint == NOT_FOUND ? 0 : DiskLookup.disk(hint);
         for (int i = 0; i < now.size(); i++) {
             int disk = (likely + i) % now.size();
@@ -152,7 +156,7 @@ final class DiskSearch implements DiskLookup, AutoCloseable {
 
     /// {@return per disk its whole blocks, as far as a page may refer to them}
     long[] blockCounts() {
-        return disks.stream().mapToLong(Disk::blockCount).toArray();
+        return finds ? disks.stream().mapToLong(Disk::blockCount).toArray() : new long[0];
     }
 
     @Override

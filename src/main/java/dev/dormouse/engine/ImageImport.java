@@ -151,7 +151,8 @@ final class ImageImport {
         var disks = new ArrayList<FrozenDisk>();
         for (BackingChain chain : record.chains()) {
             home.storage().force(Path.of(chain.top().path()));
-            disks.add(FrozenDisk.of(chain));
+            listener.step("looking at what %s holds".formatted(chain.top().path()));
+            disks.add(LayerIndexes.described(home, tools, FrozenDisk.of(chain)));
         }
         return disks;
     }

@@ -3,6 +3,7 @@ package dev.dormouse.engine;
 import dev.dormouse.base.Json;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.DiskView;
+import dev.dormouse.disk.FrozenDisk;
 import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.LayerIdentity;
@@ -214,6 +215,22 @@ final class LayerIndexes {
         if (record.isPresent() && !top.isOf(now)) {
             top.confirm(now);
             records = records.with(new WriteRecord(node, record.get().bitmap(), now));
+        }
+    }
+
+    /// {@return a disk that nobody writes with what tells its content from another}. Makes the indexes that are
+    /// missing.
+    static FrozenDisk described(Home home, QemuTools tools, FrozenDisk disk) throws IOException {
+        var digests = new ArrayList<String>();
+        for (LayerIdentity identity : disk.layers()) {
+            try (BlockIndex index = store(home, tools)
+                    .open(identity.layer(), IndexListener.NONE)
+                    .index()) {
+                digests.add(index.isOf(identity) ? index.digest().toString() : "");
+            }
+        }
+        try (var view = FrozenDiskView.open(disk.chain(), tools.images())) {
+            return disk.withContent(digests, view.upperLayers());
         }
     }
 

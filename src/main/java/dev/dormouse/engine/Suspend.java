@@ -230,7 +230,7 @@ final class Suspend {
     }
 
     private DiskSearch search(LayerIndexes indexes, VmRecord record) {
-        return DiskSearch.of(indexes, options.selfContained() ? List.of() : record.chains(), listener);
+        return DiskSearch.of(indexes, record.chains(), !options.selfContained(), listener);
     }
 
     private IndexListener indexing() {

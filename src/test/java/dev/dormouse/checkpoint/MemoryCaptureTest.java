@@ -190,7 +190,7 @@ class MemoryCaptureTest {
         }
 
         @Override
-        public long find(long checksum, MemorySegment page, long hint, boolean frozenOnly) {
+        public long find(long checksum, MemorySegment page, long hint) {
             return locations.getOrDefault(key(page), NOT_FOUND);
         }
 

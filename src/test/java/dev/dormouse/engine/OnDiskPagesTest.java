@@ -15,6 +15,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -29,6 +33,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class OnDiskPagesTest {
     private static final Duration LONG = EngineFixture.LONG;
     private static final int FILE_KIB = 32 << 10;
+    private static final int REWRITTEN_KIB = 2 << 10;
     private static final long FILE_PAGES = FILE_KIB / 4;
 
     @TempDir
@@ -66,7 +71,15 @@ class OnDiskPagesTest {
             fixture.boot(fixture.request("vm1").withMemoryBackend("shared"));
             writeAndRead(fixture, "one", 1);
 
+            var written = new AtomicLong();
+            var checkpointed = new AtomicBoolean();
+            var writer = CompletableFuture.runAsync(() -> writeUntil(fixture, checkpointed, written));
+            while (written.get() == 0 && !writer.isDone()) {
+                TimeUnit.MILLISECONDS.sleep(5);
+            }
             SuspendResult kept = fixture.checkpoint("vm1");
+            checkpointed.set(true);
+            writer.get(60, TimeUnit.SECONDS);
             writeAndRead(fixture, "one", 2);
             assertThat(onDisk(fixture, kept)).isGreaterThan(FILE_PAGES * 9 / 10);
             assertThat(verifyDeep(fixture, kept).isSound()).isTrue();
@@ -158,6 +171,27 @@ class OnDiskPagesTest {
         }
     }
 
+    /// Also where no page refers to the disk: the guest has it open, and its content in its page cache.
+    @Test
+    void aCopyOfTheDiskIsTakenByAnImageThatHoldsAllPages() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            Path disk = fixture.smallDisk("disk");
+            fixture.engine.create(GuestVm.withoutSandbox(VmRequest.named("vm1")
+                    .withMemory("16M")
+                    .withDisks(List.of(new DiskRequest(disk.toString(), null, null)))));
+            fixture.engine.start("vm1", false);
+            SuspendResult suspended =
+                    fixture.engine.suspend("vm1", new SuspendOptions(true), OperationListener.NONE, new Cancellation());
+            assertThat(onDisk(fixture, suspended)).isZero();
+            Path original = Files.move(disk, folder.resolve("original.raw"));
+            Files.copy(original, disk);
+
+            fixture.resume("vm1");
+
+            assertThat(fixture.state("vm1")).isEqualTo("running");
+        }
+    }
+
     private static void flipByte(Path file, long position) throws Exception {
         try (var disk = new RandomAccessFile(file.toFile(), "rw")) {
             disk.seek(position);
@@ -181,6 +215,20 @@ class OnDiskPagesTest {
             probe.write(file, seed, FILE_KIB, LONG);
             probe.sync(LONG);
             probe.check(file, seed, FILE_KIB, LONG);
+        }
+    }
+
+    /// Rewrites the blocks of a file, which is in the page cache each time.
+    private static void writeUntil(EngineFixture fixture, AtomicBoolean end, AtomicLong written) {
+        try (GuestProbe probe = fixture.probe("vm1")) {
+            while (!end.get()) {
+                long seed = 100 + written.incrementAndGet();
+                probe.write("two", seed, REWRITTEN_KIB, LONG);
+                probe.sync(LONG);
+                probe.check("two", seed, REWRITTEN_KIB, LONG);
+            }
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
         }
     }
 

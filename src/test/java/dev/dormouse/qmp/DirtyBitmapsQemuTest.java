@@ -42,7 +42,7 @@ class DirtyBitmapsQemuTest {
                 "-blockdev",
                 "driver=file,node-name=base,read-only=on,filename=" + base,
                 "-blockdev",
-                "driver=qcow2,node-name=top,backing=base,file.driver=file,file.filename=" + overlay,
+                "driver=qcow2,node-name=top,discard=unmap,backing=base,file.driver=file,file.filename=" + overlay,
                 "-device",
                 "virtio-blk-pci,drive=top,id=disk,share-rw=on");
         bitmaps = new DirtyBitmaps(qemu.qmp);
@@ -64,6 +64,18 @@ class DirtyBitmapsQemuTest {
         write("top", "40M 4k");
 
         assertThat(dirty("record", "top")).containsExactly("1048576+65536", "31457280+262144");
+    }
+
+    @Test
+    void knowsWhatWasFreedAndWhatBecameZero() throws IOException {
+        write("top", "1M 1M");
+        bitmaps.add("record", List.of("top"));
+        io("top", "discard 1M 64k");
+        io("top", "write -q -z 1536k 4k");
+
+        bitmaps.end("record", "top");
+
+        assertThat(dirty("record", "top")).containsExactly("1048576+65536", "1572864+65536");
     }
 
     @Test
@@ -92,14 +104,18 @@ class DirtyBitmapsQemuTest {
         bitmaps.add("first", List.of("top"));
     }
 
-    /// Through QEMU itself, beside the device.
     private void write(String node, String range) throws IOException {
+        io(node, "write -q -P 7 " + range);
+    }
+
+    /// Through QEMU itself, beside the device.
+    private void io(String node, String command) throws IOException {
         Path socket = directory.resolve("write.sock");
         Map<String, Object> address = Map.of("type", "unix", "data", Map.of("path", socket.toString()));
         qemu.qmp.execute("nbd-server-start", Map.of("addr", address));
         qemu.qmp.execute(
                 "block-export-add", Map.of("type", "nbd", "id", "w", "node-name", node, "name", "w", "writable", true));
-        run("qemu-io", "-f", "raw", "-c", "write -q -P 7 " + range, "nbd+unix:///w?socket=" + socket);
+        run("qemu-io", "-d", "unmap", "-f", "raw", "-c", command, "nbd+unix:///w?socket=" + socket);
         qemu.qmp.execute("nbd-server-stop");
         Files.deleteIfExists(socket);
     }
