@@ -1,6 +1,7 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.restore.PageMap;
 import dev.dormouse.restore.RestoreListener;
 import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
@@ -158,6 +159,11 @@ final class RestoreStatus implements RestoreListener {
     public void placed(long pages, long ofPages) {
         turnNanos = pages < ofPages ? System.nanoTime() : 0;
         next.placed(pages, ofPages);
+    }
+
+    @Override
+    public void serving(PageMap pages) {
+        next.serving(pages);
     }
 
     @Override

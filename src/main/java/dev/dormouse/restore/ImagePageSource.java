@@ -55,6 +55,11 @@ final class ImagePageSource implements PageSource, AutoCloseable {
     }
 
     @Override
+    public boolean isOnDisk(long frame) throws IOException {
+        return image.pageClass(frame) == PageClass.ON_DISK;
+    }
+
+    @Override
     public int group(long frame) throws IOException {
         int index = image.extentIndex(frame);
         return index >= 0 ? index : groups.diskGroup(frame);

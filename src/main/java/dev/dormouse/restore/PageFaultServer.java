@@ -2,6 +2,7 @@ package dev.dormouse.restore;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.restore.DemandQueue.Demand;
+import dev.dormouse.restore.PageMap.Fate;
 import dev.dormouse.restore.PageSource.Reading;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -99,7 +100,9 @@ final class PageFaultServer {
     ///
     /// @throws RestoreException if QEMU closed the return path before that
     void run() throws IOException, InterruptedException {
-        try (aheadReads;
+        listener.serving(account.map());
+        try (var _ = account.map();
+                aheadReads;
                 backgroundReads) {
             placeAll();
             audit();
@@ -249,7 +252,7 @@ final class PageFaultServer {
 
     private boolean placeDemanded(long frame) throws IOException {
         ByteBuffer page = tryRead(frame, 1, this::readNow);
-        if (page == null || tryPlace(frame, page) == 0) {
+        if (page == null || tryPlace(Fate.DEMANDED, frame, page) == 0) {
             return false;
         }
         placer.flush(); // The guest must not wait until the neighbours are ready, too.
@@ -292,7 +295,7 @@ final class PageFaultServer {
     private void placeNeighbours(long frame) throws IOException {
         PageSource.FrameList frames = source.neighbours(frame, options.neighbourPages());
         for (int i = 0; i < frames.size(); ) {
-            i += Math.max(1, prefetch(frames, i, frames.size(), true, this::readNow));
+            i += Math.max(1, prefetch(Fate.PREFETCHED, frames, i, frames.size(), true, this::readNow));
         }
         placer.flush();
     }
@@ -310,7 +313,7 @@ final class PageFaultServer {
             int groupEnd = endInGroup(nextAhead, group.number());
             if (nextAhead < groupEnd) {
                 int end = Math.min(groupEnd, nextAhead + AHEAD_PAGES - pages);
-                int done = prefetch(ahead, nextAhead, end, true, group::pages);
+                int done = prefetch(Fate.WORKING_SET, ahead, nextAhead, end, true, group::pages);
                 nextAhead += Math.max(1, done);
                 pages += Math.max(1, done);
                 placedAhead += done;
@@ -347,7 +350,7 @@ final class PageFaultServer {
             PageSource.FrameList frames = source.frames(group.number());
             if (nextInGroup < frames.size()) {
                 int end = Math.min(frames.size(), nextInGroup + Math.min(BACKGROUND_PAGES, pagesMax - pages));
-                int done = prefetch(frames, nextInGroup, end, false, group::pages);
+                int done = prefetch(Fate.PREFETCHED, frames, nextInGroup, end, false, group::pages);
                 pages += done;
                 nextInGroup += Math.max(1, done);
                 broken = failed.hasGroup(group.number()); // The rest of it comes with the retry.
@@ -390,7 +393,7 @@ final class PageFaultServer {
     ///
     /// @param soon because the guest is likely to ask for them: then what the trial holds back is left out
     /// @return the number of frames placed; 0 if that at the index was there already, or cannot be served
-    private int prefetch(PageSource.FrameList frames, int index, int end, boolean soon, Reader reader)
+    private int prefetch(Fate fate, PageSource.FrameList frames, int index, int end, boolean soon, Reader reader)
             throws IOException {
         long frame = frames.get(index);
         int wanted = 0;
@@ -405,7 +408,7 @@ final class PageFaultServer {
         }
         ByteBuffer pages = tryRead(frame, wanted, reader);
         int count = pages == null ? 0 : pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
-        int done = pages == null ? 0 : tryPlace(frame, pages);
+        int done = pages == null ? 0 : tryPlace(fate, frame, pages);
         if (done == 0 || done < count) {
             failed.addGroup(source.group(frame));
         }
@@ -424,10 +427,10 @@ final class PageFaultServer {
     }
 
     /// {@return the pages that were placed, all unless the host has no memory for them}
-    private int tryPlace(long frame, ByteBuffer pages) throws IOException {
+    private int tryPlace(Fate fate, long frame, ByteBuffer pages) throws IOException {
         int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
         try {
-            account.place(frame, pages);
+            account.place(fate, frame, pages);
             return count;
         } catch (NotPlacedException e) {
             failed.stall(e);
@@ -452,6 +455,7 @@ final class PageFaultServer {
             i += Math.max(
                     1,
                     prefetch(
+                            Fate.PREFETCHED,
                             frames,
                             i,
                             frames.size(),

@@ -20,7 +20,13 @@ interface PageSource {
     /// {@return the number of frames that are not zero, each of which must be placed before the end}
     long nonZeroCount();
 
+    /// Any thread.
     boolean isZero(long frame) throws IOException;
+
+    /// {@return whether the page stands on one of the VM's disks, not in the image} Any thread.
+    default boolean isOnDisk(long frame) throws IOException {
+        return false;
+    }
 
     /// {@return the group that holds the page of a non-zero frame}
     int group(long frame) throws IOException;

@@ -13,6 +13,7 @@ final class PlacementAccount {
     private final FrameSet claimed;
     private final FrameSet placed;
     private final FrameSet suspects; // Placed once, and perhaps not there.
+    private final PageMap map;
     private long nonZeroPlaced;
     private long placedAgain;
 
@@ -23,11 +24,18 @@ final class PlacementAccount {
         claimed = present;
         placed = present.copy();
         suspects = new FrameSet(source.frameCount());
+        map = new PageMap(source);
         for (long frame = 0; present.size() > 0 && frame < source.frameCount(); frame++) {
             if (present.contains(frame) && !source.isZero(frame)) {
                 nonZeroPlaced++;
+                map.placed(PageMap.Fate.PREFETCHED, frame, 1);
             }
         }
+    }
+
+    /// {@return where others can see what becomes of the pages}
+    PageMap map() {
+        return map;
     }
 
     boolean isClaimed(long frame) {
@@ -49,8 +57,9 @@ final class PlacementAccount {
 
     /// Places pages that are not zero and not claimed.
     ///
+    /// @param fate why they are placed
     /// @throws NotPlacedException if some of them could not be placed, which are not claimed any more
-    void place(long frame, ByteBuffer pages) throws IOException {
+    void place(PageMap.Fate fate, long frame, ByteBuffer pages) throws IOException {
         int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
         for (int i = 0; i < count; i++) {
             boolean added = claimed.add(frame + i);
@@ -72,6 +81,7 @@ final class PlacementAccount {
                 }
             }
             nonZeroPlaced += done;
+            map.placed(fate, frame, done);
         }
     }
 

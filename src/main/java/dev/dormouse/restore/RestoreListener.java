@@ -24,6 +24,9 @@ public interface RestoreListener {
     /// How many of the non-zero pages are placed. Called by the owner thread in each of its turns.
     default void placed(long pages, long ofPages) {}
 
+    /// Pages are about to be served. What happens to each of them can be read off the map from now on, by any thread.
+    default void serving(PageMap pages) {}
+
     /// It was decided how pages get into the guest's memory.
     ///
     /// @param ways per RAM block `direct` or `stream`
