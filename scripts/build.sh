@@ -19,6 +19,20 @@ run_maven() {
   fi
 }
 
+# Into what Maven takes as resources: what the console loads of others, if that can be had.
+add_console_libraries() {
+  local libraries vendor="$target/console/dev/dormouse/daemon/console/vendor"
+  rm --recursive --force "$target/console"
+  mkdir --parents "$vendor"
+  if libraries="$("$DORMOUSE_ROOT/scripts/console-libraries.sh")"; then
+    cp --recursive "$libraries/." "$vendor"
+  elif [[ $? -eq 3 ]]; then
+    note "npm: not found, the console is built without screens and charts (Debian's package npm has it)"
+  else
+    note "the console is built without screens and charts"
+  fi
+}
+
 # picocli is compiled for Java 5, which the class archive does not take: a quarter of a start.
 modernize_libraries() {
   local jar
@@ -61,8 +75,11 @@ if ! flock --nonblock 9; then
   flock --timeout 600 9 || fail "$DORMOUSE_ROOT: locked by another build for 10 minutes"
 fi
 mkdir --parents "$target"
+if [[ "${1:-}" == --quick ]] && program_is_current; then
+  exit 0
+fi
+add_console_libraries
 if [[ "${1:-}" == --quick ]]; then
-  ! program_is_current || exit 0
   note "building (the first time takes a minute)"
   run_maven -Dmaven.test.skip=true -Dspotless.check.skip=true package
 else

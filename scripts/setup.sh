@@ -53,6 +53,10 @@ need_for_test() {
   need ovmf test -e /usr/share/OVMF/OVMF_CODE_4M.fd
   need iproute2 have ip
   need bsdutils have script
+  # The console is tested in a browser, with the libraries that npm fetches.
+  need npm have npm
+  need chromium have chromium
+  need chromium-driver have chromedriver
   # The charts of the benchmarks measure their texts.
   need fontconfig have fc-list
   need fonts-dejavu-core have_file '/usr/share/fonts/truetype/dejavu/*.ttf'

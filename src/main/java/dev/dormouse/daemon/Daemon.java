@@ -27,6 +27,8 @@ public final class Daemon implements AutoCloseable {
     private final Vms vms;
     private final Operations operations;
     private final EventRoutes eventRoutes;
+    private final PageMapRoutes pageMapRoutes;
+    private final ScreenRoutes screens;
     private final Fronts fronts;
     private final Watch watch;
     private final History history;
@@ -52,6 +54,8 @@ public final class Daemon implements AutoCloseable {
         fronts = new Fronts(home, vms, new Wake(vms, operations), activity, history::left);
         watch = new Watch(engine, vms, operations, fronts, activity, history);
         eventRoutes = new EventRoutes(events);
+        pageMapRoutes = new PageMapRoutes(engine, events.pageMaps());
+        screens = new ScreenRoutes(home, fronts);
         server = new RestServer(
                 DaemonClient.socket(home),
                 listener,
@@ -64,6 +68,8 @@ public final class Daemon implements AutoCloseable {
                         new OperationRoutes(operations)::add,
                         new HistoryRoutes(engine, history)::add,
                         metrics::add,
+                        screens::add,
+                        pageMapRoutes::add,
                         eventRoutes::add));
     }
 
@@ -130,6 +136,7 @@ public final class Daemon implements AutoCloseable {
                 (suspends ? SUSPEND_PATIENCE : Duration.ZERO).plus(END_PATIENCE).toSeconds());
         watch.close();
         fronts.close();
+        screens.close();
         try {
             if (suspends) {
                 LOG.info("the host ends, suspending what is awake");
@@ -147,6 +154,7 @@ public final class Daemon implements AutoCloseable {
         vms.close();
         history.close();
         eventRoutes.close();
+        pageMapRoutes.close();
         try {
             server.close();
         } catch (IOException e) {

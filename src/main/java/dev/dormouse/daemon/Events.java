@@ -20,6 +20,12 @@ final class Events {
     private final ArrayDeque<Event> recent = new ArrayDeque<>(); // Guarded by this, as is what follows.
     private final List<Subscription> subscriptions = new CopyOnWriteArrayList<>();
     private long lastId;
+    private final PageMaps pageMaps = new PageMaps();
+
+    /// {@return what happens to each page, which is not told but can be looked at}
+    PageMaps pageMaps() {
+        return pageMaps;
+    }
 
     /// @param data a record annotated with `@Json`, or a map
     void publish(String type, @Nullable String vm, @Nullable String operation, Object data) {

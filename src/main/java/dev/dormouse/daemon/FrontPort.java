@@ -46,9 +46,10 @@ final class FrontPort implements AutoCloseable {
     private final ServerSocketChannel server;
     private final Set<SocketChannel> clients = ConcurrentHashMap.newKeySet();
 
+    /// Not open yet.
+    ///
     /// @param all the clients of all fronts, which have a limit together
     /// @param left told of each client that has gone
-    /// @throws IOException if its address is taken, or is none
     FrontPort(
             String vm, Front front, Target target, Wake wake, Activity activity, ClientLimit all, Consumer<Visit> left)
             throws IOException {
@@ -60,6 +61,12 @@ final class FrontPort implements AutoCloseable {
         this.all = all;
         this.left = left;
         server = ServerSocketChannel.open();
+    }
+
+    /// Opens it.
+    ///
+    /// @throws IOException if its address is taken; it is closed then
+    void listen() throws IOException {
         try {
             server.bind(front.address(), BACKLOG);
         } catch (IOException | IllegalArgumentException e) { // The latter of a host that nobody knows.
@@ -136,12 +143,15 @@ final class FrontPort implements AutoCloseable {
         });
     }
 
-    private void serve(SocketChannel client) {
+    /// Returns when the client has gone, whose place among all clients is given back then.
+    void serve(SocketChannel client) {
         var stay = new Stay(vm, front.name(), client);
         activity.connected(vm);
         try (client) {
-            client.setOption(StandardSocketOptions.TCP_NODELAY, true);
-            client.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+            if (client.getRemoteAddress() instanceof InetSocketAddress) {
+                client.setOption(StandardSocketOptions.TCP_NODELAY, true);
+                client.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+            }
             pass(client, stay);
         } catch (IOException e) {
             LOG.debug("vm {}: front {}: a client is gone: {}", vm, front.name(), ErrorText.of(e));

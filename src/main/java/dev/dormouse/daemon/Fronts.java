@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -25,6 +26,7 @@ final class Fronts implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Fronts.class);
     private static final int VNC_PORT = 5900;
     private static final int CLIENTS_MAX = 8000;
+    private static final Front SCREEN = new Front("screen", "0", Front.VNC);
     private static final Pattern FORWARD = Pattern.compile("tcp:([^:]*):([0-9]+)-[^:]*:([0-9]+)");
 
     private final Home home;
@@ -72,7 +74,8 @@ final class Fronts implements AutoCloseable {
     private void open(String vm, Front front, List<FrontPort> ports) {
         Set<String> told = complaints.computeIfAbsent(vm, _ -> new HashSet<>());
         try {
-            var port = new FrontPort(vm, front, () -> target(vm, front), wake, activity, clients, left);
+            FrontPort port = port(vm, front);
+            port.listen();
             ports.add(port);
             told.clear();
             LOG.info("vm {}: front {} listens at {}", vm, front.name(), port.address());
@@ -80,6 +83,22 @@ final class Fronts implements AutoCloseable {
             if (told.add(ErrorText.of(e))) {
                 LOG.warn("{}", ErrorText.of(e));
             }
+        }
+    }
+
+    private FrontPort port(String vm, Front front) throws IOException {
+        return new FrontPort(vm, front, () -> target(vm, front), wake, activity, clients, left);
+    }
+
+    /// Serves a client of the VM's screen that has not come by a port, as if it had come by one. Returns when it has
+    /// gone.
+    void serveScreen(String vm, SocketChannel client) throws IOException {
+        if (!clients.enter()) {
+            client.close();
+            return;
+        }
+        try (FrontPort port = port(vm, SCREEN)) {
+            port.serve(client);
         }
     }
 

@@ -7,7 +7,6 @@ import java.util.Optional;
 
 /// Lets in who may: over TCP those who show a token that permits what they want, and not too often. Any thread.
 final class Gate {
-    private static final String BEARER = "Bearer ";
     private static final double WRONG_PER_SECOND = 1;
     private static final double WRONG_AT_ONCE = 10;
 
@@ -48,10 +47,8 @@ final class Gate {
         if (wrongTokens.isExhausted(peer)) {
             throw tooMany(request, 1, "too many requests without a valid token from %s".formatted(peer));
         }
-        String header = request.header("Authorization");
-        Optional<Caller> caller = header != null && header.startsWith(BEARER)
-                ? tokens.caller(header.substring(BEARER.length()).strip())
-                : Optional.empty();
+        Optional<String> token = Requests.bearerToken(request);
+        Optional<Caller> caller = token.isPresent() ? tokens.caller(token.get()) : Optional.empty();
         if (caller.isEmpty()) {
             wrongTokens.take(peer);
             request.header("WWW-Authenticate", "Bearer");

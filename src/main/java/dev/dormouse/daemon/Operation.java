@@ -3,6 +3,7 @@ package dev.dormouse.daemon;
 import dev.dormouse.base.Json;
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.OperationListener;
+import dev.dormouse.restore.PageMap;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -232,6 +233,11 @@ final class Operation implements OperationListener {
         }
         usable.countDown();
         publish();
+    }
+
+    @Override
+    public void serving(PageMap pages) {
+        events.pageMaps().begun(vm, id, pages);
     }
 
     @Override

@@ -3,7 +3,10 @@ package dev.dormouse.daemon;
 import dev.dormouse.base.Json;
 import io.javalin.http.Context;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 
@@ -11,6 +14,8 @@ import java.util.function.Function;
 final class Requests {
     private static final int LIMIT = 100;
     private static final int LIMIT_MAX = 500;
+    private static final String BEARER = "Bearer ";
+    private static final String BEARER_PROTOCOL = "dormouse.bearer.";
     private static final Duration WAIT_MAX = Duration.ofSeconds(60);
 
     private Requests() {}
@@ -90,6 +95,24 @@ final class Requests {
                 .filter(item -> after == null || id.apply(item).compareTo(after) > 0)
                 .limit(limit(request) + 1L)
                 .toList();
+    }
+
+    /// {@return the token that the client shows: in the header that is meant for it, or, of a WebSocket of a browser,
+    /// which
+    /// can set no header, as one of the subprotocols that it offers}
+    static Optional<String> bearerToken(Context request) {
+        String header = request.header("Authorization");
+        if (header != null) {
+            return header.startsWith(BEARER)
+                    ? Optional.of(header.substring(BEARER.length()).strip())
+                    : Optional.empty();
+        }
+        String offered = Objects.requireNonNullElse(request.header("Sec-WebSocket-Protocol"), "");
+        return Arrays.stream(offered.split(","))
+                .map(String::strip)
+                .filter(protocol -> protocol.startsWith(BEARER_PROTOCOL))
+                .map(protocol -> protocol.substring(BEARER_PROTOCOL.length()))
+                .findFirst();
     }
 
     static void answer(Context request, int status, Object value) {

@@ -3,15 +3,19 @@ package dev.dormouse.daemon;
 import io.javalin.Javalin;
 import io.javalin.config.JavalinConfig;
 import io.javalin.config.RoutesConfig;
+import io.javalin.event.WsHandlerMetaInfo;
 import io.javalin.http.Context;
 import io.javalin.http.HttpResponseException;
 import io.javalin.router.Endpoint;
+import io.javalin.websocket.WsHandlerType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.eclipse.jetty.ee10.servlet.ServletContextRequest;
 import org.eclipse.jetty.server.Connector;
 import org.eclipse.jetty.server.HttpConfiguration;
@@ -37,6 +41,7 @@ final class RestServer implements AutoCloseable {
     private final @Nullable Listener listener;
     private final Gate gate;
     private final AuditLog audit;
+    private final List<String> webSockets = new ArrayList<>();
     private final Javalin javalin;
 
     /// @param listener where TCP is served; nowhere if null
@@ -58,7 +63,12 @@ final class RestServer implements AutoCloseable {
         } catch (RuntimeException e) {
             throw new IOException("daemon: cannot listen at %s: %s".formatted(socket, cause(e)), e);
         }
-        LOG.info("listening at {}{}", socket, listener == null ? "" : " and " + listener.url());
+        LOG.info("listening at {}", socket);
+        if (listener != null) {
+            LOG.info(
+                    "listening at {}, which is the console in a browser; 'dormouse token create' makes the token that it asks for",
+                    listener.url());
+        }
     }
 
     private static String cause(Throwable e) {
@@ -87,7 +97,10 @@ final class RestServer implements AutoCloseable {
             config.jetty.addConnector(listener::connector);
         }
         config.requestLogger.http((request, _) -> audit.answered(request));
+        Console.addTo(config.staticFiles);
+        config.events.wsHandlerAdded(this::noteWebSocket);
         config.routes.beforeMatched(this::checkAccess);
+        config.routes.wsBeforeUpgrade(this::checkAccess);
         config.routes.exception(HttpResponseException.class, RestServer::answer);
         config.routes.exception(Exception.class, RestServer::answer);
         routes.forEach(part -> part.accept(config.routes));
@@ -137,11 +150,18 @@ final class RestServer implements AutoCloseable {
 
     /// {@return method and path of each route, as in `GET /v1/vms`}
     List<String> routes() {
-        return javalin.unsafe.internalRouter.allHttpHandlers().stream()
+        Stream<String> http = javalin.unsafe.internalRouter.allHttpHandlers().stream()
                 .map(parsed -> parsed.endpoint)
                 .filter(endpoint -> endpoint.method.isHttpMethod())
-                .map(RestServer::describe)
+                .map(RestServer::describe);
+        return Stream.concat(http, webSockets.stream().map(path -> "GET " + path))
                 .toList();
+    }
+
+    private void noteWebSocket(WsHandlerMetaInfo handler) {
+        if (handler.getHandlerType() == WsHandlerType.WEBSOCKET) {
+            webSockets.add(handler.getPath());
+        }
     }
 
     private static String describe(Endpoint endpoint) {

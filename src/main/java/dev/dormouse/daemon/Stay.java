@@ -26,8 +26,9 @@ final class Stay {
 
     private static String address(SocketChannel client) {
         try {
-            var address = (InetSocketAddress) client.getRemoteAddress();
-            return address == null ? "unknown" : "%s:%d".formatted(address.getHostString(), address.getPort());
+            return client.getRemoteAddress() instanceof InetSocketAddress address
+                    ? "%s:%d".formatted(address.getHostString(), address.getPort())
+                    : "browser"; // By the console, which passes its bytes on.
         } catch (IOException _) {
             return "unknown"; // It is gone already.
         }

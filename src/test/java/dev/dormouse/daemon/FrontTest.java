@@ -46,7 +46,8 @@ class FrontTest {
         var front = new Front("vnc", "nobody.invalid:1", "vnc");
 
         assertThatThrownBy(() -> new FrontPort(
-                        "web", front, () -> front.address(), null, new Activity(), new ClientLimit(1), _ -> {}))
+                                "web", front, () -> front.address(), null, new Activity(), new ClientLimit(1), _ -> {})
+                        .listen())
                 .isInstanceOf(java.io.IOException.class)
                 .hasMessage(
                         "vm web: its front vnc cannot listen at nobody.invalid:1: 'nobody.invalid:1': nobody knows this host");

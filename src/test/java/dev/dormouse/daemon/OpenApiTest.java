@@ -6,9 +6,14 @@ import dev.dormouse.base.Json;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.VmRequest;
 import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.WebSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -80,10 +85,34 @@ class OpenApiTest {
         check(200, "POST", "/v1/vms/web/suspend", null);
         check(202, "POST", "/v1/vms/web/resume?wait=60", "{\"keepImage\": true}");
         check(200, "POST", "/v1/vms/web/resume", null);
+        try (var stream = fixture.client().open("GET", "/v1/vms/web/pages", null)) {
+            String begin = new String(stream.body().readNBytes(10), StandardCharsets.UTF_8);
+            assertThat(begin).isEqualTo("event: map");
+            document.check(
+                    "GET", "/v1/vms/web/pages", new DaemonClient.Answer(stream.status(), stream.headers(), begin));
+        }
+        openScreen();
         check(202, "POST", "/v1/vms/web/stop?wait=60", "{\"force\": true}");
         check(200, "GET", "/v1/vms/web/history?limit=3", null);
         check(200, "GET", "/v1/vms/web/clients", null);
         check(200, "GET", "/v1/host/history?limit=1", null);
+    }
+
+    /// As a browser does, which can send the token only as a subprotocol.
+    private void openScreen() throws Exception {
+        String token = new Tokens(fixture.home).create("screen", "operator");
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            WebSocket screen = client.newWebSocketBuilder()
+                    .subprotocols("binary", "dormouse.bearer." + token)
+                    .buildAsync(
+                            URI.create("ws://127.0.0.1:%d/v1/vms/web/screen"
+                                    .formatted(fixture.server().port())),
+                            new WebSocket.Listener() {})
+                    .get(30, TimeUnit.SECONDS);
+            assertThat(screen.getSubprotocol()).isEqualTo("binary");
+            document.check("GET", "/v1/vms/web/screen", new DaemonClient.Answer(101, Map.of(), ""));
+            screen.abort();
+        }
     }
 
     private void walkImages() throws Exception {
@@ -121,6 +150,7 @@ class OpenApiTest {
             "/v1/events",
             "/v1/vms",
             "/v1/vms/web",
+            "/v1/vms/web/pages",
             "/v1/images",
             "/v1/operations"
         }) {
@@ -137,6 +167,7 @@ class OpenApiTest {
             check(400, "POST", "/v1/vms/web/" + action, "{\"no\": \"such\"}");
         }
         check(409, "POST", "/v1/vms/web/resume?wait=60", null);
+        check(404, "GET", "/v1/vms/web/screen", null); // Without an upgrade there is nothing.
         check(404, "GET", "/v1/vms/nemo/settings", null);
         check(404, "PUT", "/v1/vms/nemo/settings", "{}");
         check(

@@ -1,0 +1,127 @@
+// What the daemon has told: its VMs, what is under way on each, and how the last resume of each went. One stream of
+// events keeps it up to date; whoever shows something of it is told at most once a frame.
+
+import * as api from "./api.js";
+
+const REFRESH_MILLIS = 150;
+const LISTENERS = new Set();
+
+export const vms = new Map();
+/** The newest operation of each VM, and its newest resume that succeeded. */
+export const operations = new Map();
+export const resumes = new Map();
+export const progress = new Map();
+
+let stale = new Set();
+let staleAll = false;
+let timer = null;
+let frame = null;
+let unfollow = null;
+
+/** @return a function that ends it */
+export function listen(listener) {
+  LISTENERS.add(listener);
+  return () => LISTENERS.delete(listener);
+}
+
+function changed() {
+  if (frame === null) {
+    frame = requestAnimationFrame(() => {
+      frame = null;
+      LISTENERS.forEach(listener => listener());
+    });
+  }
+}
+
+export async function open(onState) {
+  close();
+  unfollow = api.follow("/v1/events", take, state => {
+    onState(state);
+    if (state === "live") {
+      void readAll(); // What happened before the stream began is in no event.
+    }
+  });
+  await readAll();
+}
+
+export function close() {
+  unfollow?.();
+  unfollow = null;
+  vms.clear();
+  operations.clear();
+  resumes.clear();
+  progress.clear();
+}
+
+async function readAll() {
+  const [items, known] = await Promise.all([api.all("/v1/vms"), api.all("/v1/operations", 500)]);
+  vms.clear();
+  items.forEach(vm => vms.set(vm.name, vm));
+  operations.clear();
+  resumes.clear();
+  known.reverse().forEach(note); // The oldest first: later ones replace them.
+  changed();
+}
+
+export async function readVm(name) {
+  try {
+    vms.set(name, await api.get(`/v1/vms/${encodeURIComponent(name)}`));
+  } catch (error) {
+    if (error.status !== 404) {
+      throw error;
+    }
+    vms.delete(name);
+  }
+  changed();
+}
+
+export function note(operation) {
+  operations.set(operation.vm, operation);
+  if (operation.kind === "resume" && operation.guestRunsMillis !== undefined) {
+    resumes.set(operation.vm, operation);
+  }
+  if (operation.ended) {
+    progress.delete(operation.vm);
+  }
+  changed();
+}
+
+function take(type, data) {
+  switch (type) {
+    case "operation":
+      note(data);
+      refresh(data.vm);
+      break;
+    case "progress":
+      progress.set(data.vm, data);
+      changed();
+      break;
+    case "vm":
+      refresh(data.name);
+      break;
+    case "reset":
+      refresh(null);
+      break;
+  }
+}
+
+/** Reads a VM again, soon: events come in bunches, and many at once are read in one go. */
+function refresh(name) {
+  if (name === null) {
+    staleAll = true;
+  } else {
+    stale.add(name);
+  }
+  timer ??= setTimeout(async () => {
+    const names = stale;
+    const everything = staleAll || names.size > 20;
+    timer = null;
+    stale = new Set();
+    staleAll = false;
+    try {
+      await (everything ? readAll() : Promise.all([...names].map(readVm)));
+    } catch {
+      // The stream has broken, too; when it is back everything is read.
+    }
+  }, REFRESH_MILLIS);
+}

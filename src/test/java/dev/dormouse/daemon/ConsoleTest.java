@@ -1,0 +1,237 @@
+package dev.dormouse.daemon;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.LIST;
+
+import dev.dormouse.bench.GuestImage;
+import dev.dormouse.bench.GuestProbe;
+import dev.dormouse.bench.GuestVm;
+import dev.dormouse.engine.VmRequest;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.io.TempDir;
+import org.openqa.selenium.Keys;
+
+/// The console in a real browser, against a real daemon with a real guest. One guest and one browser go through all of
+/// it, in this order.
+@Tag("qemu")
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class ConsoleTest {
+    private static final Duration LONG = Duration.ofMinutes(1);
+    private static final String DESK = "tr[data-vm=desk] ";
+
+    @TempDir
+    static Path folder;
+
+    private DaemonFixture fixture;
+    private Browser browser;
+
+    @BeforeAll
+    void start() throws Exception {
+        fixture = new DaemonFixture(folder);
+        fixture.engine.create(
+                GuestVm.request(GuestImage.locate(), "desk", "128M").withVnc("unix:{runtime}/vnc"));
+        fixture.run("start", "desk");
+        for (int i = 1; i <= 60; i++) {
+            fixture.engine.create(VmRequest.named("spare-%02d".formatted(i)).withMemory("64M"));
+        }
+        browser = new Browser(folder.resolve("profile"));
+        try (GuestProbe probe = GuestVm.connect(fixture.home, "desk", LONG)) {
+            probe.ping("boot", LONG);
+            probe.fill("pattern", 7, 32, 50, LONG);
+        }
+    }
+
+    @AfterAll
+    void end() throws Exception {
+        if (browser != null) {
+            browser.close();
+        }
+        fixture.close();
+    }
+
+    @AfterEach
+    void nothingWasWrong() {
+        assertThat(browser.complaints()).isEmpty();
+    }
+
+    private String address() {
+        return "http://127.0.0.1:" + fixture.server().port() + "/";
+    }
+
+    @Test
+    @Order(1)
+    void asksForATokenOnceAndRefusesAWrongOne() throws Exception {
+        String token = new Tokens(fixture.home).create("console", "operator");
+
+        browser.driver.get(address());
+        browser.find("#token").sendKeys("wrong", Keys.ENTER);
+        browser.await(
+                "the wrong token is refused",
+                () -> browser.text("#sign-in-error").contains("no valid token"));
+        browser.screenshot("sign-in");
+        browser.find("#token").sendKeys(token, Keys.ENTER);
+        browser.awaitText(DESK + ".badge", "Running");
+
+        browser.driver.navigate().refresh();
+        browser.awaitText(DESK + ".badge", "Running");
+        browser.awaitText("#link", "Live");
+    }
+
+    @Test
+    @Order(1)
+    void itsFilesForbidThePageToLoadAnythingElse() throws Exception {
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            var page = client.send(
+                    HttpRequest.newBuilder(URI.create(address())).build(), HttpResponse.BodyHandlers.ofString());
+            assertThat(page.statusCode()).isEqualTo(200);
+            assertThat(page.headers().firstValue("Content-Security-Policy").orElse(""))
+                    .startsWith("default-src 'none'; script-src 'self';")
+                    .doesNotContain("unsafe");
+            assertThat(page.headers().firstValue("X-Content-Type-Options")).contains("nosniff");
+            for (String path : new String[] {"js", "js/..%2f..%2fopenapi.yaml", "..%2fopenapi.yaml", "nothing.js"}) {
+                var other = client.send(
+                        HttpRequest.newBuilder(URI.create(address() + path)).build(),
+                        HttpResponse.BodyHandlers.ofString());
+                assertThat(other.statusCode()).as(path).isIn(400, 404);
+            }
+        }
+    }
+
+    @Test
+    @Order(2)
+    void listsAllAndFiltersAndSuspendsAndTellsWhatTheHostGotBack() throws Exception {
+        browser.awaitText(".pager [role=status]", "1–50 of 61");
+        browser.find("#filter").sendKeys("desk");
+        browser.await("one row is left", () -> browser.all("tbody tr").size() == 1);
+        browser.click(DESK + ".actions button");
+        browser.awaitText(DESK + ".badge", "Suspended");
+        browser.awaitText(DESK + "td:nth-child(4)", "128 MiB");
+        browser.find("#filter").sendKeys(Keys.BACK_SPACE, Keys.BACK_SPACE, Keys.BACK_SPACE, Keys.BACK_SPACE);
+        browser.await("all rows are back", () -> browser.all("tbody tr").size() == 50);
+        browser.screenshot("suspended");
+    }
+
+    @Test
+    @Order(3)
+    void resumesFromItsPageOnWhichThePageMapFills() throws Exception {
+        browser.click(DESK + "a");
+        browser.awaitText("h1", "desk");
+        browser.script("""
+                window.placed = [];
+                new MutationObserver(() => placed.push(Number(document.querySelector(".map").dataset.placed)))
+                    .observe(document.querySelector(".map"), {attributeFilter: ["data-placed"]});
+                """);
+
+        browser.click("#do-resume");
+        browser.awaitText(".head .badge", "Running");
+        browser.await(
+                "the map is complete",
+                () -> map("ended").equals("true") && map("missing").equals("0"));
+
+        assertThat(browser.script(
+                        "return new Set(placed).size > 1 && placed.every((n, i) => i === 0 || n >= placed[i - 1])"))
+                .as("filled in steps: %s", browser.script("return placed"))
+                .isEqualTo(true);
+        assertThat(browser.colours(".map")).isGreaterThan(2);
+        browser.await(
+                "the resume is in the timeline", () -> browser.text("tbody tr").contains("Resume"));
+        browser.screenshot("resumed");
+    }
+
+    private String map(String figure) {
+        return String.valueOf(browser.script("return document.querySelector('.map').dataset[arguments[0]]", figure));
+    }
+
+    @Test
+    @Order(4)
+    void showsTheScreenOfAVmThatItWakes() throws Exception {
+        fixture.run("suspend", "desk");
+
+        browser.click("#open-screen");
+        browser.await("the screen shows something", () -> browser.colours(".screen-target canvas") > 1);
+        browser.awaitText(".head .badge", "Running");
+        assertThat(fixture.ok(200, "GET", "/v1/vms/desk")).containsEntry("clients", 1L);
+        browser.script("document.querySelector('.screen-target canvas').focus()");
+        browser.driver.switchTo().activeElement().sendKeys(Keys.chord(Keys.SHIFT, Keys.ESCAPE));
+        assertThat(browser.driver.switchTo().activeElement().getText()).isEqualTo("Close");
+        browser.screenshot("screen");
+        browser.driver.switchTo().activeElement().click();
+        browser.awaitText(".screen .notice", "The screen is closed.");
+    }
+
+    @Test
+    @Order(5)
+    void tellsInTheWordsOfTheEngineWhyAVmDoesNotWake() throws Exception {
+        fixture.run("suspend", "desk");
+        Path image = fixture.home.image(
+                String.valueOf(fixture.ok(200, "GET", "/v1/vms/desk").get("image")));
+        Path aside = folder.resolve("aside");
+        Files.move(image, aside);
+
+        browser.click("#open-screen");
+        browser.await(
+                "the reason is shown",
+                () -> browser.text(".screen .notice").startsWith(image + ": the image of vm desk is missing"));
+        Files.move(aside, image);
+        assertThat(browser.complaints()) // noVNC writes it down, too.
+                .allMatch(message -> message.contains("no security types (reason: " + image));
+    }
+
+    @Test
+    @Order(6)
+    void showsARestoreInItsMiddle() throws Exception {
+        fixture.send("POST", "/v1/vms/desk/resume?wait=60", "{\"backgroundBytesPerSecond\": 8000000}");
+        browser.awaitText(".head .badge", "Restoring");
+        browser.await(
+                "some of the map is filled",
+                () -> Long.parseLong(map("placed")) > 2000 && Long.parseLong(map("missing")) > 2000);
+        browser.screenshot("restoring");
+        check();
+        theme("dark");
+        browser.screenshot("restoring-dark");
+        check();
+    }
+
+    @Test
+    @Order(7)
+    void showsTheHostInLightAndDark() throws Exception {
+        browser.click("[data-nav=host]");
+        browser.awaitText("h1", "Host");
+        browser.await("it knows its VMs", () -> browser.text(".tile dd").equals("61"));
+        browser.screenshot("host-dark");
+        check();
+        theme("light");
+        check();
+        browser.click("[data-nav=vms]");
+        browser.find(DESK);
+        browser.screenshot("list");
+        check();
+    }
+
+    private void theme(String name) {
+        browser.script(
+                "const theme = document.getElementById('theme'); theme.value = arguments[0]; theme.dispatchEvent(new Event('change'))",
+                name);
+    }
+
+    private void check() {
+        assertThat(browser.faintTexts()).asInstanceOf(LIST).isEmpty();
+        assertThat(browser.namelessControls()).asInstanceOf(LIST).isEmpty();
+    }
+}
