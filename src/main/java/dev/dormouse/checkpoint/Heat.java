@@ -15,8 +15,10 @@ import org.jspecify.annotations.Nullable;
 /// @param earlier what the pages held shortly before the pause; null if nobody looked
 /// @param kernel told of every page table that is met
 record Heat(FrameRanges expected, @Nullable PageSums earlier, KernelText kernel) {
-    private static final ValueLayout.OfLong WORD = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final int WORDS = 512;
+    /// An entry of a page table, and how many a page has.
+    static final ValueLayout.OfLong WORD = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    static final int WORDS = 512;
     private static final int ENTRIES_MIN = 8;
     private static final long PRESENT_AND_ACCESSED = 0x21;
     /// Bits 12 to 45 may name a frame: 64 TiB; those above must be clear but for protection keys and

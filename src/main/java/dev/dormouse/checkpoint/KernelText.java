@@ -1,11 +1,7 @@
 package dev.dormouse.checkpoint;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
-
 import dev.dormouse.base.RamBlock;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongConsumer;
@@ -15,8 +11,6 @@ import java.util.function.LongConsumer;
 /// Entry that Maps a 2-MByte Page"). The memory of a q35 machine is assumed. A guess: it may decide what is
 /// placed first, and nothing else. Any thread.
 final class KernelText {
-    private static final ValueLayout.OfLong WORD = JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final int WORDS = 512;
     private static final int REGION_SHIFT = 21;
     private static final long REGION_FRAMES = (1L << REGION_SHIFT) / RamBlock.TARGET_PAGE_BYTES;
     /// Present, not the user's, accessed, a large page; bits 13 to 20 are reserved; executable.
@@ -37,8 +31,8 @@ final class KernelText {
 
     /// Takes down what a page says that is likely a page table: 4096 bytes.
     void read(MemorySegment table) {
-        for (int i = 0; i < WORDS; i++) {
-            long word = table.getAtIndex(WORD, i);
+        for (int i = 0; i < Heat.WORDS; i++) {
+            long word = table.getAtIndex(Heat.WORD, i);
             if ((word & LOOKED_AT) == LARGE_KERNEL_CODE) {
                 regions.add((word & ADDRESS) >>> REGION_SHIFT);
             }

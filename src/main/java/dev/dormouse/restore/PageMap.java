@@ -106,9 +106,8 @@ public final class PageMap implements AutoCloseable {
         return complete;
     }
 
-    /// {@return where the pages were, found out when somebody asks for the first time; null if that is too late,
-    /// because
-    /// the image is closed}
+    /// {@return where the pages were, found out when somebody asks for the first time; null if the image is closed
+    /// by then}
     public synchronized @Nullable Origins origins() throws IOException {
         if (origins == null && source != null) {
             origins = classify(source);
