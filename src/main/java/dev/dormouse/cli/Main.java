@@ -65,6 +65,7 @@ import picocli.CommandLine.Spec;
             DoctorCommand.class,
             DemoCommand.class,
             CompletionCommand.class,
+            ManCommand.class,
             HelpCommand.class,
             PageServerCommand.class,
             RehearseCommand.class
