@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.catalog.Visit;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.Home;
@@ -51,7 +52,12 @@ public final class Daemon implements AutoCloseable {
         vms = new Vms(engine, operations, events, activity, options);
         vms.adopt(); // Before anything else: guests wait.
         bringBack = new BringBack(engine, vms);
-        fronts = new Fronts(home, vms, new Wake(vms, operations), activity, history::left);
+        fronts = new Fronts(
+                home,
+                vms,
+                new Wake(vms, operations),
+                activity,
+                ((Consumer<Visit>) metrics::count).andThen(history::left));
         watch = new Watch(engine, vms, operations, fronts, activity, history);
         eventRoutes = new EventRoutes(events);
         pageMapRoutes = new PageMapRoutes(engine, events.pageMaps());

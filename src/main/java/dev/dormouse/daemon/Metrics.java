@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.catalog.Visit;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.VmStatus;
 import io.javalin.config.RoutesConfig;
@@ -12,6 +13,7 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.prometheus.metrics.model.snapshots.Unit;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToLongFunction;
@@ -53,6 +55,16 @@ final class Metrics {
             .classicOnly()
             .classicUpperBounds(BYTES)
             .register(registry);
+
+    private final Counter captured = Counter.builder()
+            .name("dormouse_captured_bytes_total")
+            .help("Memory that suspends and checkpoints captured, by class: zero, stored, duplicate, on disk.")
+            .labelNames("class")
+            .register(registry);
+    private final Histogram firstBytes = seconds(
+            "dormouse_client_first_bytes_seconds",
+            "From when a client came to a front until the first bytes of its VM were there, a wake included.",
+            SECONDS);
 
     Metrics(Engine engine, Activity activity) {
         GaugeWithCallback.builder()
@@ -126,7 +138,16 @@ final class Metrics {
         } else if (result.containsKey("imageBytes")) {
             observeMillis(paused, result.get("pausedMillis"));
             imageBytes.observe(number(result.get("imageBytes")));
+            captured.labelValues("zero").inc(number(result.get("memoryBytes")) - number(result.get("nonZeroBytes")));
+            captured.labelValues("stored").inc(number(result.get("storedBytes")));
+            captured.labelValues("duplicate").inc(number(result.get("duplicateBytes")));
+            captured.labelValues("on disk").inc(number(result.get("onDiskBytes")));
         }
+    }
+
+    /// Counts a client that has gone.
+    void count(Visit visit) {
+        observeMillis(firstBytes, visit.firstBytesMillis());
     }
 
     private static void observeMillis(Histogram histogram, @Nullable Object millis) {
@@ -137,6 +158,13 @@ final class Metrics {
 
     private static double number(@Nullable Object value) {
         return value instanceof Number number ? number.doubleValue() : 0;
+    }
+
+    /// {@return the names of all figures, without what their kinds add}
+    List<String> names() {
+        return registry.scrape().stream()
+                .map(snapshot -> snapshot.getMetadata().getPrometheusName())
+                .toList();
     }
 
     void add(RoutesConfig routes) {
