@@ -17,6 +17,7 @@ while true; do
   began=$SECONDS
   "$@" &
   daemon=$!
+  [[ -z "$asked" ]] || ask # Asked before there was anybody to pass it on to.
   while true; do # A signal for this script ends a wait, but not the daemon.
     wait "$daemon"
     code=$?
