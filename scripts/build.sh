@@ -11,6 +11,7 @@ target="$DORMOUSE_ROOT/target"
 run_maven() {
   # The time of the start: what is edited during the build makes the next one necessary.
   touch "$target/dormouse.stamp.new"
+  rm --force "$target/dormouse.jar" # Not written over: a daemon may be running from it.
   # Not --quiet: that leaves the compiler's warnings out of the log, and each of them fails the build.
   if ! "$DORMOUSE_ROOT/mvnw" --batch-mode --no-transfer-progress -Dstyle.color=never "$@" \
     >"$target/build.log" 2>&1 </dev/null; then

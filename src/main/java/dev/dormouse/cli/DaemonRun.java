@@ -2,21 +2,26 @@ package dev.dormouse.cli;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.daemon.DaemonClient;
+import dev.dormouse.daemon.DaemonProcess;
+import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.SuspendResult;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.SocketException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// Has the daemon of the home do what a command wants, and follows it. Where no daemon runs, or the command asks for
-/// something that the API has not, the command does it itself.
+/// Has the daemon of the home do what a command wants, and follows it; one that does not run is started. Where that is
+/// not wanted, or the command asks for something that the API has not, the command does it itself.
 final class DaemonRun {
     /// What is faster shows no progress.
     private static final int FIRST_WAIT_SECONDS = 1;
@@ -36,14 +41,48 @@ final class DaemonRun {
     }
 
     /// @param vm refused if there is none
-    /// @return empty if there is no daemon
+    /// @return empty if the command is to do it itself
     static Optional<DaemonRun> find(Main main, String vm, ProgressBar bar) throws IOException {
-        Path socket = DaemonClient.socket(main.home());
-        if (main.qemu() != null || !Files.exists(socket)) {
+        if (main.qemu() != null || main.worksAlone()) {
             return Optional.empty();
         }
         main.lookingEngine().status(vm);
+        Path socket = DaemonClient.socket(main.home());
+        if (!accepts(socket) && !start(main, bar)) {
+            return Optional.empty();
+        }
         return Optional.of(new DaemonRun(new DaemonClient(socket), vm, bar));
+    }
+
+    private static boolean accepts(Path socket) {
+        if (!Files.exists(socket)) {
+            return false;
+        }
+        try (var channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+            return channel.isConnected();
+        } catch (IOException _) {
+            return false; // The socket that a daemon left.
+        }
+    }
+
+    /// Only a program that runs from its launcher knows how a daemon is run.
+    ///
+    /// @return whether there is one now; the user is told why if not
+    private static boolean start(Main main, ProgressBar bar) throws IOException {
+        String launcher = System.getProperty("dormouse.launcher");
+        if (launcher == null) {
+            return false;
+        }
+        bar.step("starting the daemon");
+        try {
+            DaemonProcess.start(main.home(), List.of(launcher, "serve"), main.environment());
+            return true;
+        } catch (InterruptedIOException e) {
+            throw e;
+        } catch (IOException e) {
+            main.warn(ErrorText.of(e) + "; it is done without");
+            return false;
+        }
     }
 
     /// Makes an image of a running VM.

@@ -85,6 +85,12 @@ public final class Main implements Runnable {
     private @Nullable Path qemu;
 
     @Option(
+            names = "--no-daemon",
+            scope = ScopeType.INHERIT,
+            description = "Does the work in this process, and starts no daemon; as DORMOUSE_DAEMON=none.")
+    private boolean noDaemon;
+
+    @Option(
             names = {"-h", "--help"},
             usageHelp = true,
             scope = ScopeType.INHERIT,
@@ -162,6 +168,16 @@ public final class Main implements Runnable {
     @Nullable
     Path qemu() {
         return qemu;
+    }
+
+    /// {@return whether the user wants no daemon to do the work}
+    boolean worksAlone() {
+        return noDaemon || "none".equals(environment.get("DORMOUSE_DAEMON"));
+    }
+
+    /// Tells the user what is not as it should be, though the work is done.
+    void warn(String what) {
+        spec.commandLine().getErr().println("dormouse: " + what);
     }
 
     Home home() throws IOException {

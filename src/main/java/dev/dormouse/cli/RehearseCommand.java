@@ -69,6 +69,7 @@ final class RehearseCommand implements Callable<Integer> {
     private void run(String... args) {
         Map<String, String> environment = new HashMap<>(((Main) spec.root().userObject()).environment());
         environment.put("DORMOUSE_HOME", folder.resolve("home").toString());
+        environment.put("DORMOUSE_DAEMON", "none");
         environment.put("XDG_RUNTIME_DIR", folder.toString());
         var nowhere = new PrintWriter(Writer.nullWriter());
         if (Main.run(environment, nowhere, spec.commandLine().getErr(), args) != 0) {

@@ -2,9 +2,12 @@ package dev.dormouse.cli;
 
 import dev.dormouse.daemon.Daemon;
 import dev.dormouse.daemon.DaemonOptions;
+import dev.dormouse.daemon.DaemonProcess;
+import dev.dormouse.engine.Home;
 import dev.dormouse.engine.MemorySize;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -17,15 +20,20 @@ import picocli.CommandLine.Spec;
         name = "serve",
         description = {
             "Runs the daemon of this home in the foreground, until a signal ends it; VMs run on then.",
-            "It serves the REST API at a unix socket of the home. Its log goes to standard output."
+            "It serves the REST API at a unix socket of the home. Its log goes to standard output.",
+            "The commands that need a daemon start one in the background, whose log is daemon.log in the home."
         },
         footerHeading = "%nExamples:%n",
         footer = {
             "  dormouse serve",
             "  dormouse serve --listen 127.0.0.1:8006",
-            "  dormouse serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem"
+            "  dormouse serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem",
+            "  dormouse serve --end"
         })
 final class ServeCommand implements Callable<Integer> {
+    /// Longer than it may take by itself.
+    private static final Duration END_PATIENCE = Duration.ofSeconds(90);
+
     @Spec
     private CommandSpec spec;
 
@@ -78,6 +86,11 @@ final class ServeCommand implements Callable<Integer> {
             })
     private AtShutdown onShutdown;
 
+    @Option(
+            names = "--end",
+            description = "Ends the daemon that runs, and returns when it has ended. systemd would start it again.")
+    private boolean end;
+
     /// What becomes of VMs when the host ends.
     private enum AtShutdown {
         LEAVE,
@@ -87,6 +100,9 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         Main main = (Main) spec.root().userObject();
+        if (end) {
+            return end(main.home());
+        }
         if (restoresMax < 0) {
             throw new IllegalArgumentException("--restores-max is %d, 0 or more are allowed".formatted(restoresMax));
         }
@@ -102,9 +118,15 @@ final class ServeCommand implements Callable<Integer> {
                 restoresMax,
                 onShutdown == AtShutdown.SUSPEND);
         Daemon daemon = Daemon.start(main.home(), options);
-        var end = new Thread(daemon::close, "end");
-        Runtime.getRuntime().addShutdownHook(end);
+        Runtime.getRuntime().addShutdownHook(new Thread(daemon::close, "end"));
         new CountDownLatch(1).await(); // Until a signal runs the hook.
+        return 0;
+    }
+
+    private static int end(Home home) throws IOException {
+        if (!DaemonProcess.end(home, END_PATIENCE)) {
+            throw new Failures.Reported("home %s: has no daemon".formatted(home.root()), Failures.FAILED);
+        }
         return 0;
     }
 

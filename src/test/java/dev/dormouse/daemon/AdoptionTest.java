@@ -12,7 +12,6 @@ import dev.dormouse.engine.QemuTools;
 import dev.dormouse.testkit.FaultReport;
 import dev.dormouse.testkit.Leftovers;
 import java.io.EOFException;
-import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -39,26 +38,26 @@ class AdoptionTest {
     @TempDir
     Path folder;
 
+    private Home home;
     private Process keeper;
 
     @AfterEach
     void end() throws Exception {
         if (keeper != null) {
-            keeper.destroy(); // Asks; the keeper asks the daemon.
+            assertThat(DaemonProcess.end(home, LONG)).isTrue();
             assertThat(keeper.waitFor(LONG.toSeconds(), TimeUnit.SECONDS)).isTrue();
-            assertThat(keeper.exitValue()).isIn(0, 143);
+            assertThat(keeper.exitValue()).isEqualTo(143);
         }
         Leftovers.end(folder, Duration.ZERO);
     }
 
     @Test
     void aKilledDaemonIsStartedAgainAndCarriesOnWithARestore() throws Exception {
-        Home home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
+        home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
         var engine = new Engine(home, QemuTools.locate(null));
         engine.create(GuestVm.request(GuestImage.locate(), "web", "256M"));
         startDaemon();
         var client = new DaemonClient(DaemonClient.socket(home));
-        awaitDaemon(client, -1);
         accepted(client, "start", null);
         try (GuestProbe probe = GuestVm.connect(home, "web", LONG)) {
             probe.ping("boot", LONG);
@@ -98,27 +97,25 @@ class AdoptionTest {
     }
 
     private void startDaemon() throws IOException {
-        var builder = new ProcessBuilder(List.of(
-                        "bash",
-                        KEEPER.toString(),
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-ea:dev.dormouse...",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-Xmx512m",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "dev.dormouse.cli.Main",
-                        "serve"))
-                .redirectInput(new File("/dev/null"))
-                .redirectErrorStream(true)
-                .redirectOutput(log().toFile());
-        builder.environment().put("DORMOUSE_HOME", folder.resolve("home").toString());
-        builder.environment().put("XDG_RUNTIME_DIR", folder.resolve("run").toString());
-        keeper = builder.start();
+        List<String> command = List.of(
+                "bash",
+                KEEPER.toString(),
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-ea:dev.dormouse...",
+                "--enable-native-access=ALL-UNNAMED",
+                "-Xmx512m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "dev.dormouse.cli.Main",
+                "serve");
+        Map<String, String> environment = Map.of(
+                "DORMOUSE_HOME", folder.resolve("home").toString(),
+                "XDG_RUNTIME_DIR", folder.resolve("run").toString());
+        keeper = DaemonProcess.start(home, command, environment);
     }
 
     private Path log() {
-        return folder.resolve("daemon.log");
+        return DaemonProcess.log(home);
     }
 
     /// {@return the process of a daemon that is not the given one, once it answers}
