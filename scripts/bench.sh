@@ -6,6 +6,7 @@
 #        bench.sh restore [OPTION...]                                the ways of restoring; --help lists the options
 #        bench.sh together [ROUNDS [VMS [MEMORY [MIB [QEMU]]]]]      several VMs resumed at once, 3 rounds unless given
 #        bench.sh serve [RUNS [MIB [TRACE]]]                         the page-fault server, without QEMU
+#        bench.sh daemon [ROUNDS]                                    a daemon from outside, 5 rounds unless given
 #        bench.sh micro [OPTION OF JMH...]                           page table, records, decompression, checksums, index
 #        bench.sh report SAMPLES...                                  the report of samples of 'restore' and 'together'
 #        bench.sh refresh [ROUNDS] [GIB [ALLOCATED GIB [PERCENT]]]   the index of a VM's own layer, 1 round unless given
@@ -59,6 +60,15 @@ case "$kind" in
     compile_tests
     mkdir --parents target/bench
     run_of_tests dev.dormouse.restore.ServeBench "${@:2}" | tee "target/bench/serve-$(date +%Y%m%d-%H%M%S).jsonl"
+    exit 0
+    ;;
+  daemon)
+    compile_tests
+    scripts/build.sh --quick
+    mkdir --parents target/bench
+    jvm_properties=(-Ddormouse.guest="$(bash guest/build.sh | tail --lines 1)")
+    run_of_tests "${jvm_properties[@]}" dev.dormouse.daemon.DaemonBench "$PWD/dormouse" "${2:-5}" \
+      "target/bench/daemon-$(date +%Y%m%d-%H%M%S).jsonl"
     exit 0
     ;;
   micro)
