@@ -19,8 +19,8 @@ text_mib=${2:-150}
 kernel_package=linux-image-cloud-amd64
 modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio_console
   virtio_balloon)
-probe_sources=(probe.c answer.c work.c neighbour.c memory.c files.c)
-sources=(build.sh init pattern.h probe.h seedtree.c "${probe_sources[@]}")
+probe_sources=(probe.c answer.c work.c workload.c neighbour.c memory.c files.c)
+sources=(build.sh init pattern.h probe.h paper/meter.h seedtree.c "${probe_sources[@]}")
 
 say() { echo "guest: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -170,6 +170,8 @@ build() {
   initramfs | gzip --best --no-name > "$out/initrd.gz"
   say "generating the disk"
   disk
+  # For the benchmarks' Debian, paper.sh.
+  cp "$work/probe" "$work/seedtree" "$out/"
   describe > "$out/manifest.json"
   # Read-only, so that no VM is started on them by mistake: a VM gets an overlay or a copy.
   chmod 0444 "$out"/*

@@ -70,6 +70,7 @@ static const struct command commands[] = {
     {"read", 0, false, run_read},       {"readsome", 1, false, run_readsome}, {"touch", 1, false, run_touch},
     {"write", 3, false, run_write},     {"check", 3, false, run_check},      {"dropcaches", 0, false, run_dropcaches},
     {"sync", 0, false, run_sync},       {"poweroff", 0, false, run_poweroff}, {"sample", 4, false, run_sample},
+    {"workload", 1, false, run_workload},
 };
 
 /* ---- control: lines in, lines out ---- */

@@ -9,6 +9,7 @@
 #define DISK "/mnt"
 #define LINE_BYTES_MAX 512
 #define MEBIBYTES_MAX (1024 * 1024ULL)
+#define REPORT_NANOS 10000000ULL
 
 /* answer.c: texts, numbers, clocks, memory */
 void answer_with(char *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -32,6 +33,10 @@ void answer_touches(char *answer, const struct touches *touches);
 void open_rate_reports(int port);
 void stop_work(void);
 void run_work(char **argument, char *answer);
+void report_counts(const uint64_t *counts, uint64_t nanos_max);
+
+/* workload.c: what runs in the benchmarks' Debian */
+void run_workload(char **argument, char *answer);
 
 /* neighbour.c: another process on the CPU of the work loop */
 bool start_neighbour(void);

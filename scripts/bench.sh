@@ -8,6 +8,8 @@
 #        bench.sh serve [RUNS [MIB [TRACE]]]                         the page-fault server, without QEMU
 #        bench.sh daemon [ROUNDS]                                    a daemon from outside, 5 rounds unless given
 #        bench.sh micro [OPTION OF JMH...]                           page table, records, decompression, checksums, index
+#        bench.sh paper [OPTION...]                                  the same on guests at work; --help lists the options
+#        bench.sh report paper SAMPLES [FOLDER]                      the report of samples of 'paper'
 #        bench.sh report SAMPLES...                                  the report of samples of 'restore' and 'together'
 #        bench.sh refresh [ROUNDS] [GIB [ALLOCATED GIB [PERCENT]]]   the index of a VM's own layer, 1 round unless given
 # Every round's figures, the raw work rate included, are kept as one line of JSON.
@@ -48,11 +50,21 @@ report() {
   run_of_tests dev.dormouse.bench.RestoreBenchReport "$folder/samples.jsonl" "$folder"
 }
 
+# Usage: paper_report SAMPLES FOLDER
+paper_report() {
+  mkdir --parents "$2"
+  run_of_tests dev.dormouse.bench.PaperReport "$1" "$2"
+}
+
 kind="${1:-}"
 case "$kind" in
   help | --help | -h) exec ./dev help ;;
   report)
     compile_tests
+    if [[ "${2:-}" == paper ]]; then
+      paper_report "${3:?the file of samples}" "${4:-${3%.jsonl}}"
+      exit 0
+    fi
     report "${@:2}"
     exit 0
     ;;
@@ -90,6 +102,17 @@ if [[ "$kind" == refresh ]]; then
   program_is_current || scripts/build.sh --quick
   mkdir --parents target/bench
   run RefreshBench "${@:2}" | tee "target/bench/refresh-$(date +%Y%m%d-%H%M%S).jsonl"
+  exit 0
+fi
+if [[ "$kind" == paper ]]; then
+  shift
+  scripts/setup.sh run guest debian
+  program_is_current || scripts/build.sh --quick
+  qemu10="$(scripts/qemu10.sh)" || [[ $? -eq 3 ]] || fail "scripts/qemu10.sh failed"
+  jvm_properties=(-Ddormouse.qemu10="$qemu10")
+  samples="$(run PaperBench "$@" "target/bench/paper-$(date +%Y%m%d-%H%M%S).jsonl")"
+  compile_tests
+  paper_report "$samples" "${samples%.jsonl}"
   exit 0
 fi
 if [[ "$kind" == restore ]]; then

@@ -270,8 +270,7 @@ final class RestoreBenchReport {
                         "share of all touches")
                 .logarithmic(true, true);
         for (String strategy : STRATEGIES) {
-            double[] medians = medians(of(quiet, strategy).series("workRate"));
-            rate.line(strategy, times(medians.length), medians);
+            rate.tenths(strategy, of(quiet, strategy).medians("workRate", CHART_TENTHS));
             tail(touches, strategy, of(quiet, strategy).histogram("touchesByLatency"));
             tail(outside, strategy, of(loaded, strategy).histogram("sampledByLatency"));
         }
@@ -285,30 +284,6 @@ final class RestoreBenchReport {
             line("");
             line("![%s](%s.svg)".formatted(name, name));
         }
-    }
-
-    private static double[] times(int count) {
-        double[] seconds = new double[count];
-        Arrays.setAll(seconds, i -> i / 10.0);
-        return seconds;
-    }
-
-    /// {@return the median of the series at each place that at least half of them have}
-    private static double[] medians(List<double[]> series) {
-        var medians = new ArrayList<Double>();
-        for (int at = 0; at < CHART_TENTHS; at++) {
-            int place = at;
-            double[] values = series.stream()
-                    .filter(one -> one.length > place)
-                    .mapToDouble(one -> one[place])
-                    .sorted()
-                    .toArray();
-            if (values.length == 0 || 2 * values.length < series.size()) {
-                break;
-            }
-            medians.add(Samples.median(values));
-        }
-        return medians.stream().mapToDouble(Double::doubleValue).toArray();
     }
 
     /// Draws which share of the touches took longer than each power of two.

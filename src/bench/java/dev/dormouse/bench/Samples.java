@@ -4,6 +4,7 @@ import dev.dormouse.base.Json;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -81,6 +82,23 @@ record Samples(List<Map<String, Object>> lines) {
                 : sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     }
 
+    /// {@return the numbers between which the median lies at 95 %, whatever its distribution; their range where there
+    /// are too few for that}
+    ///
+    /// @param sorted at least one number
+    static double[] confidence(double[] sorted) {
+        int count = sorted.length;
+        int outside = 0;
+        double tail = Math.pow(0.5, count); // Of as many or fewer numbers below the median.
+        double probability = tail;
+        for (int below = 0; 2 * tail <= 0.05; below++) {
+            outside = below;
+            probability = probability * (count - below) / (below + 1);
+            tail += probability;
+        }
+        return new double[] {sorted[outside], sorted[count - 1 - outside]};
+    }
+
     /// {@return the smallest of the numbers that this share of them does not exceed; NaN without any}
     static double quantile(double[] sorted, double quantile) {
         return sorted.length == 0 ? Double.NaN : sorted[Math.max(0, (int) Math.ceil(quantile * sorted.length) - 1)];
@@ -96,6 +114,25 @@ record Samples(List<Map<String, Object>> lines) {
                                 .mapToDouble(value -> ((Number) value).doubleValue())
                                 .toArray())
                 .toList();
+    }
+
+    /// {@return the median of the series of a field at each place that at least half of them have, at most so many}
+    double[] medians(String field, int places) {
+        List<double[]> series = series(field);
+        var medians = new ArrayList<Double>();
+        for (int at = 0; at < places; at++) {
+            int place = at;
+            double[] values = series.stream()
+                    .filter(one -> one.length > place)
+                    .mapToDouble(one -> one[place])
+                    .sorted()
+                    .toArray();
+            if (values.length == 0 || 2 * values.length < series.size()) {
+                break;
+            }
+            medians.add(median(values));
+        }
+        return medians.stream().mapToDouble(Double::doubleValue).toArray();
     }
 
     /// {@return the sum of the histograms of a field, written as a list of counts}

@@ -4,10 +4,16 @@ import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import org.apache.batik.dom.GenericDOMImplementation;
 import org.apache.batik.svggen.SVGGraphics2D;
+import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.CategoryChartBuilder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.internal.chartpart.Chart;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 import org.w3c.dom.Document;
@@ -55,19 +61,51 @@ final class SvgChart {
         return this;
     }
 
+    /// Adds a line of values a tenth of a second apart.
+    SvgChart tenths(String name, double[] values) {
+        double[] seconds = new double[values.length];
+        Arrays.setAll(seconds, i -> i / 10.0);
+        return line(name, seconds, values);
+    }
+
     /// Writes the chart, unless it has no line.
     ///
     /// @return whether it has one
     boolean write(Path file) throws IOException {
-        if (lines == 0) {
-            return false;
+        if (lines > 0) {
+            write(chart, file);
         }
+        return lines > 0;
+    }
+
+    /// Writes bars that are piled up, one for each name.
+    ///
+    /// @param parts what each bar consists of: the values of the names, in their order
+    static void writeBars(String title, String yTitle, List<String> names, Map<String, double[]> parts, Path file)
+            throws IOException {
+        System.setProperty("java.awt.headless", "true");
+        CategoryChart bars = new CategoryChartBuilder()
+                .width(WIDTH)
+                .height(HEIGHT)
+                .title(title)
+                .yAxisTitle(yTitle)
+                .build();
+        bars.getStyler().setStacked(true);
+        bars.getStyler().setChartBackgroundColor(Color.WHITE);
+        bars.getStyler().setPlotGridLinesStroke(new BasicStroke(1));
+        bars.getStyler().setLegendPosition(LegendPosition.OutsideE);
+        bars.getStyler().setXAxisLabelRotation(45);
+        parts.forEach((part, values) ->
+                bars.addSeries(part, names, Arrays.stream(values).boxed().toList()));
+        write(bars, file);
+    }
+
+    private static void write(Chart<?, ?> chart, Path file) throws IOException {
         Document document = GenericDOMImplementation.getDOMImplementation()
                 .createDocument("http://www.w3.org/2000/svg", "svg", null);
         var graphics = new SVGGraphics2D(document);
         chart.paint(graphics, WIDTH, HEIGHT);
         graphics.setSVGCanvasSize(new java.awt.Dimension(WIDTH, HEIGHT));
         graphics.stream(file.toString());
-        return true;
     }
 }

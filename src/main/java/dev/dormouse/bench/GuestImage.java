@@ -42,6 +42,13 @@ public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
         return open(build("guest/debian.sh", List.of()));
     }
 
+    /// A Debian of `./dev bench paper`, built first if it has not been.
+    ///
+    /// @param kind `server` or `desktop`
+    static GuestImage locatePaper(String kind) throws IOException, InterruptedException {
+        return open(build("guest/paper.sh", List.of(kind)));
+    }
+
     /// @throws ProbeException if the directory does not hold a whole guest
     public static GuestImage open(Path directory) throws IOException {
         Path manifest = directory.resolve("manifest.json");
@@ -50,14 +57,15 @@ public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
                     directory + ": no guest, manifest.json is missing or too large; run guest/build.sh");
         }
         Map<String, Object> facts = parse(manifest);
-        for (String name : new String[] {"vmlinuz", "initrd.gz", "disk.raw"}) {
+        String disk = facts.get("disk") instanceof String name ? name : "disk.raw";
+        for (String name : new String[] {"vmlinuz", "initrd.gz", disk}) {
             checkLength(directory.resolve(name), facts.get(name));
         }
         if (!(facts.get("append") instanceof String append)) {
             throw new ProbeException(manifest + ": 'append' is missing, it must be the kernel command line");
         }
         return new GuestImage(
-                directory.resolve("vmlinuz"), directory.resolve("initrd.gz"), directory.resolve("disk.raw"), append);
+                directory.resolve("vmlinuz"), directory.resolve("initrd.gz"), directory.resolve(disk), append);
     }
 
     private static Map<String, Object> parse(Path manifest) throws IOException {

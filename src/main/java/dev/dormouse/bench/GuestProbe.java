@@ -71,6 +71,14 @@ public final class GuestProbe implements AutoCloseable {
         ask(timeout, "work", mebibytes);
     }
 
+    /// Starts a workload of the benchmarks' Debian and waits until it has brought the guest to its state. From then
+    /// on its operations are reported in the place of the work loop's iterations.
+    ///
+    /// @return the name of these operations
+    public String workload(String name, Duration timeout) throws IOException, InterruptedException {
+        return ask(timeout, "workload", named(name)).text("meter");
+    }
+
     /// Fills a new region of memory with a pattern, no two pages alike; `entropyPercent` of each page does not
     /// compress.
     public long fill(String region, long seed, int mebibytes, int entropyPercent, Duration timeout)

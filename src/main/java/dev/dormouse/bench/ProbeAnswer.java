@@ -19,6 +19,16 @@ record ProbeAnswer(String command, String text) {
         return text.length() > 3 ? text.substring(3) : "";
     }
 
+    /// {@return the word of the pair with this name}
+    String text(String name) throws ProbeException {
+        String value = pairs().get(name);
+        if (value == null) {
+            throw new ProbeException(
+                    "guest: '%s' answered '%s', '%s=' and a word are expected".formatted(command, text, name));
+        }
+        return value;
+    }
+
     /// {@return the number of the pair with this name; it is unsigned below 2^63}
     long number(String name) throws ProbeException {
         String value = pairs().get(name);

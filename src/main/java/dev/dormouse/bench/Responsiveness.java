@@ -11,8 +11,8 @@ public final class Responsiveness {
     /// [#SHARE]: on a shared host the windows of an undisturbed guest spread by a quarter of their median
     /// (`docs/adr/0004-time-to-responsiveness.md`), so 90 % in each of them would measure the neighbours.
     public static final double STALL_SHARE = 0.5;
-    /// How long the rate must stay there.
-    public static final long HOLD_NANOS = 1_000_000_000;
+    /// For how many windows the rate must stay there: one second, of windows of the usual length.
+    private static final int HOLD_WINDOWS = 10;
 
     private Responsiveness() {}
 
@@ -33,22 +33,43 @@ public final class Responsiveness {
         // Reports from before the request tell of the old life of the guest.
         long first = Math.max(requestNanos, rate.firstArrivalNanos());
         double[] windows = rate.windows(first, Long.MAX_VALUE);
-        int needed = (int) ((HOLD_NANOS - WorkRate.WINDOW_NANOS) / WorkRate.STEP_NANOS) + 1;
+        int stride = stride(rate);
+        int needed = needed(stride);
         for (int i = 0; i + needed <= windows.length; i++) {
-            if (holds(windows, i, i + needed, baseline)) {
+            if (holds(windows, i, stride, baseline)) {
                 return Optional.of(Duration.ofNanos(first + i * WorkRate.STEP_NANOS - requestNanos));
             }
         }
         return Optional.empty();
     }
 
+    /// {@return the share of the instants of a series at which a guest counts as responsive: of an undisturbed one, how
+    /// well this measure suits its work; NaN if the series is too short}
+    static double share(double baseline, WorkRate rate) {
+        double[] windows = rate.windows(Long.MIN_VALUE, Long.MAX_VALUE);
+        int stride = stride(rate);
+        int instants = windows.length - needed(stride) + 1;
+        int held = 0;
+        for (int i = 0; i < instants; i++) {
+            held += holds(windows, i, stride, baseline) ? 1 : 0;
+        }
+        return instants > 0 ? (double) held / instants : Double.NaN;
+    }
+
+    private static int stride(WorkRate rate) {
+        return (int) (rate.windowNanos() / WorkRate.STEP_NANOS);
+    }
+
+    private static int needed(int stride) {
+        return (HOLD_WINDOWS - 1) * stride + 1;
+    }
+
     /// Looks at all windows of one second: each may not be a stall, and those that lie side by side give the
     /// work of the second.
-    private static boolean holds(double[] windows, int start, int end, double baseline) {
-        int stride = (int) (WorkRate.WINDOW_NANOS / WorkRate.STEP_NANOS);
+    private static boolean holds(double[] windows, int start, int stride, double baseline) {
         double sum = 0;
         int count = 0;
-        for (int i = start; i < end; i++) {
+        for (int i = start; i < start + needed(stride); i++) {
             if (windows[i] < STALL_SHARE * baseline) {
                 return false;
             }

@@ -1,6 +1,8 @@
 package dev.dormouse.bench;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.engine.QemuTools;
+import dev.dormouse.qmp.QemuVersion;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Compares the ways of restoring one and the same VM state: QEMU's own, everything loaded first from a small
 /// image, plain lazy, Dormouse. A program of its own, `./dev bench restore`; appends a line of JSON for each run
-/// and says on standard error how it is getting on.
+/// and says on standard error how it is getting on. [PaperBench] does the same with other workloads.
 ///
 /// The ways take turns within a round, each round begins with another one, and all of them restore clones of the
 /// same image and the same save files ([RestoreState]). A run that fails is recorded as failed, storage that this
@@ -28,16 +30,20 @@ import org.jspecify.annotations.Nullable;
 public final class RestoreBench {
     private static final String RESTORE = "restore";
 
+    private final String bench;
     private final RestoreBenchOptions options;
+    private final List<? extends Workload> workloads;
     private final Map<String, Object> host;
     private final Set<String> done = new HashSet<>();
     private final long startNanos = System.nanoTime();
-    private long runsStartNanos = startNanos;
-    private int runsLeft;
+    private int runsPlanned;
     private int runsMade;
 
-    private RestoreBench(RestoreBenchOptions options) throws IOException {
+    /// @param bench its name in the samples
+    RestoreBench(String bench, RestoreBenchOptions options, List<? extends Workload> workloads) throws IOException {
+        this.bench = bench;
         this.options = options;
+        this.workloads = workloads;
         this.host = HostFacts.read();
     }
 
@@ -55,22 +61,33 @@ public final class RestoreBench {
             return;
         }
         System.out.println(options.output());
-        new RestoreBench(options).run();
+        of(options).run();
     }
 
     /// {@return a bench with these options, which a test calls}
     static RestoreBench of(RestoreBenchOptions options) throws IOException {
-        return new RestoreBench(options);
+        return new RestoreBench(
+                RESTORE,
+                options,
+                options.workingSets().stream()
+                        .map(workingSet -> new LoopWorkload(options, workingSet))
+                        .toList());
     }
 
     void run() throws IOException, InterruptedException {
         readSamples();
         for (Path qemu : options.qemus()) {
-            for (int workingSet : options.workingSets()) {
-                try (var bench = new BenchEngine(qemu)) {
-                    var hook = new Thread(() -> killQemus(bench));
+            QemuVersion version = QemuTools.locate(qemu).qemu().version();
+            for (Workload workload : workloads) {
+                runsPlanned += plan(version, workload).size();
+            }
+        }
+        for (Path qemu : options.qemus()) {
+            for (Workload workload : workloads) {
+                try (var engine = new BenchEngine(qemu)) {
+                    var hook = new Thread(() -> killQemus(engine));
                     Runtime.getRuntime().addShutdownHook(hook);
-                    measure(bench, workingSet);
+                    measure(engine, workload);
                     Runtime.getRuntime().removeShutdownHook(hook);
                 }
             }
@@ -89,31 +106,22 @@ public final class RestoreBench {
     /// One run that is to be made.
     private record Planned(StorageProfile profile, RestoreStrategy strategy, int round, boolean loaded) {}
 
-    private void measure(BenchEngine bench, int workingSet) throws IOException, InterruptedException {
-        String version = bench.engine.tools().qemu().version().full();
-        List<Planned> plan = plan(bench).stream()
-                .filter(run -> !done.contains(key(version, workingSet, run)))
-                .toList();
+    private void measure(BenchEngine bench, Workload workload) throws IOException, InterruptedException {
+        QemuVersion version = bench.engine.tools().qemu().version();
+        List<Planned> plan = plan(version, workload);
         if (plan.isEmpty()) {
             return;
         }
-        runsLeft = plan.size();
-        say("QEMU %s, working set of %d MiB: %d runs; making the state".formatted(version, workingSet, runsLeft));
-        RestoreState state = RestoreState.make(bench, options, workingSet);
-        say("%,d MB are not zero, the image has %,d MB, %s touches a second"
-                .formatted(
-                        state.nonZeroBytes() / 1_000_000,
-                        (long) Objects.requireNonNull(state.facts().get("imageBytes")) / 1_000_000,
-                        state.facts().get("baselineRate")));
-        if (options.warmUp()) {
-            warmUp(bench, state, version);
+        say("QEMU %s, %s: %d runs; making the state".formatted(version.full(), workload.text(), plan.size()));
+        RestoreState state = state(bench, workload, plan.size());
+        if (state == null) {
+            return;
         }
+        warmUp(bench, state, version.full());
         Set<StorageProfile> missing = new HashSet<>();
-        runsMade = 0;
-        runsStartNanos = System.nanoTime();
         for (Planned run : plan) {
-            if (!missing.contains(run.profile()) && isAvailable(run.profile(), state, version)) {
-                write(line(bench, state, version, run));
+            if (!missing.contains(run.profile()) && isAvailable(run.profile(), state, version.full())) {
+                write(line(bench, state, version.full(), run));
             } else {
                 missing.add(run.profile());
             }
@@ -121,10 +129,34 @@ public final class RestoreBench {
         }
     }
 
+    /// {@return the state; null if it could not be made, which is recorded, and the next workload is measured}
+    private @Nullable RestoreState state(BenchEngine bench, Workload workload, int runs)
+            throws IOException, InterruptedException {
+        try {
+            RestoreState state = RestoreState.make(bench, options, workload);
+            say("%,d MB are not zero, the image has %,d MB, %s %s a second"
+                    .formatted(
+                            state.nonZeroBytes() / 1_000_000,
+                            (long) Objects.requireNonNull(state.facts().get("imageBytes")) / 1_000_000,
+                            state.facts().get("baselineRate"),
+                            state.facts().get("unit")));
+            return state;
+        } catch (IOException | RuntimeException e) {
+            Map<String, Object> line =
+                    facts(bench.engine.tools().qemu().version().full());
+            line.put("workload", workload.text());
+            line.putAll(workload.facts());
+            line.put("failed", e.toString());
+            write(line);
+            say("FAILED: " + e);
+            runsMade += runs;
+            return null;
+        }
+    }
+
     /// The ways in turn; each round begins with the next one of them.
-    private List<Planned> plan(BenchEngine bench) throws IOException {
+    private List<Planned> plan(QemuVersion version, Workload workload) {
         var strategies = new ArrayList<>(options.strategies());
-        var version = bench.engine.tools().qemu().version();
         strategies.removeIf(strategy -> !strategy.isPossible(version));
         var plan = new ArrayList<Planned>();
         for (StorageProfile profile : options.profiles()) {
@@ -144,16 +176,19 @@ public final class RestoreBench {
                 Collections.rotate(strategies, -1);
             }
         }
+        plan.removeIf(run -> done.contains(key(version.full(), workload.text(), run)));
         return plan;
     }
 
-    /// Two restores that are not measured: the JVM is as warm as that of a daemon then, and the working set is known.
-    /// The guest verifies its memory after each way at least once.
+    /// Restores that are not measured: after one of each way the JVM is as warm as that of a daemon, and the
+    /// working set is known, for which the first of Dormouse's own is needed in any case. The guest verifies its
+    /// memory after each of them.
     private void warmUp(BenchEngine bench, RestoreState state, String version)
             throws IOException, InterruptedException {
         for (RestoreStrategy strategy : RestoreStrategy.values()) {
-            boolean wanted = options.strategies().contains(strategy);
-            boolean teaches = strategy == RestoreStrategy.DORMOUSE_FIRST;
+            boolean wanted = options.warmUp() && options.strategies().contains(strategy);
+            boolean teaches = strategy == RestoreStrategy.DORMOUSE_FIRST
+                    && options.strategies().stream().anyMatch(RestoreStrategy::needsWorkingSet);
             if ((wanted || teaches)
                     && strategy.isPossible(bench.engine.tools().qemu().version())) {
                 say("warming up: " + strategy.text());
@@ -187,10 +222,10 @@ public final class RestoreBench {
         line.put("strategy", run.strategy().text());
         line.put("round", run.round());
         line.put("loaded", run.loaded());
-        boolean teaches = !options.warmUp() && run.strategy() == RestoreStrategy.DORMOUSE_FIRST;
-        run(bench, state, new RestoreRun.Kind(run.strategy(), run.profile(), run.loaded(), false), teaches, line);
-        say("%s, round %d%s, %s: %s; %s"
+        run(bench, state, new RestoreRun.Kind(run.strategy(), run.profile(), run.loaded(), false), false, line);
+        say("%s, %s, round %d%s, %s: %s; %s"
                 .formatted(
+                        state.workload().text(),
                         run.profile().text(),
                         run.round(),
                         run.loaded() ? " loaded" : "",
@@ -213,12 +248,17 @@ public final class RestoreBench {
     }
 
     private Map<String, Object> facts(RestoreState state, String version) {
+        Map<String, Object> facts = facts(version);
+        facts.putAll(state.facts());
+        return facts;
+    }
+
+    private Map<String, Object> facts(String version) {
         var facts = new LinkedHashMap<String, Object>();
-        facts.put("bench", RESTORE);
+        facts.put("bench", bench);
         facts.put("at", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
         facts.putAll(host);
         facts.put("qemuVersion", version);
-        facts.putAll(state.facts());
         return facts;
     }
 
@@ -239,24 +279,20 @@ public final class RestoreBench {
                 : "not reached";
     }
 
+    /// Of all workloads: what making their states takes is in the mean of those that were made.
     private String timeLeft() {
-        double minutes = (System.nanoTime() - runsStartNanos) / 60e9 / (runsMade + 1) * (runsLeft - runsMade - 1);
-        return String.format(Locale.ROOT, "%d of %d, %.0f min left", runsMade + 1, runsLeft, minutes);
+        double minutes = (System.nanoTime() - startNanos) / 60e9 / (runsMade + 1) * (runsPlanned - runsMade - 1);
+        return String.format(Locale.ROOT, "%d of %d, %.0f min left", runsMade + 1, runsPlanned, minutes);
     }
 
     private void say(String text) {
         System.err.printf(Locale.ROOT, "%6.0f s  %s%n", (System.nanoTime() - startNanos) / 1e9, text);
     }
 
-    private static String key(String version, int workingSet, Planned run) {
-        return "%s/%d/%s/%s/%d/%s"
+    private static String key(String version, String workload, Planned run) {
+        return "%s/%s/%s/%s/%d/%s"
                 .formatted(
-                        version,
-                        workingSet,
-                        run.profile().text(),
-                        run.strategy().text(),
-                        run.round(),
-                        run.loaded());
+                        version, workload, run.profile().text(), run.strategy().text(), run.round(), run.loaded());
     }
 
     /// What an earlier run has measured, failed runs apart, is not measured again.
@@ -266,11 +302,11 @@ public final class RestoreBench {
         }
         for (String text : Files.readAllLines(options.output())) {
             Map<String, Object> line = Json.parseObject(text);
-            if (RESTORE.equals(line.get("bench")) && line.containsKey("round") && !line.containsKey("failed")) {
-                done.add("%s/%d/%s/%s/%d/%s"
+            if (bench.equals(line.get("bench")) && line.containsKey("round") && !line.containsKey("failed")) {
+                done.add("%s/%s/%s/%s/%d/%s"
                         .formatted(
                                 line.get("qemuVersion"),
-                                number(line, "workingSetMebibytes"),
+                                line.getOrDefault("workload", LoopWorkload.text(number(line, "workingSetMebibytes"))),
                                 line.get("profile"),
                                 line.get("strategy"),
                                 number(line, "round"),

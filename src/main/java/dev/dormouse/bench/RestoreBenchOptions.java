@@ -4,7 +4,6 @@ import dev.dormouse.engine.MemorySize;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// What [RestoreBench] measures, from its arguments.
@@ -19,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 ///     of the usual one's
 /// @param allocateMebibytes memory that the guest of a loaded round allocates
 /// @param warmUp whether each way is tried once before it is measured
+/// @param composition whether the size of an image in which nothing is left to the disk is measured, too
 /// @param patience for how long a guest is watched at the most, seconds; twice as long on throttled storage
 record RestoreBenchOptions(
         int rounds,
@@ -34,7 +34,8 @@ record RestoreBenchOptions(
         int fileMebibytes,
         int allocateMebibytes,
         int patience,
-        boolean warmUp) {
+        boolean warmUp,
+        boolean composition) {
     /// Of each page of the pattern this share does not compress, percent.
     static final int ENTROPY_PERCENT = 25;
 
@@ -56,8 +57,8 @@ record RestoreBenchOptions(
             """;
 
     static RestoreBenchOptions parse(List<String> arguments, @Nullable Path qemu10, Path defaultOutput) {
-        boolean quick = arguments.contains("--quick");
-        var given = new Given(arguments);
+        var given = new BenchArguments(arguments, USAGE);
+        boolean quick = given.flag("--quick");
         String memory = given.text("--memory", quick ? "512M" : "4G");
         int mebibytes = Math.toIntExact(MemorySize.parse("--memory", memory) >> 20);
         boolean large = mebibytes >= 2048;
@@ -83,12 +84,13 @@ record RestoreBenchOptions(
                 large ? mebibytes * 3 / 8 : 0,
                 large ? mebibytes / 8 : mebibytes / 16,
                 quick ? 20 : 60,
-                !given.flag("--no-warm-up"));
+                !given.flag("--no-warm-up"),
+                false);
         given.refuseRest();
         return options;
     }
 
-    private static @Nullable Path qemu(String name, @Nullable Path qemu10) {
+    static @Nullable Path qemu(String name, @Nullable Path qemu10) {
         if (name.equals("system")) {
             return null;
         }
@@ -99,47 +101,5 @@ record RestoreBenchOptions(
             throw new IllegalArgumentException("--qemu: 10.0 cannot be had here, scripts/qemu10.sh says why");
         }
         return qemu10.resolve("bin/qemu-system-x86_64");
-    }
-
-    /// The arguments, each taken once.
-    private static final class Given {
-        private final List<String> rest;
-
-        Given(List<String> arguments) {
-            rest = new java.util.ArrayList<>(arguments);
-            rest.remove("--quick");
-        }
-
-        boolean flag(String name) {
-            return rest.remove(name);
-        }
-
-        String text(String name, String otherwise) {
-            int at = rest.indexOf(name);
-            if (at < 0) {
-                return otherwise;
-            }
-            if (at + 1 >= rest.size()) {
-                throw new IllegalArgumentException(name + ": its value is missing\n" + USAGE);
-            }
-            rest.remove(at);
-            return rest.remove(at);
-        }
-
-        int number(String name, int otherwise) {
-            return Integer.parseInt(text(name, Integer.toString(otherwise)));
-        }
-
-        <T extends @Nullable Object> List<T> list(String name, String otherwise, Function<String, T> parse) {
-            return Arrays.stream(text(name, otherwise).split(",", -1))
-                    .map(parse)
-                    .toList();
-        }
-
-        void refuseRest() {
-            if (!rest.isEmpty()) {
-                throw new IllegalArgumentException("'" + rest.getFirst() + "' is not an option\n" + USAGE);
-            }
-        }
     }
 }

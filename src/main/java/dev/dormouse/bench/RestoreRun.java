@@ -126,7 +126,12 @@ final class RestoreRun {
         ProcessUse before = ProcessUse.ofThisProcess();
         long request = System.nanoTime();
         FutureTask<Completed> restore = inBackground(() -> complete(request, before));
-        try (var watch = new ResumeWatch(engine.home(), VM, request, state.baseline())) {
+        try (var watch = new ResumeWatch(
+                engine.home(),
+                VM,
+                request,
+                state.normal().perSecond(),
+                state.normal().windowNanos())) {
             Duration firstResponse = watch.awaitFirstResponse();
             FutureTask<Load> load = kind.loaded() ? inBackground(() -> load(watch.probe())) : null;
             Optional<Duration> responsive = await(watch, request, restore, load);
@@ -137,7 +142,7 @@ final class RestoreRun {
                 put(result(load));
             }
             if (kind.verified()) {
-                watch.probe().verify(RestoreState.PATTERN, LONG);
+                state.workload().verify(watch.probe());
                 report.put("verified", true);
             }
         } catch (IOException e) {
@@ -200,7 +205,7 @@ final class RestoreRun {
 
     private Load load(GuestProbe probe) throws IOException, InterruptedException {
         return new Load(
-                probe.sample(RestoreState.PATTERN, SAMPLED_PAGES, System.nanoTime(), SAMPLE_PAUSE, LONG),
+                probe.sample(LoopWorkload.PATTERN, SAMPLED_PAGES, System.nanoTime(), SAMPLE_PAUSE, LONG),
                 probe.touch(options.allocateMebibytes(), LONG));
     }
 
@@ -270,14 +275,21 @@ final class RestoreRun {
         report.put("direct", restored.placement().contains("direct"));
     }
 
-    private void putRates(ResumeWatch watch, long request, Optional<Duration> responsive, Completed done) {
+    private void putRates(ResumeWatch watch, long request, Optional<Duration> responsive, Completed done)
+            throws ProbeException {
         WorkRate rate = watch.rate();
+        if (rate.total() == 0) {
+            throw new ProbeException("guest: no work was done since the restore, its workload must have ended");
+        }
+        report.put("operations", rate.total());
         report.put("workRate", watch.shares());
         long completeNanos = kind.strategy().isEager() ? runningNanos.get() : done.nanos();
         OptionalDouble lowest = responsive.isEmpty()
                 ? OptionalDouble.empty()
                 : rate.lowest(request + responsive.get().toNanos(), completeNanos, SPAN_NANOS);
-        report.put("lowestWorkRate", lowest.isPresent() ? lowest.getAsDouble() / state.baseline() : null);
+        report.put(
+                "lowestWorkRate",
+                lowest.isPresent() ? lowest.getAsDouble() / state.normal().perSecond() : null);
         report.put("touchesByLatency", touches(watch.probe().reportsSince(request)));
     }
 

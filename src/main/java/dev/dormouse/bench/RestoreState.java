@@ -1,11 +1,12 @@
 package dev.dormouse.bench;
 
-import static dev.dormouse.bench.BenchEngine.LONG;
 import static dev.dormouse.bench.BenchEngine.VM;
 
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.Indexes;
 import dev.dormouse.engine.OperationListener;
+import dev.dormouse.engine.SuspendOptions;
 import dev.dormouse.engine.SuspendResult;
 import dev.dormouse.qmp.QemuVersion;
 import java.io.IOException;
@@ -19,116 +20,110 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 
-/// One state of one VM, saved in every way that is compared: by QEMU itself into files, by Dormouse into an
-/// image that is kept. Each restore is of a clone on overlays of its own, which are thrown away, so that all
-/// of them begin with the same memory and the same disks.
-///
-/// The guest is stopped for each save and runs for some milliseconds between two of them; it has synced its
-/// disk before, and writes nothing to it.
+/// One state of one VM, saved in every way that is compared: by Dormouse into an image that is kept, and of this,
+/// before the guest runs again, by QEMU itself into files. Each restore is of a clone on overlays of its own, which
+/// are thrown away, so that all of them begin with the same memory and the same disks.
 final class RestoreState {
-    static final long SEED = 42;
-    static final String PATTERN = "pattern";
-    private static final int BASELINE_SECONDS = 5;
+    private static final String STOCK = "stock";
     private static final String WORKING_SET = "working-set";
 
     private final BenchEngine bench;
+    private final Workload workload;
     private final Path disk;
     private final SuspendResult suspended;
     private final Map<RestoreStrategy, Path> saves;
-    private final double baseline;
+    private final NormalRate normal;
     private final Map<String, Object> facts;
 
     private RestoreState(
             BenchEngine bench,
+            Workload workload,
             Path disk,
             SuspendResult suspended,
             Map<RestoreStrategy, Path> saves,
-            double baseline,
+            NormalRate normal,
             Map<String, Object> facts) {
         this.bench = bench;
+        this.workload = workload;
         this.disk = disk;
         this.suspended = suspended;
         this.saves = saves;
-        this.baseline = baseline;
+        this.normal = normal;
         this.facts = facts;
     }
 
-    /// Boots a guest, fills its memory, measures its normal rate, saves it.
-    static RestoreState make(BenchEngine bench, RestoreBenchOptions options, int workingSetMebibytes)
+    /// Boots a guest, lets its workload bring it to the state, measures its normal rate, saves it.
+    static RestoreState make(BenchEngine bench, RestoreBenchOptions options, Workload workload)
             throws IOException, InterruptedException {
         Engine engine = bench.engine;
-        GuestImage guest = options.fileMebibytes() == 0
-                ? GuestImage.locate()
-                : GuestImage.locate(options.fileMebibytes() - GuestImage.WORK_MEBIBYTES, 0);
-        engine.create(GuestVm.withoutSandbox(GuestVm.request(guest, VM, options.memory()))
-                .withMemoryBackend(options.memoryBackend()));
+        GuestImage guest = workload.guest();
+        engine.create(workload.request(guest).withMemoryBackend(options.memoryBackend()));
+        // As a guest that runs for longer than this one has been done: a suspend is not to read the whole disk.
+        new Indexes(engine.home(), engine.tools()).build(guest.disk(), false, (_, _, _) -> {}, new Cancellation());
         engine.start(VM, false);
-        double baseline;
-        double spread;
-        try (GuestProbe probe = bench.probe()) {
-            fill(probe, options, workingSetMebibytes);
-            WorkRate rate = observe(probe);
-            baseline = rate.baseline(BASELINE_SECONDS)
-                    .orElseThrow(() -> new ProbeException("probe: reported no work, its work loop must be running"));
-            spread = WorkRate.quantile(rate.windows(0, Long.MAX_VALUE), 0.05) / baseline;
-        }
-        Map<RestoreStrategy, Path> saves = save(bench, options.strategies());
-        SuspendResult suspended = engine.suspend(VM, OperationListener.NONE, new Cancellation());
         var facts = new LinkedHashMap<String, Object>();
+        facts.put("workload", workload.text());
+        facts.putAll(workload.facts());
         facts.put("memory", options.memory());
         facts.put("memoryBackend", options.memoryBackend());
-        facts.put("workingSetMebibytes", workingSetMebibytes);
-        facts.put("patternMebibytes", options.patternMebibytes());
-        facts.put("entropyPercent", RestoreBenchOptions.ENTROPY_PERCENT);
-        facts.put("fileMebibytes", options.fileMebibytes());
+        NormalRate normal;
+        try (GuestProbe probe = bench.probe()) {
+            facts.put("unit", workload.begin(probe));
+            normal = NormalRate.observe(probe, workload.observedSeconds());
+        }
+        facts.putAll(normal.facts());
+        if (options.composition()) {
+            facts.put("selfContainedImageBytes", selfContained(engine));
+        }
+        SuspendResult suspended = engine.suspend(VM, OperationListener.NONE, new Cancellation());
         facts.put("nonZeroBytes", suspended.nonZeroBytes());
         facts.put("imageBytes", suspended.imageBytes());
-        for (var save : saves.entrySet()) {
-            facts.put(save.getKey().text() + "Bytes", PageCache.allocatedBytes(save.getValue()));
-        }
+        facts.put("suspendMs", suspended.totalMillis());
         facts.put("pages", engine.images().inspect(Path.of(suspended.file())).pages());
-        facts.put("baselineRate", Math.round(baseline));
-        facts.put("baselineSpread", spread);
-        return new RestoreState(bench, guest.disk(), suspended, saves, baseline, facts);
+        Map<RestoreStrategy, Path> saves = save(bench, options.strategies(), suspended, facts);
+        return new RestoreState(bench, workload, guest.disk(), suspended, saves, normal, facts);
     }
 
-    private static void fill(GuestProbe probe, RestoreBenchOptions options, int workingSetMebibytes)
-            throws IOException, InterruptedException {
-        probe.ping("booted", LONG);
-        if (options.fileMebibytes() == 0) {
-            probe.readSome(options.patternMebibytes() / 2, LONG);
-        } else {
-            probe.read(LONG);
-        }
-        probe.fill(PATTERN, SEED, options.patternMebibytes(), RestoreBenchOptions.ENTROPY_PERCENT, LONG);
-        probe.work(workingSetMebibytes, LONG);
-        probe.sync(LONG);
+    /// {@return the size of an image in which nothing is left to the disk, of a state a moment before the saved one}
+    private static long selfContained(Engine engine) throws IOException {
+        SuspendResult result =
+                engine.checkpoint(VM, new SuspendOptions(true), OperationListener.NONE, new Cancellation());
+        engine.images().remove(result.image());
+        return result.imageBytes();
     }
 
-    /// Watches the undisturbed guest; the first two seconds warm it up.
-    static WorkRate observe(GuestProbe probe) throws InterruptedException {
-        Thread.sleep(2000);
-        long from = System.nanoTime();
-        Thread.sleep(1000L * BASELINE_SECONDS);
-        return WorkRate.of(probe.reportsSince(from));
-    }
-
-    private static Map<RestoreStrategy, Path> save(BenchEngine bench, List<RestoreStrategy> strategies)
+    /// Has QEMU save the state by its own means: of the image, so that all ways begin with the same memory and disks.
+    private static Map<RestoreStrategy, Path> save(
+            BenchEngine bench, List<RestoreStrategy> strategies, SuspendResult suspended, Map<String, Object> facts)
             throws IOException {
         QemuVersion version = bench.engine.tools().qemu().version();
         var saves = new EnumMap<RestoreStrategy, Path>(RestoreStrategy.class);
+        Path stream = bench.folder.resolve("state.stream");
         for (RestoreStrategy strategy : strategies) {
             if (strategy.isStock() && strategy.isPossible(version)) {
+                if (!Files.exists(stream)) {
+                    bench.engine.exportStream(
+                            Path.of(suspended.file()), stream, OperationListener.NONE, new Cancellation());
+                }
                 Path file = bench.folder.resolve(strategy.text() + ".save");
-                new StockQemu(bench.engine, VM, file, strategy.means()).saveAndGoOn(OwnQemus.of(bench.engine, VM));
+                bench.engine.restoreAs(suspended.image(), STOCK);
+                double millis = new StockQemu(bench.engine, STOCK, file, strategy.means()).saveFrom(stream);
+                bench.remove(STOCK);
+                facts.put(strategy.text() + "SaveMs", millis);
+                facts.put(strategy.text() + "Bytes", PageCache.allocatedBytes(file));
                 saves.put(strategy, file);
             }
         }
+        Files.deleteIfExists(stream);
         return saves;
     }
 
-    double baseline() {
-        return baseline;
+    NormalRate normal() {
+        return normal;
+    }
+
+    Workload workload() {
+        return workload;
     }
 
     long nonZeroBytes() {
@@ -170,15 +165,28 @@ final class RestoreState {
     List<Path> files() throws IOException {
         var files = new ArrayList<Path>(saves.values());
         files.add(Path.of(suspended.file()));
-        files.add(disk);
-        try (Stream<Path> disks = Files.walk(bench.engine.home().vm(VM).resolve("disks"))) {
-            disks.filter(Files::isRegularFile).forEach(files::add);
+        files.addAll(layers());
+        return files;
+    }
+
+    /// {@return what one strategy reads of it before it is complete}
+    List<Path> files(RestoreStrategy strategy) throws IOException {
+        var files = new ArrayList<Path>();
+        if (strategy.isStock()) {
+            files.add(save(strategy));
+        } else {
+            files.add(Path.of(suspended.file()));
+            files.addAll(layers());
         }
         return files;
     }
 
-    /// {@return what one strategy reads of it}
-    List<Path> files(RestoreStrategy strategy) {
-        return strategy.isStock() ? List.of(save(strategy)) : List.of(Path.of(suspended.file()), disk);
+    private List<Path> layers() throws IOException {
+        var layers = new ArrayList<Path>();
+        layers.add(disk);
+        try (Stream<Path> disks = Files.walk(bench.engine.home().vm(VM).resolve("disks"))) {
+            disks.filter(Files::isRegularFile).forEach(layers::add);
+        }
+        return layers;
     }
 }

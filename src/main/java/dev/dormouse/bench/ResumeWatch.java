@@ -17,12 +17,19 @@ final class ResumeWatch implements AutoCloseable {
     private final long requestNanos;
     private final GuestProbe probe;
     private final double baseline;
+    private final long windowNanos;
 
     /// @param requestNanos when the resume was asked for
     /// @param baseline iterations per second before the suspend
     ResumeWatch(Home home, String vm, long requestNanos, double baseline) throws IOException {
+        this(home, vm, requestNanos, baseline, WorkRate.WINDOW_NANOS);
+    }
+
+    /// @param windowNanos of the [WorkRate]
+    ResumeWatch(Home home, String vm, long requestNanos, double baseline, long windowNanos) throws IOException {
         this.requestNanos = requestNanos;
         this.baseline = baseline;
+        this.windowNanos = windowNanos;
         this.probe = GuestVm.connect(home, vm, CONNECT_TIMEOUT);
     }
 
@@ -57,7 +64,7 @@ final class ResumeWatch implements AutoCloseable {
 
     /// {@return the work of the guest since the request}
     WorkRate rate() {
-        return WorkRate.of(probe.reportsSince(requestNanos));
+        return WorkRate.of(probe.reportsSince(requestNanos), windowNanos);
     }
 
     /// {@return the share of the normal rate in each tenth of a second since the request; 0 before the first

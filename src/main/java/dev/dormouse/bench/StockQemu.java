@@ -9,8 +9,10 @@ import dev.dormouse.qmp.QemuVersion;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.qmp.QmpEvent;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
@@ -74,17 +76,32 @@ final class StockQemu {
     /// @return milliseconds from the call until QEMU had ended
     double save(QemuProcess qemu) throws IOException {
         long start = System.nanoTime();
-        write(qemu, "quit");
+        write(qemu);
         qemu.awaitExit(TIMEOUT);
         return (System.nanoTime() - start) / 1e6;
     }
 
-    /// Saves the running VM into the file; it runs on afterwards.
-    void saveAndGoOn(QemuProcess qemu) throws IOException {
-        write(qemu, "cont");
+    /// Saves the state that a stream holds into the file, without letting the guest run: files of several means
+    /// hold the same state then. The VM may have no QEMU, and has none afterwards.
+    ///
+    /// @return milliseconds that the save took, with its bytes on the disk
+    double saveFrom(Path stream) throws IOException {
+        QemuProcess qemu =
+                new StockQemu(engine, vm, stream, Means.STREAM).restore(false).qemu();
+        try {
+            long start = System.nanoTime();
+            save(qemu);
+            try (FileChannel saved = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                saved.force(true);
+            }
+            return (System.nanoTime() - start) / 1e6;
+        } catch (IOException e) {
+            qemu.kill();
+            throw e;
+        }
     }
 
-    private void write(QemuProcess qemu, String next) throws IOException {
+    private void write(QemuProcess qemu) throws IOException {
         VmStatus status = engine.status(vm);
         try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
             qmp.execute("stop");
@@ -96,7 +113,7 @@ final class StockQemu {
             migrations.startOutgoing(version.atLeast(9, 0) ? "file:" + file : "exec:cat > " + file);
             migrations.awaitCompleted(TIMEOUT);
             migrations.resetCapabilities();
-            qmp.execute(next);
+            qmp.execute("quit");
         }
     }
 
@@ -104,6 +121,11 @@ final class StockQemu {
     ///
     /// @throws QemuException if QEMU could not load the file; its process is gone then
     Restored restore() throws IOException {
+        return restore(true);
+    }
+
+    /// @param run whether the guest is told to run
+    private Restored restore(boolean run) throws IOException {
         long start = System.nanoTime();
         VmStatus status = engine.status(vm);
         for (String socket : new String[] {"qmp", "oob", "rate", "control"}) {
@@ -113,7 +135,7 @@ final class StockQemu {
                 engine.commandLine(vm, true), engine.home().vm(vm).resolve("stock.log"));
         QemuProcess qemu = QemuProcess.start(spec.withInput(file));
         try {
-            return load(qemu, status, start);
+            return load(qemu, status, start, run);
         } catch (IOException e) {
             if (qemu.awaitExit(EXIT_GRACE)) {
                 throw qemu.died(e);
@@ -123,7 +145,7 @@ final class StockQemu {
         }
     }
 
-    private Restored load(QemuProcess qemu, VmStatus status, long startNanos) throws IOException {
+    private Restored load(QemuProcess qemu, VmStatus status, long startNanos, boolean run) throws IOException {
         try (QmpClient qmp = QmpClient.connect(Path.of(status.qmpSocket()), Duration.ofSeconds(10), qemu)) {
             double readyMillis = (System.nanoTime() - startNanos) / 1e6;
             QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
@@ -137,7 +159,9 @@ final class StockQemu {
             }
             double runningMillis = (System.nanoTime() - startNanos) / 1e6;
             // The save was of a paused VM, so it comes back paused.
-            qmp.execute("cont");
+            if (run) {
+                qmp.execute("cont");
+            }
             return new Restored(qemu, readyMillis, runningMillis);
         }
     }

@@ -20,14 +20,22 @@ public final class WorkRate {
 
     private final long[] arrivalNanos;
     private final long[] iterations;
+    private final long windowNanos;
 
-    private WorkRate(long[] arrivalNanos, long[] iterations) {
+    private WorkRate(long[] arrivalNanos, long[] iterations, long windowNanos) {
         this.arrivalNanos = arrivalNanos;
         this.iterations = iterations;
+        this.windowNanos = windowNanos;
     }
 
     /// Only the reports of one probe's life belong together: after a restart of the probe its counters start anew.
     public static WorkRate of(List<TimedReport> reports) {
+        return of(reports, WINDOW_NANOS);
+    }
+
+    /// The same with windows of another length, a multiple of [#STEP_NANOS], for work that is less even than the
+    /// loop's.
+    static WorkRate of(List<TimedReport> reports, long windowNanos) {
         long[] arrivals = reports.stream().mapToLong(TimedReport::arrivalNanos).toArray();
         long[] iterations =
                 reports.stream().mapToLong(timed -> timed.report().iterations()).toArray();
@@ -36,7 +44,7 @@ public final class WorkRate {
                 throw new IllegalArgumentException("report %d is older than the one before it".formatted(i));
             }
         }
-        return new WorkRate(arrivals, iterations);
+        return new WorkRate(arrivals, iterations, windowNanos);
     }
 
     /// {@return the iterations per second in every window between the two times, in order; empty if no window fits}
@@ -47,7 +55,7 @@ public final class WorkRate {
         long first = Math.max(fromNanos, arrivalNanos[0]);
         long last = Math.min(untilNanos, arrivalNanos[arrivalNanos.length - 1]);
         List<Double> rates = new ArrayList<>();
-        for (long start = first; start + WINDOW_NANOS <= last; start += STEP_NANOS) {
+        for (long start = first; start + windowNanos <= last; start += STEP_NANOS) {
             rates.add(rateFrom(start));
         }
         return rates.stream().mapToDouble(Double::doubleValue).toArray();
@@ -76,11 +84,11 @@ public final class WorkRate {
 
     /// {@return the lowest rate over any such span between the two times, in steps of 10 ms; empty if none fits}
     ///
-    /// @param spanNanos a multiple of [#WINDOW_NANOS]
+    /// @param spanNanos a multiple of the window
     public OptionalDouble lowest(long fromNanos, long untilNanos, long spanNanos) {
         double[] windows = windows(fromNanos, untilNanos);
-        int stride = (int) (WINDOW_NANOS / STEP_NANOS);
-        int count = (int) (spanNanos / WINDOW_NANOS);
+        int stride = (int) (windowNanos / STEP_NANOS);
+        int count = (int) (spanNanos / windowNanos);
         OptionalDouble lowest = OptionalDouble.empty();
         for (int start = 0; start + (count - 1) * stride < windows.length; start++) {
             double sum = 0;
@@ -101,9 +109,23 @@ public final class WorkRate {
         return arrivalNanos.length == 0;
     }
 
+    long windowNanos() {
+        return windowNanos;
+    }
+
+    /// {@return the work from the first report to the last}
+    long total() {
+        return isEmpty() ? 0 : iterations[iterations.length - 1] - iterations[0];
+    }
+
+    /// {@return the mean rate from the first report to the last; NaN without two of them}
+    double perSecond() {
+        return isEmpty() ? Double.NaN : total() * 1e9 / (arrivalNanos[arrivalNanos.length - 1] - arrivalNanos[0]);
+    }
+
     private double rateFrom(long startNanos) {
-        double done = iterationsAt(startNanos + WINDOW_NANOS) - iterationsAt(startNanos);
-        return done * 1e9 / WINDOW_NANOS;
+        double done = iterationsAt(startNanos + windowNanos) - iterationsAt(startNanos);
+        return done * 1e9 / windowNanos;
     }
 
     private double iterationsAt(long nanos) {
