@@ -7,6 +7,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -18,13 +19,9 @@ import org.jspecify.annotations.Nullable;
 /// Every method throws [CatalogException] if the database cannot be used. One that turns out to be damaged is put
 /// aside, and a new one begun: the call that found it fails, the next one does not.
 public final class Catalog implements AutoCloseable {
-    private static final String HISTORY = """
-            vm, time, kind, outcome, source, operation, error, image, duration_millis, guest_runs_millis, paused_millis,
-            image_bytes, memory_bytes, non_zero_bytes, stored_bytes, duplicate_bytes, on_disk_bytes, demanded_pages,
-            prefetched_pages, demand_micros_p50, demand_micros_p99""";
-    private static final String VISIT =
-            "vm, front, peer, time, reached_millis, first_bytes_millis, duration_millis, error";
-    private static final String SAMPLE = "time, vms, awake_vms, awake_bytes, given_back_bytes, image_bytes";
+    private static final Columns<HistoryItem> HISTORY = new Columns<>(HistoryItem.class);
+    private static final Columns<Visit> VISIT = new Columns<>(Visit.class);
+    private static final Columns<HostSample> SAMPLE = new Columns<>(HostSample.class);
 
     /// How much is kept of everything, the newest.
     ///
@@ -40,7 +37,7 @@ public final class Catalog implements AutoCloseable {
     /// Reads one row.
     @FunctionalInterface
     private interface Reader<T> {
-        T read(Row row) throws SQLException;
+        T read(ResultSet row) throws SQLException;
     }
 
     /// Does something with the database.
@@ -75,9 +72,19 @@ public final class Catalog implements AutoCloseable {
         }
     }
 
+    private static String time(ResultSet row) throws SQLException {
+        return Instant.ofEpochMilli(row.getLong(1)).toString();
+    }
+
+    private static void bind(PreparedStatement statement, @Nullable Object... values) throws SQLException {
+        for (int i = 0; i < values.length; i++) {
+            statement.setObject(i + 1, values[i]);
+        }
+    }
+
     private static void update(Connection connection, String sql, @Nullable Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            Row.bind(statement, values);
+            bind(statement, values);
             statement.executeUpdate();
         }
     }
@@ -85,11 +92,11 @@ public final class Catalog implements AutoCloseable {
     private <T> List<T> query(Reader<T> reader, String sql, @Nullable Object... values) throws CatalogException {
         return use(connection -> {
             try (PreparedStatement statement = connection.prepareStatement(sql)) {
-                Row.bind(statement, values);
+                bind(statement, values);
                 var found = new ArrayList<T>();
                 try (ResultSet rows = statement.executeQuery()) {
                     while (rows.next()) {
-                        found.add(reader.read(new Row(rows)));
+                        found.add(reader.read(rows));
                     }
                 }
                 return found;
@@ -97,15 +104,14 @@ public final class Catalog implements AutoCloseable {
         });
     }
 
-    /// Adds a row of a VM with the next id, and forgets the oldest of that VM.
-    private void insert(String table, String columns, String vm, @Nullable Object... values) throws CatalogException {
-        String parameters = columns.replaceAll("[^,]+", "?");
+    /// Adds a row of a VM with the next id, whatever its own is, and forgets the oldest of that VM.
+    private <T extends Record> void insert(String table, Columns<T> columns, String vm, T item)
+            throws CatalogException {
         use(connection -> {
             update(
                     connection,
-                    "INSERT INTO %1$s (id, %2$s) SELECT COALESCE(MAX(id), 0) + 1, %3$s FROM %1$s"
-                            .formatted(table, columns, parameters),
-                    values);
+                    "INSERT INTO %s (%s) VALUES (%s)".formatted(table, columns.names(), columns.parameters(table)),
+                    columns.values(item));
             update(
                     connection,
                     "DELETE FROM %1$s WHERE vm = ? AND id <= (SELECT id FROM %1$s WHERE vm = ? ORDER BY id DESC LIMIT 1 OFFSET ?)"
@@ -119,57 +125,7 @@ public final class Catalog implements AutoCloseable {
 
     /// Adds it, with the next id.
     public void add(HistoryItem item) throws CatalogException {
-        insert(
-                "history",
-                HISTORY,
-                item.vm(),
-                item.vm(),
-                Row.millis(item.time()),
-                item.kind(),
-                item.outcome(),
-                item.source(),
-                item.operation(),
-                item.error(),
-                item.image(),
-                item.durationMillis(),
-                item.guestRunsMillis(),
-                item.pausedMillis(),
-                item.imageBytes(),
-                item.memoryBytes(),
-                item.nonZeroBytes(),
-                item.storedBytes(),
-                item.duplicateBytes(),
-                item.onDiskBytes(),
-                item.demandedPages(),
-                item.prefetchedPages(),
-                item.demandMicrosP50(),
-                item.demandMicrosP99());
-    }
-
-    private static HistoryItem item(Row row) throws SQLException {
-        return new HistoryItem(
-                row.number(),
-                row.text(),
-                row.time(),
-                row.text(),
-                row.text(),
-                row.text(),
-                row.perhapsText(),
-                row.perhapsText(),
-                row.perhapsText(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps(),
-                row.perhaps());
+        insert("history", HISTORY, item.vm(), item);
     }
 
     /// {@return what was done with a VM, the newest first}
@@ -177,8 +133,8 @@ public final class Catalog implements AutoCloseable {
     /// @param before only what has a smaller id
     public List<HistoryItem> history(String vm, long before, int limit) throws CatalogException {
         return query(
-                Catalog::item,
-                "SELECT id, %s FROM history WHERE vm = ? AND id < ? ORDER BY id DESC LIMIT ?".formatted(HISTORY),
+                HISTORY::read,
+                "SELECT %s FROM history WHERE vm = ? AND id < ? ORDER BY id DESC LIMIT ?".formatted(HISTORY.names()),
                 vm,
                 before,
                 limit);
@@ -187,9 +143,9 @@ public final class Catalog implements AutoCloseable {
     /// {@return the last thing of a kind that went well}
     public Optional<HistoryItem> last(String vm, String kind) throws CatalogException {
         return query(
-                        Catalog::item,
-                        "SELECT id, %s FROM history WHERE vm = ? AND kind = ? AND outcome = 'succeeded' ORDER BY id DESC LIMIT 1"
-                                .formatted(HISTORY),
+                        HISTORY::read,
+                        "SELECT %s FROM history WHERE vm = ? AND kind = ? AND outcome = 'succeeded' ORDER BY id DESC LIMIT 1"
+                                .formatted(HISTORY.names()),
                         vm,
                         kind)
                 .stream()
@@ -197,34 +153,14 @@ public final class Catalog implements AutoCloseable {
     }
 
     public void add(Visit visit) throws CatalogException {
-        insert(
-                "visit",
-                VISIT,
-                visit.vm(),
-                visit.vm(),
-                visit.front(),
-                visit.peer(),
-                Row.millis(visit.time()),
-                visit.reachedMillis(),
-                visit.firstBytesMillis(),
-                visit.durationMillis(),
-                visit.error());
+        insert("visit", VISIT, visit.vm(), visit);
     }
 
     /// {@return the clients that a VM had, those that went last first}
     public List<Visit> visits(String vm, long before, int limit) throws CatalogException {
         return query(
-                row -> new Visit(
-                        row.number(),
-                        row.text(),
-                        row.text(),
-                        row.text(),
-                        row.time(),
-                        row.perhaps(),
-                        row.perhaps(),
-                        row.number(),
-                        row.perhapsText()),
-                "SELECT id, %s FROM visit WHERE vm = ? AND id < ? ORDER BY id DESC LIMIT ?".formatted(VISIT),
+                VISIT::read,
+                "SELECT %s FROM visit WHERE vm = ? AND id < ? ORDER BY id DESC LIMIT ?".formatted(VISIT.names()),
                 vm,
                 before,
                 limit);
@@ -233,16 +169,12 @@ public final class Catalog implements AutoCloseable {
     /// Adds it, in the place of one of the same millisecond.
     public void add(HostSample sample) throws CatalogException {
         use(connection -> {
-            update(connection, "DELETE FROM host_sample WHERE time = ?", Row.millis(sample.time()));
+            update(connection, "DELETE FROM host_sample WHERE time = ?", Columns.millis(sample.time()));
             update(
                     connection,
-                    "INSERT INTO host_sample (%s) VALUES (?, ?, ?, ?, ?, ?)".formatted(SAMPLE),
-                    Row.millis(sample.time()),
-                    sample.vms(),
-                    sample.awakeVms(),
-                    sample.awakeBytes(),
-                    sample.givenBackBytes(),
-                    sample.imageBytes());
+                    "INSERT INTO host_sample (%s) VALUES (%s)"
+                            .formatted(SAMPLE.names(), SAMPLE.parameters("host_sample")),
+                    SAMPLE.values(sample));
             return null;
         });
     }
@@ -252,10 +184,9 @@ public final class Catalog implements AutoCloseable {
     /// @param before only what was earlier, ISO 8601; null for the newest
     public List<HostSample> samples(@Nullable String before, int limit) throws CatalogException {
         return query(
-                row -> new HostSample(
-                        row.time(), (int) row.number(), (int) row.number(), row.number(), row.number(), row.number()),
-                "SELECT %s FROM host_sample WHERE time < ? ORDER BY time DESC LIMIT ?".formatted(SAMPLE),
-                before == null ? Long.MAX_VALUE : Row.millis(before),
+                SAMPLE::read,
+                "SELECT %s FROM host_sample WHERE time < ? ORDER BY time DESC LIMIT ?".formatted(SAMPLE.names()),
+                before == null ? Long.MAX_VALUE : Columns.millis(before),
                 limit);
     }
 
@@ -286,13 +217,13 @@ public final class Catalog implements AutoCloseable {
 
     /// {@return when there was such a VM last, ISO 8601}
     public Optional<String> lastSeenVm(String name) throws CatalogException {
-        return query(Row::time, "SELECT last_seen FROM vm WHERE name = ?", name).stream()
+        return query(Catalog::time, "SELECT last_seen FROM vm WHERE name = ?", name).stream()
                 .findFirst();
     }
 
     /// {@return when there was such an image last, ISO 8601}
     public Optional<String> lastSeenImage(String id) throws CatalogException {
-        return query(Row::time, "SELECT last_seen FROM image WHERE id = ?", id).stream()
+        return query(Catalog::time, "SELECT last_seen FROM image WHERE id = ?", id).stream()
                 .findFirst();
     }
 

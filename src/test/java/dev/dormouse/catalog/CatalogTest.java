@@ -61,6 +61,8 @@ class CatalogTest {
             catalog.add(suspend("web", "2026-11-28T20:00:00.500Z"));
             catalog.add(suspend("db", "2026-11-28T21:00:00Z"));
             catalog.add(new Visit(0, "web", "vnc", "127.0.0.1:4000", "2026-11-28T20:00:00Z", 5L, null, 9, null));
+            catalog.add(suspend("jump", "2026-11-28T23:00:00Z"));
+            catalog.add(suspend("jump", "2026-11-28T01:00:00Z")); // The host's clock was set back.
             catalog.seenVm("web", 1 << 20);
             catalog.seenVm("web", 2 << 20);
         }
@@ -77,6 +79,7 @@ class CatalogTest {
             assertThat(catalog.history("web", items.getFirst().id(), 10)).containsExactly(items.getLast());
             assertThat(catalog.last("web", "suspend")).contains(items.getFirst());
             assertThat(catalog.last("web", "resume")).isEmpty();
+            assertThat(catalog.last("jump", "suspend")).map(HistoryItem::time).contains("2026-11-28T01:00:00Z");
             assertThat(catalog.visits("web", Long.MAX_VALUE, 10))
                     .containsExactly(
                             new Visit(1, "web", "vnc", "127.0.0.1:4000", "2026-11-28T20:00:00Z", 5L, null, 9, null));
