@@ -13,6 +13,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /// The resources under `/v1/images`.
 final class ImageRoutes {
@@ -35,10 +36,11 @@ final class ImageRoutes {
         Requests.allowQuery(request, "limit", "after");
         int limit = Requests.limit(request);
         List<String> ids = Requests.after(request, engine.images().ids(), id -> id);
+        Map<String, List<String>> users = engine.images().users();
         var items = new ArrayList<ImageView>();
         for (String id : ids.subList(0, Math.min(limit, ids.size()))) {
             try {
-                items.add(view(id));
+                items.add(view(id, users.getOrDefault(id, List.of())));
             } catch (NotFoundException | NoSuchFileException _) {
                 // It went while we looked.
             }
@@ -48,13 +50,13 @@ final class ImageRoutes {
 
     private void show(Context request) throws IOException {
         Requests.allowQuery(request);
-        Requests.answer(request, 200, view(id(request)));
+        String id = id(request);
+        Requests.answer(request, 200, view(id, engine.images().users(id)));
     }
 
-    private ImageView view(String id) throws IOException {
+    private ImageView view(String id, List<String> users) throws IOException {
         Images images = engine.images();
         Path file = images.find(id);
-        List<String> users = images.users(id);
         long bytes = Files.size(file);
         try {
             ImageMetadata metadata = images.metadata(file);

@@ -8,7 +8,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /// The published images of a home.
 public final class Images {
@@ -101,10 +103,16 @@ public final class Images {
 
     /// {@return the names of the VMs whose memory the image holds, or is being read from}
     public List<String> users(String id) throws IOException {
-        var users = new ArrayList<String>();
+        return users().getOrDefault(id, List.of());
+    }
+
+    /// {@return the same of all images that have any, by their ids; reads each VM once}
+    public Map<String, List<String>> users() throws IOException {
+        var users = new HashMap<String, List<String>>();
         for (String name : home.vmNames()) {
-            if (id.equals(Vm.open(home, name).record().image())) {
-                users.add(name);
+            String image = Vm.open(home, name).record().image();
+            if (image != null) {
+                users.computeIfAbsent(image, _ -> new ArrayList<>()).add(name);
             }
         }
         return users;
