@@ -40,6 +40,11 @@ final class SettingsFlags {
     private @Nullable Integer awakeMin;
 
     @Option(
+            names = "--idle-ask-guest",
+            description = "Ask the guest's agent before that: not while the guest has a file /run/dormouse-stay-awake.")
+    private boolean idleAskGuest;
+
+    @Option(
             names = "--sleep",
             paramLabel = "FROM-TO",
             description =
@@ -62,18 +67,20 @@ final class SettingsFlags {
     /// @throws IllegalArgumentException if one of them is wrong
     @Nullable
     VmSettings settings() {
-        if (fronts == null && idleAfter == null && idleCpu == null && awakeMin == null && sleep == null && !pinned) {
+        boolean idleOptions = idleCpu != null || awakeMin != null || idleAskGuest;
+        if (fronts == null && idleAfter == null && !idleOptions && sleep == null && !pinned) {
             return null;
         }
-        if (idleAfter == null && (idleCpu != null || awakeMin != null)) {
-            throw new IllegalArgumentException("--idle-cpu and --awake-min: need --idle-after");
+        if (idleAfter == null && idleOptions) {
+            throw new IllegalArgumentException("--idle-cpu, --awake-min and --idle-ask-guest: need --idle-after");
         }
         IdlePolicy idle = idleAfter == null
                 ? null
                 : new IdlePolicy(
                         idleAfter,
                         idleCpu == null ? CPU_PERCENT : idleCpu,
-                        awakeMin == null ? AWAKE_SECONDS : awakeMin);
+                        awakeMin == null ? AWAKE_SECONDS : awakeMin,
+                        idleAskGuest);
         List<Front> parsed =
                 fronts == null ? List.of() : fronts.stream().map(Front::parse).toList();
         var settings = new VmSettings(parsed, idle, sleep == null ? null : Sleep.parse(sleep), pinned);

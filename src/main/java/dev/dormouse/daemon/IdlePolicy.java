@@ -7,9 +7,10 @@ import io.avaje.jsonb.Json;
 ///
 /// @param afterSeconds 1 or more
 /// @param cpuPercent up to how much of one processor QEMU may use for the guest to count as resting, 1 to 100
+/// @param askGuest ask the guest's agent first; a guest that wants to stay awake, or cannot say, does
 /// @param awakeSeconds counted from when the daemon saw it awake; 0 or more
 @Json
-public record IdlePolicy(int afterSeconds, int cpuPercent, int awakeSeconds) {
+public record IdlePolicy(int afterSeconds, int cpuPercent, int awakeSeconds, boolean askGuest) {
     /// @throws IllegalArgumentException that says what is wrong
     void check() {
         require("afterSeconds", afterSeconds, 1, 31_536_000);

@@ -132,12 +132,14 @@ final class Room {
         return vm.state().equals("running")
                 && activity.clients(vm.name()) == 0
                 && operations.active(vm.name()).isEmpty()
-                && !isPinned(vm.name());
+                && !isExcluded(vm.name());
     }
 
-    private boolean isPinned(String vm) {
+    private boolean isExcluded(String vm) {
         try {
-            return VmSettings.read(engine.home(), vm).pinned();
+            VmSettings settings = VmSettings.read(engine.home(), vm);
+            boolean asks = settings.idle() != null && settings.idle().askGuest();
+            return settings.pinned() || (asks && engine.staysAwake(vm));
         } catch (IOException e) { // It may be.
             LOG.warn("vm {}: not suspended to make room: {}", vm, ErrorText.of(e));
             return true;

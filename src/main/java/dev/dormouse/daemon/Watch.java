@@ -26,7 +26,7 @@ final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
     private static final long PERIOD_MILLIS = 1000;
     private static final long END_SECONDS = 5;
-    private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0);
+    private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, false);
 
     private final Engine engine;
     private final Vms vms;
@@ -151,13 +151,34 @@ final class Watch implements AutoCloseable {
         if (rule == null || !rule.isOf(policy, pid)) {
             vm.rule = new IdleRule(policy, pid, cpu, now);
         } else if (rule.look(cpu, activity.clients(name), activity.lastNanos(name, now - Long.MAX_VALUE / 2), now)) {
-            LOG.info(
-                    "vm {}: {} for {} s, suspending it",
-                    name,
-                    policy.equals(ASLEEP) ? "without a client in its hours of sleep" : "idle",
-                    policy.afterSeconds());
             rule.tried(now);
-            vms.suspendUnused(name);
+            if (policy.askGuest()) {
+                Thread.ofVirtual().name("veto " + name).start(() -> suspendUnlessTheGuestObjects(name, policy));
+            } else {
+                suspend(name, policy);
+            }
+        }
+    }
+
+    private void suspend(String name, IdlePolicy policy) throws IOException {
+        LOG.info(
+                "vm {}: {} for {} s, suspending it",
+                name,
+                policy.equals(ASLEEP) ? "without a client in its hours of sleep" : "idle",
+                policy.afterSeconds());
+        vms.suspendUnused(name);
+    }
+
+    /// Nobody waits for an agent that does not answer. Who may be busy is not disturbed.
+    private void suspendUnlessTheGuestObjects(String name, IdlePolicy policy) {
+        try {
+            if (engine.staysAwake(name)) {
+                LOG.info("vm {}: idle, but its guest wants to stay awake: it has {}", name, Engine.STAY_AWAKE);
+            } else {
+                suspend(name, policy);
+            }
+        } catch (IOException | RuntimeException e) {
+            LOG.warn("vm {}: idle, but not suspended: {}", name, e instanceof IOException io ? ErrorText.of(io) : e);
         }
     }
 

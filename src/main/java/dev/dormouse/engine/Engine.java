@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.FrozenDiskView;
+import dev.dormouse.qmp.GuestAgent;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
@@ -16,6 +17,10 @@ import org.jspecify.annotations.Nullable;
 /// All that can be done with VMs and images under one home. Each call runs in the caller's thread to its
 /// end and holds the lock of the VM, so any number of threads and processes may call.
 public final class Engine {
+    /// A file of the guest that says that it must not be suspended just for being idle.
+    public static final String STAY_AWAKE = "/run/dormouse-stay-awake";
+
+    private static final Duration AGENT_PATIENCE = Duration.ofSeconds(2);
     private final Home home;
     private final @Nullable QemuTools tools;
     private final ImageKeys keys;
@@ -106,6 +111,23 @@ public final class Engine {
     public VmStatus create(VmRequest request) throws IOException {
         new VmCreation(home, tools(), request).create();
         return status(request.name());
+    }
+
+    /// Asks a running guest, by its agent, whether it does something that must not be interrupted: whoever does that in
+    /// the
+    /// guest makes a file [#STAY_AWAKE] meanwhile. Takes some seconds at most.
+    ///
+    /// @throws IOException if the guest cannot say
+    public boolean staysAwake(String name) throws IOException {
+        Vm vm = Vm.open(home, name);
+        if (!vm.config().guestAgent()) {
+            throw new VmException(
+                    "vm %s: has no channel for a guest agent, 'vm create --guest-agent' makes one".formatted(name));
+        }
+        try (var agent = new GuestAgent(vm.sockets().guestAgent(), AGENT_PATIENCE)) {
+            agent.synchronize();
+            return agent.hasFile(STAY_AWAKE);
+        }
     }
 
     /// {@return the names of all VMs, sorted}

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// time and in length. For one thread.
 public final class GuestAgent implements AutoCloseable {
     private static final int SENTINEL = 0xFF; // Ends whatever an earlier client left half said, in both directions.
+    private static final String NO_SUCH_FILE = "No such file or directory"; // strerror(ENOENT), in any version of it.
     private static final int LINE_BYTES_MAX = 64 << 10;
     private static final long NANOS_PER_SECOND = 1_000_000_000;
 
@@ -62,6 +63,24 @@ public final class GuestAgent implements AutoCloseable {
             return Instant.ofEpochSecond(0, nanos.longValue());
         }
         throw new QemuException(socket + ": the guest agent answered 'guest-get-time' with no number");
+    }
+
+    /// {@return whether the guest has a file of this name that its agent can read}
+    ///
+    /// @throws QemuException if the agent does not answer, or may not open files
+    public boolean hasFile(String path) throws IOException {
+        send("guest-file-open", Map.of("path", path, "mode", "r"));
+        Map<String, Object> answer = receive();
+        if (answer.get("return") instanceof Number handle) {
+            execute("guest-file-close", Map.of("handle", handle));
+            return true;
+        }
+        String refusal = answer.get("error") instanceof Map<?, ?> error ? String.valueOf(error.get("desc")) : "";
+        if (refusal.endsWith(NO_SUCH_FILE)) {
+            return false;
+        }
+        throw new QemuException(
+                "%s: the guest agent cannot say whether the guest has %s: %s".formatted(socket, path, refusal));
     }
 
     /// Makes sure that the agent listens, and that the next answer is the one to what is asked next: an agent

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class IdleRuleTest {
     private static final long START = 5_000_000_000L;
-    private final IdleRule rule = new IdleRule(new IdlePolicy(10, 20, 30), 1, 0, START);
+    private final IdleRule rule = new IdleRule(new IdlePolicy(10, 20, 30, false), 1, 0, START);
     private long cpuNanos;
 
     /// Looks once a second.

@@ -64,6 +64,32 @@ class GuestAgentHostileTest {
     }
 
     @Test
+    void aFileIsThereOrNotAndWhatIsNeitherIsAnError() throws Exception {
+        converse(
+                Duration.ofMinutes(1),
+                channel -> {
+                    assertThat(read(channel)).contains("guest-file-open", "\"path\":\"/run/a\"", "\"mode\":\"r\"");
+                    write(channel, "{\"return\": 1000}\n");
+                    assertThat(read(channel)).contains("guest-file-close", "1000");
+                    write(channel, "{\"return\": {}}\n");
+                    read(channel);
+                    write(
+                            channel,
+                            "{\"error\": {\"class\": \"GenericError\", \"desc\": \"failed to open file '/run/a' (mode: 'r'): No such file or directory\"}}\n");
+                    read(channel);
+                    write(
+                            channel,
+                            "{\"error\": {\"class\": \"GenericError\", \"desc\": \"Command guest-file-open has been disabled\"}}\n");
+                },
+                agent -> {
+                    assertThat(agent.hasFile("/run/a")).isTrue();
+                    assertThat(agent.hasFile("/run/a")).isFalse();
+                    assertThatThrownBy(() -> agent.hasFile("/run/a"))
+                            .hasMessageContaining("cannot say whether the guest has /run/a: Command guest-file-open");
+                });
+    }
+
+    @Test
     void passesOverAnswersToSomebodyElse() throws Exception {
         converse(
                 Duration.ofMinutes(1),
