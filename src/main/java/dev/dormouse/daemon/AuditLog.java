@@ -34,7 +34,7 @@ final class AuditLog {
         this.bytesMax = bytesMax;
     }
 
-    /// @param event `request`, or `operation` when one has ended
+    /// @param event `request`, `operation` when one has ended, or `screen` when somebody begins or ends to look at one
     /// @param who name of the token, or `owner`; null of who showed none
     /// @param what method and path of a request, kind of an operation
     /// @param operation id of the operation that it began, or that has ended
@@ -73,6 +73,23 @@ final class AuditLog {
                         : null,
                 status,
                 null,
+                null));
+    }
+
+    /// Notes that somebody begins, or ends, to see and use the screen of a VM.
+    ///
+    /// @param outcome `opened` or `closed`
+    void screen(@Nullable Caller caller, String peer, String vm, String outcome) {
+        append(new Entry(
+                Operation.now(),
+                "screen",
+                caller == null ? null : caller.name(),
+                Caller.OWNER.equals(caller) ? null : peer,
+                "screen",
+                vm,
+                null,
+                null,
+                outcome,
                 null));
     }
 

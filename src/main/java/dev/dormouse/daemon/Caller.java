@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import io.javalin.http.Context;
+import io.javalin.websocket.WsContext;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,11 @@ record Caller(String name, Role role, @Nullable List<String> vms) {
     /// {@return who sent it; null of one that was refused}
     static @Nullable Caller find(Context request) {
         return request.attribute(ATTRIBUTE);
+    }
+
+    /// {@return who opened a WebSocket}
+    static @Nullable Caller find(WsContext webSocket) {
+        return webSocket.attribute(ATTRIBUTE);
     }
 
     /// {@return who sent it, which was let in}

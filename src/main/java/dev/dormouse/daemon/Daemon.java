@@ -61,7 +61,7 @@ public final class Daemon implements AutoCloseable {
         watch = new Watch(engine, vms, operations, fronts, activity, history);
         eventRoutes = new EventRoutes(events);
         pageMapRoutes = new PageMapRoutes(engine, events.pageMaps());
-        screens = new ScreenRoutes(home, fronts);
+        screens = new ScreenRoutes(home, fronts, audit);
         server = new RestServer(
                 DaemonClient.socket(home),
                 listener,

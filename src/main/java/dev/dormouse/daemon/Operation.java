@@ -7,7 +7,9 @@ import dev.dormouse.restore.PageMap;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -20,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// tells [Events] of each change. Any thread.
 final class Operation implements OperationListener {
     private static final int PAGE_BYTES = 4096;
+    private static final int MARKS_MAX = 100;
 
     /// What is done.
     enum Kind {
@@ -54,6 +57,7 @@ final class Operation implements OperationListener {
     private volatile boolean hurry;
 
     // Guarded by this.
+    private final List<OperationTrace.Mark> marks = new ArrayList<>();
     private State state = State.QUEUED;
     private long startNanos;
     private boolean cancelled;
@@ -110,6 +114,19 @@ final class Operation implements OperationListener {
                 stalledReason,
                 result,
                 error);
+    }
+
+    /// {@return it as a trace of OpenTelemetry}
+    synchronized Map<String, Object> trace() {
+        return OperationTrace.of(view(), marks);
+    }
+
+    /// Of one that says the same again and again the first is remembered.
+    private synchronized void mark(String what) {
+        if (marks.size() < MARKS_MAX
+                && (marks.isEmpty() || !marks.getLast().what().equals(what))) {
+            marks.add(new OperationTrace.Mark(now(), what));
+        }
     }
 
     synchronized boolean isEnded() {
@@ -242,6 +259,7 @@ final class Operation implements OperationListener {
 
     @Override
     public void step(String what) {
+        mark(what);
         synchronized (this) {
             step = what;
         }
@@ -250,6 +268,7 @@ final class Operation implements OperationListener {
 
     @Override
     public void stalled(String reason) {
+        mark("stalled: " + reason);
         synchronized (this) {
             stalledReason = reason;
         }

@@ -17,6 +17,7 @@ final class OperationRoutes {
     void add(RoutesConfig routes) {
         routes.get("/v1/operations", this::list, Access.VIEWER);
         routes.get("/v1/operations/{id}", this::show, Access.VIEWER);
+        routes.get("/v1/operations/{id}/trace", this::trace, Access.VIEWER);
         routes.delete("/v1/operations/{id}", this::cancel, Access.OPERATOR);
     }
 
@@ -49,6 +50,11 @@ final class OperationRoutes {
     private void show(Context request) throws IOException {
         Requests.allowQuery(request);
         Requests.answer(request, 200, find(request).view());
+    }
+
+    private void trace(Context request) throws IOException {
+        Requests.allowQuery(request);
+        Requests.answer(request, 200, find(request).trace());
     }
 
     /// Answers at once: what is cancelled ends where it can be undone.

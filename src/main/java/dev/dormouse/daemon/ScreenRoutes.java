@@ -28,12 +28,14 @@ final class ScreenRoutes implements AutoCloseable {
 
     private final Path socket;
     private final Fronts fronts;
+    private final AuditLog audit;
     private final AtomicLong count = new AtomicLong();
     private final Map<String, ScreenBridge> open = new ConcurrentHashMap<>(); // By session.
 
-    ScreenRoutes(Home home, Fronts fronts) {
+    ScreenRoutes(Home home, Fronts fronts, AuditLog audit) {
         socket = DaemonClient.socket(home);
         this.fronts = fronts;
+        this.audit = audit;
     }
 
     void add(RoutesConfig routes) {
@@ -55,6 +57,7 @@ final class ScreenRoutes implements AutoCloseable {
         try {
             SocketPair pair = SocketPair.open(socket.resolveSibling(".screen-" + count.incrementAndGet()));
             open.put(context.sessionId(), new ScreenBridge(vm, context.session, pair.one()));
+            note(context, "opened");
             Thread.ofVirtual().name("client of " + vm).start(() -> serve(vm, pair));
         } catch (IOException e) {
             LOG.warn("vm {}: a screen cannot be opened: {}", vm, ErrorText.of(e));
@@ -80,8 +83,17 @@ final class ScreenRoutes implements AutoCloseable {
     private void ended(WsContext context) throws IOException {
         ScreenBridge bridge = open.remove(context.sessionId());
         if (bridge != null) {
+            note(context, "closed");
             bridge.close();
         }
+    }
+
+    private void note(WsContext context, String outcome) {
+        audit.screen(
+                Caller.find(context),
+                String.valueOf(context.session.getRemoteSocketAddress()),
+                context.pathParam("name"),
+                outcome);
     }
 
     @Override

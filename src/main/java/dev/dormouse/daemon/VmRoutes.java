@@ -3,6 +3,7 @@ package dev.dormouse.daemon;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.SuspendOptions;
+import dev.dormouse.engine.VmRequest;
 import dev.dormouse.restore.RestoreOptions;
 import io.javalin.config.RoutesConfig;
 import io.javalin.http.Context;
@@ -30,6 +31,7 @@ final class VmRoutes {
 
     void add(RoutesConfig routes) {
         routes.get("/v1/vms", this::list, Access.VIEWER);
+        routes.post("/v1/vms", this::create, Access.HOST_ADMIN);
         routes.get("/v1/vms/{name}", this::show, Access.VIEWER);
         routes.delete("/v1/vms/{name}", this::remove, Access.ADMIN);
         routes.get("/v1/vms/{name}/settings", this::showSettings, Access.VIEWER);
@@ -56,6 +58,23 @@ final class VmRoutes {
             }
         }
         Requests.answer(request, 200, new VmView.Page(items, names.size() > limit ? names.get(limit - 1) : null));
+    }
+
+    /// For the owner only: a VM names files of the host, which it reads and writes, and may have any argument of QEMU.
+    private void create(Context request) throws IOException {
+        Requests.allowQuery(request);
+        if (!Caller.OWNER.equals(Caller.of(request))) {
+            throw new ApiException(
+                    Problem.Kind.FORBIDDEN,
+                    "a VM names files of the host, so only the owner of the home makes one, at the unix socket");
+        }
+        var body = Requests.body(request, VmRequest.class, VmRequest.named(""));
+        if (body.name() == null || body.name().isEmpty()) {
+            throw new ApiException(Problem.Kind.INVALID, "body: 'name' is missing, it names the new VM");
+        }
+        String name = engine.create(body).name();
+        request.header("Location", "/v1/vms/" + name);
+        Requests.answer(request, 201, vms.view(name));
     }
 
     private void show(Context request) throws IOException {

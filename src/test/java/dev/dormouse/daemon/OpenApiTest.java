@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.engine.OperationListener;
-import dev.dormouse.engine.VmRequest;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.WebSocket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
@@ -48,7 +48,7 @@ class OpenApiTest {
 
     @Test
     void everyAnswerThatTheDocumentPromisesIsGiven() throws Exception {
-        fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+        check(201, "POST", "/v1/vms", "{\"name\": \"web\", \"memory\": \"64M\", \"vmgenid\": false}");
 
         walkTheHost();
         walkTheLifeOfAVm();
@@ -113,6 +113,9 @@ class OpenApiTest {
             document.check("GET", "/v1/vms/web/screen", new DaemonClient.Answer(101, Map.of(), ""));
             screen.abort();
         }
+        assertThat(Files.readString(fixture.home.root().resolve("audit.log")))
+                .contains("\"event\":\"screen\",\"who\":\"screen\"")
+                .contains("\"vm\":\"web\",\"outcome\":\"opened\"");
     }
 
     private void walkImages() throws Exception {
@@ -129,6 +132,9 @@ class OpenApiTest {
         assertThat(Json.parseObject(page.body())).containsKey("next");
         String id = String.valueOf(Json.parseObject(page.body()).get("next"));
         check(200, "GET", "/v1/operations/" + id, null);
+        assertThat(check(200, "GET", "/v1/operations/" + id + "/trace", null).body())
+                .contains("\"name\":\"stop web\"", "\"name\":\"queued\"");
+        check(404, "GET", "/v1/operations/nemo/trace", null);
         check(200, "DELETE", "/v1/operations/" + id, null);
         fixture.run("start", "web");
         DaemonClient.Answer stop = check(202, "POST", "/v1/vms/web/stop", "{\"timeoutSeconds\": 60}");
@@ -156,6 +162,8 @@ class OpenApiTest {
         }) {
             check(400, "GET", path + "?no=such", null);
         }
+        check(400, "POST", "/v1/vms", "{\"memory\": \"64M\"}");
+        check(400, "POST", "/v1/vms", "{\"name\": \"x\", \"disc\": 1}");
         check(404, "DELETE", "/v1/vms/nemo", null);
         check(404, "GET", "/v1/images/nemo", null);
         check(404, "DELETE", "/v1/images/nemo", null);

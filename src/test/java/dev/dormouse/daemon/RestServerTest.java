@@ -97,6 +97,7 @@ class RestServerTest {
         assertThat(overTcp("GET", "/v1/vms", viewer)).isEqualTo(200);
         assertThat(overTcp("POST", "/v1/vms/nemo/stop", viewer)).isEqualTo(403);
         assertThat(overTcp("POST", "/v1/vms/nemo/stop", admin)).isEqualTo(404);
+        assertThat(overTcp("POST", "/v1/vms", admin)).as("files of the host").isEqualTo(403);
         assertThat(Files.readString(fixture.home.root().resolve("tokens.json"))).doesNotContain(viewer, admin);
         assertThat(tokens.remove("v")).isTrue();
         assertThat(overTcp("GET", "/v1/vms", viewer)).isEqualTo(401);
