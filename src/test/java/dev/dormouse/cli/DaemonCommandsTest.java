@@ -46,6 +46,10 @@ class DaemonCommandsTest extends CommandsFixture {
         assertThat(folder.resolve("home/vms/web/server.log"))
                 .as("log of a process that serves the pages")
                 .doesNotExist();
+        assertThat(ok("top"))
+                .startsWith("1 VMs, 1 awake with 64.0 MiB;")
+                .containsPattern("\\nweb +running +64\\.0 MiB ");
+        assertThat(facts("top", "--json")).containsOnlyKeys("host", "vms");
         assertThat(facts("checkpoint", "--json", "web")).containsKey("image");
     }
 

@@ -27,6 +27,8 @@ final class RfbClient implements AutoCloseable {
         }
     }
 
+    private long firstUpdateNanos;
+
     /// Connects and goes through the handshake; a VM that sleeps wakes meanwhile.
     RfbClient(InetSocketAddress address) throws IOException {
         socket.setSoTimeout(TIMEOUT_MILLIS);
@@ -72,6 +74,9 @@ final class RfbClient implements AutoCloseable {
         long missing = (long) width * height;
         while (missing > 0) {
             int message = in.readUnsignedByte();
+            if (firstUpdateNanos == 0) {
+                firstUpdateNanos = System.nanoTime();
+            }
             if (message != 0) {
                 throw new IOException("message " + message + " where a screen was to come");
             }
@@ -81,6 +86,11 @@ final class RfbClient implements AutoCloseable {
             }
         }
         return screen;
+    }
+
+    /// {@return when the first bytes of the first screen came, by [System#nanoTime]}
+    long firstUpdateNanos() {
+        return firstUpdateNanos;
     }
 
     private long rectangle(byte[] screen) throws IOException {
