@@ -25,7 +25,7 @@ final class FrontPort implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FrontPort.class);
     private static final int CLIENTS_MAX = 2000;
     private static final int REFUSALS_MAX = 100;
-    private static final int BACKLOG = 128;
+    private static final int BACKLOG = 1024;
     private static final Duration CONNECT_PATIENCE = Duration.ofSeconds(10);
     private static final long RETRY_MILLIS = 20;
 
@@ -169,12 +169,17 @@ final class FrontPort implements AutoCloseable {
 
     private void pass(SocketChannel client, Stay stay) throws IOException, InterruptedException {
         Relay relay = Relay.listenTo(client, Thread.currentThread()::interrupt);
-        try (SocketChannel guest = reach()) {
-            stay.reached();
-            relay.run(guest, stay::firstBytes);
+        SocketChannel guest;
+        try {
+            guest = reach();
         } catch (IOException e) {
             stay.refused(ErrorText.of(e));
             refuse(client, relay, ErrorText.of(e));
+            return;
+        }
+        try (guest) {
+            stay.reached();
+            relay.run(guest, stay::firstBytes);
         }
     }
 
