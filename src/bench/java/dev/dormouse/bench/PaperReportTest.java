@@ -71,7 +71,7 @@ class PaperReportTest {
 
         assertThat(report)
                 .contains("2 of 12 workloads, 10 runs of which 1 failed")
-                .contains("| web | 4,295 | 1,000 | - | - | **200** | 500 | 5 % | 20 % | 40 % |")
+                .contains("| web | 4,295 | 1,000 | - | - | **200** | 500 | 4.7 % | 20 % | 40 % |")
                 .contains("| redis | failed: it ended / early |")
                 .contains("| web | 4,002 (4,001 to 4,003) | -, 1 failed | 2,000 (2,000 to 2,000) | - | - |"
                         + " 402 (401 to 402), not reached in 1 | 10.0 | 5.0 |")

@@ -5,8 +5,9 @@ import java.util.List;
 import java.util.Map;
 
 /// How fast an undisturbed guest works, and over which windows that can be told. The probe's loop is even enough for a
-/// tenth of a second; of a workload whose operations are large or differ, the shortest windows are taken of which a
-/// guest that nobody disturbs hardly ever counts as stalled. The same ones decide on every way of restoring.
+/// tenth of a second; of a workload whose operations are large or differ, the shortest windows are taken with which a
+/// guest that nobody disturbs hardly ever counts as stalled and mostly as responsive. The same ones decide on every
+/// way of restoring.
 ///
 /// @param perSecond the median of the windows
 /// @param windowNanos their length
@@ -15,6 +16,7 @@ import java.util.Map;
 record NormalRate(double perSecond, long windowNanos, double spread, double held) {
     private static final int[] WINDOW_MILLIS = {100, 250, 500};
     private static final int WARM_UP_MILLIS = 2000;
+    private static final double HELD_SHARE = 0.75;
 
     /// Watches the guest; the first two seconds warm it up.
     static NormalRate observe(GuestProbe probe, int seconds) throws ProbeException, InterruptedException {
@@ -29,7 +31,7 @@ record NormalRate(double perSecond, long windowNanos, double spread, double held
         NormalRate rate = null;
         for (int millis : WINDOW_MILLIS) {
             rate = of(reports, millis * 1_000_000L);
-            if (rate.spread >= Responsiveness.STALL_SHARE) {
+            if (rate.spread >= Responsiveness.STALL_SHARE && rate.held >= HELD_SHARE) {
                 return rate;
             }
         }

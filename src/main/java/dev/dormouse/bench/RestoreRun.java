@@ -135,8 +135,14 @@ final class RestoreRun {
             Duration firstResponse = watch.awaitFirstResponse();
             FutureTask<Load> load = kind.loaded() ? inBackground(() -> load(watch.probe())) : null;
             Optional<Duration> responsive = await(watch, request, restore, load);
-            Completed done = result(restore);
-            put(request, firstResponse, responsive, done);
+            put(request, firstResponse, responsive);
+            // A guest that is never idle may keep a restore without background from its end for ever.
+            Completed done = restore.isDone() ? result(restore) : null;
+            if (done == null) {
+                report.put("completeMs", null);
+            } else {
+                put(request, done);
+            }
             putRates(watch, request, responsive, done);
             if (load != null) {
                 put(result(load));
@@ -159,7 +165,9 @@ final class RestoreRun {
             result(restore);
             return seen;
         } catch (IOException e) {
-            e.addSuppressed(seen);
+            if (!e.equals(seen)) {
+                e.addSuppressed(seen);
+            }
             return e;
         }
     }
@@ -232,26 +240,30 @@ final class RestoreRun {
         return responsive;
     }
 
-    private void put(long request, Duration firstResponse, Optional<Duration> responsive, Completed done) {
+    private void put(long request, Duration firstResponse, Optional<Duration> responsive) {
+        double runningMillis = (runningNanos.get() - request) / 1e6;
+        report.put("firstResponseMs", firstResponse.toNanos() / 1e6);
+        report.put(
+                "timeToResponsivenessMs",
+                responsive.map(time -> time.toNanos() / 1e6).orElse(null));
+        report.put("runningMs", runningMillis);
+        // With everything in place: the nonce waits at the guest that begins to run.
+        report.put("floorMs", kind.strategy().isEager() ? firstResponse.toNanos() / 1e6 - runningMillis : null);
+    }
+
+    private void put(long request, Completed done) {
         double runningMillis = (runningNanos.get() - request) / 1e6;
         // Of what is loaded before the guest runs all is there when it runs.
         double completeMillis = kind.strategy().isStock() ? runningMillis : millis(request, done);
         double seconds = kind.strategy().isEager()
                 ? (runningMillis - done.readyMillis()) / 1e3
                 : (completeMillis - runningMillis) / 1e3;
-        report.put("firstResponseMs", firstResponse.toNanos() / 1e6);
-        report.put(
-                "timeToResponsivenessMs",
-                responsive.map(time -> time.toNanos() / 1e6).orElse(null));
         report.put("qemuReadyMs", done.readyMillis());
-        report.put("runningMs", runningMillis);
         report.put("completeMs", completeMillis);
         report.put("placedGigabytesPerSecond", state.nonZeroBytes() / 1e9 / seconds);
         report.put("qemuProcessorSeconds", done.qemu().processorSeconds());
         report.put("serverProcessorSeconds", done.server().processorSeconds());
         report.put("readBytes", done.qemu().readBytes() + done.server().readBytes());
-        // With everything in place: the nonce waits at the guest that begins to run.
-        report.put("floorMs", kind.strategy().isEager() ? firstResponse.toNanos() / 1e6 - runningMillis : null);
         if (done.result() != null) {
             put(done.result().report());
             report.put("pagesSkipped", done.result().pagesSkipped());
@@ -270,12 +282,13 @@ final class RestoreRun {
         report.put("demandMicrosP50", restored.demandMicrosP50());
         report.put("demandMicrosP99", restored.demandMicrosP99());
         report.put("demandMicrosMax", restored.demandMicrosMax());
+        report.put("blockedMs", restored.blockedMillis());
         report.put("workingSetPages", restored.workingSetPages());
         report.put("workingSetHitRate", restored.workingSetHitRate());
         report.put("direct", restored.placement().contains("direct"));
     }
 
-    private void putRates(ResumeWatch watch, long request, Optional<Duration> responsive, Completed done)
+    private void putRates(ResumeWatch watch, long request, Optional<Duration> responsive, @Nullable Completed done)
             throws ProbeException {
         WorkRate rate = watch.rate();
         if (rate.total() == 0) {
@@ -283,7 +296,7 @@ final class RestoreRun {
         }
         report.put("operations", rate.total());
         report.put("workRate", watch.shares());
-        long completeNanos = kind.strategy().isEager() ? runningNanos.get() : done.nanos();
+        long completeNanos = kind.strategy().isEager() ? runningNanos.get() : watchedNanos(done);
         OptionalDouble lowest = responsive.isEmpty()
                 ? OptionalDouble.empty()
                 : rate.lowest(request + responsive.get().toNanos(), completeNanos, SPAN_NANOS);
@@ -291,6 +304,10 @@ final class RestoreRun {
                 "lowestWorkRate",
                 lowest.isPresent() ? lowest.getAsDouble() / state.normal().perSecond() : null);
         report.put("touchesByLatency", touches(watch.probe().reportsSince(request)));
+    }
+
+    private static long watchedNanos(@Nullable Completed done) {
+        return done == null ? System.nanoTime() : done.nanos();
     }
 
     /// {@return the touches of the guest's work loop in buckets of a power of two, from the request on}
