@@ -161,8 +161,17 @@ public final class QemuImg {
         if (!Files.exists(top)) {
             throw new DiskException(top + ": no such disk file, give the path of a raw or qcow2 image");
         }
-        return Json.parseObjects(Command.run(
-                List.of(binary.toString(), "info", "-U", "--backing-chain", "--output=json", top.toString()), SHORT));
+        if (Files.isDirectory(top)) {
+            throw new DiskException(top + ": is a folder, give the path of a raw or qcow2 image");
+        }
+        try {
+            return Json.parseObjects(Command.run(
+                    List.of(binary.toString(), "info", "-U", "--backing-chain", "--output=json", top.toString()),
+                    SHORT));
+        } catch (Command.CommandException e) {
+            String words = String.valueOf(e.getMessage()).replaceFirst("^.*?: exit code \\d+: (qemu-img: )?", "");
+            throw new DiskException(top + ": not a disk image, or a layer of it is not: " + words, e);
+        }
     }
 
     private static Layer.Format formatOf(Map<String, Object> layer) throws DiskException {

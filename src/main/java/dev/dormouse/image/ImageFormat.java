@@ -20,7 +20,7 @@ final class ImageFormat {
 
     static final int PAGE_BYTES = RamBlock.TARGET_PAGE_BYTES;
     static final int EXTENT_PAGES_MAX = 64;
-    static final int EXTENT_PAGES_DEFAULT = 16;
+    static final int EXTENT_PAGES_DEFAULT = 8;
     static final int CHUNK_ENTRIES = 4096;
 
     /// 8 TiB of guest memory: a frame fits an `int`.

@@ -23,7 +23,7 @@ public record WriterOptions(
         check("duplicateEntriesMax", duplicateEntriesMax, 0, 1 << 24);
     }
 
-    /// 16 pages, level 1, a thread per processor up to 8, 2 Mi duplicates (8 GiB of distinct pages).
+    /// 8 pages, level 1, a thread per processor up to 8, 2 Mi duplicates (8 GiB of distinct pages).
     public static WriterOptions defaults() {
         int threads = Math.clamp(Runtime.getRuntime().availableProcessors(), 1, 8);
         return new WriterOptions(ImageFormat.EXTENT_PAGES_DEFAULT, 1, threads, 1 << 21, null);

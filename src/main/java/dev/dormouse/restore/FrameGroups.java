@@ -67,6 +67,24 @@ final class FrameGroups {
         return frames[starts[group] + index];
     }
 
+    /// {@return up to that many frames around one whose page is in an extent, in the order of the extents}
+    PageSource.FrameList aroundInExtents(int extent, long frame, int countMax) {
+        int at = Arrays.binarySearch(frames, starts[extent], starts[extent + 1], (int) frame);
+        int first = Math.max(0, at - countMax / 2);
+        int end = Math.min(starts[image.extentCount()], first + countMax);
+        return new PageSource.FrameList() {
+            @Override
+            public int size() {
+                return end - first;
+            }
+
+            @Override
+            public long get(int index) {
+                return frames[first + index];
+            }
+        };
+    }
+
     /// Counts the frames of each extent into `starts`. The first of two passes over the page table, which
     /// leaves out chunks of zeros: the guest waits for this.
     ///

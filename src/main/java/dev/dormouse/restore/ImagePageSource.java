@@ -86,13 +86,14 @@ final class ImagePageSource implements PageSource, AutoCloseable {
         };
     }
 
-    /// On a disk: what stands in the same aligned piece of it.
+    /// In the image: those of the same extent, and of the extents beside it. On a disk: what stands in the same
+    /// aligned piece of it.
     @Override
     public FrameList neighbours(long frame, int countMax) throws IOException {
-        FrameList group = frames(group(frame));
         if (image.pageClass(frame) != PageClass.ON_DISK) {
-            return group.around(frame, countMax);
+            return groups.aroundInExtents(image.extentIndex(frame), frame, countMax);
         }
+        FrameList group = frames(group(frame));
         long firstBlock = image.diskBlock(frame) / DiskPages.PIECE_BLOCKS * DiskPages.PIECE_BLOCKS;
         int first = 0;
         while (image.diskBlock(group.get(first)) < firstBlock) {

@@ -28,6 +28,7 @@ final class PageFaultServer {
     private static final int ZERO_RUN_PAGES_MIN = 16; // Aligned 64 KiB: what a guest that allocates touches next.
     /// Whatever other guests do: a guest that waits for nothing is to get its memory some time.
     private static final long YIELD_NANOS_MAX = 10_000_000;
+    private static final int STAGED_PAGES = 32; // They need no more than to be copied.
     private static final int AHEAD_PAGES = 16; // Some 30 us, for which a demand may have to wait.
     private static final int BACKGROUND_PAGES = 32; // The same, of pages that lie together.
     private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
@@ -45,9 +46,11 @@ final class PageFaultServer {
     private final DemandLatency latency = new DemandLatency();
     private final FailedPages failed;
     private final WorkingSetTrial workingSet;
+    private final @Nullable StagedPages staged;
     private final PageSource.FrameList ahead;
     private final long startNanos;
     private BackgroundWindow window;
+    private int nextStaged;
     private int nextAhead;
     private long placedAhead;
     private boolean hurrying;
@@ -80,7 +83,8 @@ final class PageFaultServer {
         this.listener = listener;
         this.options = options;
         this.workingSet = workingSet;
-        this.ahead = workingSet.ahead();
+        this.staged = workingSet.staged();
+        this.ahead = workingSet.ahead(); // Without what is staged.
         this.account = new PlacementAccount(source, placer, present);
         this.recovered = account.nonZeroPlaced();
         this.surroundings = surroundings;
@@ -178,7 +182,7 @@ final class PageFaultServer {
             }
             report(now);
             failed.retry(now, this::retryDemand, this::retryGroup);
-            if (nextAhead < ahead.size() ? placeAhead() : placeBackground(now)) {
+            if (placeStaged() || (nextAhead < ahead.size() ? placeAhead() : placeBackground(now))) {
                 return;
             }
             demand = demands.poll(Math.clamp(waitNanos(now), WAIT_NANOS_MIN, WAIT_NANOS_MAX));
@@ -290,14 +294,34 @@ final class PageFaultServer {
         placer.flush();
     }
 
-    /// Places the pages that were read together with the demanded one: they are at hand, and the guest is
-    /// likely to want them.
+    /// Places the pages around the demanded one, which the guest is likely to want; most were read together with it.
+    /// The next demand breaks that off.
     private void placeNeighbours(long frame) throws IOException {
         PageSource.FrameList frames = source.neighbours(frame, options.neighbourPages());
-        for (int i = 0; i < frames.size(); ) {
+        for (int i = 0; i < frames.size() && demands.isEmpty(); ) {
             i += Math.max(1, prefetch(Fate.PREFETCHED, frames, i, frames.size(), true, this::readNow));
         }
         placer.flush();
+    }
+
+    /// Places some of what was read before QEMU could take it.
+    ///
+    /// @return false if nothing of it is left
+    private boolean placeStaged() throws IOException {
+        if (staged == null || nextStaged >= staged.size()) {
+            return false;
+        }
+        int end = Math.min(staged.size(), nextStaged + STAGED_PAGES);
+        while (nextStaged < end) {
+            int done = prefetch(Fate.WORKING_SET, staged, nextStaged, end, true, staged::pages);
+            nextStaged += Math.max(1, done);
+            placedAhead += done;
+        }
+        placer.flush();
+        if (nextStaged >= staged.size()) {
+            staged.close();
+        }
+        return true;
     }
 
     /// Places some of the working set. The guest is about to ask for it, so nothing rests in between.
@@ -388,6 +412,10 @@ final class PageFaultServer {
         return source.read(frame, countMax, Reading.DEMAND);
     }
 
+    private ByteBuffer readLater(long frame, int countMax) throws IOException {
+        return source.read(frame, countMax, Reading.BACKGROUND);
+    }
+
     /// Places the frame at an index of the list and those that follow it without a gap, in the guest's
     /// memory and in the source, before the end of the range.
     ///
@@ -452,15 +480,7 @@ final class PageFaultServer {
     private void retryGroup(long group) throws IOException {
         PageSource.FrameList frames = source.frames((int) group);
         for (int i = 0; i < frames.size() && !failed.isStalled(); ) {
-            i += Math.max(
-                    1,
-                    prefetch(
-                            Fate.PREFETCHED,
-                            frames,
-                            i,
-                            frames.size(),
-                            false,
-                            (frame, countMax) -> source.read(frame, countMax, Reading.BACKGROUND)));
+            i += Math.max(1, prefetch(Fate.PREFETCHED, frames, i, frames.size(), false, this::readLater));
         }
         placer.flush();
     }

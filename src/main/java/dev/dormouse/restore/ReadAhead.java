@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// One thread owns it; the executor's threads meet it only in a batch that is under way.
 final class ReadAhead implements AutoCloseable {
     /// Groups that are read by one thread before it tells anybody: 256 KiB of extents.
-    private static final int BATCH_GROUPS = 4;
+    private static final int BATCH_GROUPS = 8;
     /// Two for each of two threads, and two at hand.
     private static final int BATCHES = 6;
     private static final long CLOSE_WAIT_NANOS = 1_000_000;

@@ -232,7 +232,7 @@ public final class RestoreRecovery implements AutoCloseable {
                 demands,
                 listener,
                 RestoreOptions.DEFAULT.unthrottled(),
-                new WorkingSetTrial(null, source, RandomGenerator.getDefault()),
+                new WorkingSetTrial(null, source, 0, RandomGenerator.getDefault()),
                 present,
                 Surroundings.of(qemuPid));
         try {

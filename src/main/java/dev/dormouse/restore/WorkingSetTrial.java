@@ -2,6 +2,7 @@ package dev.dormouse.restore;
 
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.concurrent.Executor;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -9,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 /// ahead of the background, but for a random part, which is held back: whether a page that was placed is
 /// ever used cannot be seen, whether one of those is demanded can, and estimates the use of all of them.
 ///
-/// Owned by the server's thread.
-final class WorkingSetTrial {
+/// Made by whoever prepares a restore, owned by the server's thread then.
+final class WorkingSetTrial implements AutoCloseable {
     /// The part of a set that is held back.
     private static final double HELD_BACK = 0.03;
     /// With fewer pages held back the estimate says nothing.
@@ -18,45 +19,109 @@ final class WorkingSetTrial {
     /// A set of which so few pages are still wanted costs more than it brings.
     private static final double HIT_RATE_MIN = 0.1;
 
+    private static final long FRAME = 0xffff_ffffL;
+
     private final PageSource source;
     private final @Nullable WorkingSet known;
     private final FrameSet heldBack;
     private final FrameSet demanded;
     private final int[][] demands = new int[WorkingSet.GROUP_COUNT][16];
     private final int[] demandCounts = new int[WorkingSet.GROUP_COUNT];
-    private long[] ahead = {};
+    private long[] ahead = {}; // Of each the group and the frame.
+    private int aheadCount;
     private int heldBackDemanded;
+    private @Nullable StagedPages staged;
 
     /// @param known the set, null if there is none; one of another guest is ignored
-    WorkingSetTrial(@Nullable WorkingSet known, PageSource source, RandomGenerator random) throws IOException {
+    /// @param neighbourPages pages around a demanded one that are placed with it
+    WorkingSetTrial(@Nullable WorkingSet known, PageSource source, int neighbourPages, RandomGenerator random)
+            throws IOException {
         this.source = source;
         this.known = known != null && known.frameCount() == source.frameCount() ? known : null;
         heldBack = new FrameSet(source.frameCount());
         demanded = new FrameSet(source.frameCount());
         if (this.known != null) {
-            plan(this.known, random);
+            holdBack(this.known, random);
+            plan(this.known, neighbourPages);
         }
     }
 
-    /// Each time group in the order in which its pages are read best. A page that is zero now is left out.
-    private void plan(WorkingSet set, RandomGenerator random) throws IOException {
-        ahead = new long[set.size()];
-        int count = 0;
+    private void holdBack(WorkingSet set, RandomGenerator random) throws IOException {
         for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
-            int start = count;
+            for (int i = 0; i < set.size(group); i++) {
+                long frame = set.frame(group, i);
+                if (!source.isZero(frame) && random.nextDouble() < HELD_BACK) {
+                    heldBack.add(frame);
+                }
+            }
+        }
+    }
+
+    /// Each time group in the order in which its pages are read best, those behind them that the server placed along
+    /// with a demanded one: nobody demanded them only because they were there. A page that is zero now is left out.
+    private void plan(WorkingSet set, int neighbourPages) throws IOException {
+        var planned = new FrameSet(source.frameCount());
+        for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
+            int start = aheadCount;
             for (int i = 0; i < set.size(group); i++) {
                 long frame = set.frame(group, i);
                 if (!source.isZero(frame)) {
-                    if (random.nextDouble() < HELD_BACK) {
-                        heldBack.add(frame);
-                    } else {
-                        ahead[count++] = (long) source.group(frame) << Integer.SIZE | frame;
-                    }
+                    add(frame, planned);
+                    addNeighbours(frame, neighbourPages, planned);
                 }
             }
-            Arrays.sort(ahead, start, count);
+            Arrays.sort(ahead, start, aheadCount);
         }
-        ahead = Arrays.copyOf(ahead, count);
+    }
+
+    private void addNeighbours(long frame, int countMax, FrameSet planned) throws IOException {
+        if (countMax == 0 || aheadCount >= WorkingSet.FRAMES_MAX) {
+            return;
+        }
+        PageSource.FrameList frames = source.neighbours(frame, countMax);
+        for (int i = 0; i < frames.size(); i++) {
+            add(frames.get(i), planned);
+        }
+    }
+
+    private void add(long frame, FrameSet planned) throws IOException {
+        if (heldBack.contains(frame) || !planned.add(frame)) {
+            return;
+        }
+        if (aheadCount == ahead.length) {
+            ahead = Arrays.copyOf(ahead, Math.max(1024, 2 * aheadCount));
+        }
+        ahead[aheadCount++] = (long) source.group(frame) << Integer.SIZE | frame;
+    }
+
+    /// Begins to read what goes ahead, before anybody can place it.
+    void stage(Executor executor) {
+        staged = StagedPages.begin(source, ahead(), executor);
+    }
+
+    /// {@return what was staged, which goes first of all; null if nothing was. No more is read, and it is left out of
+    /// [#ahead] from now on}
+    @Nullable
+    StagedPages staged() {
+        if (staged == null) {
+            return null;
+        }
+        staged.stop();
+        int count = 0;
+        for (int i = 0; i < aheadCount; i++) {
+            if (!staged.contains(ahead[i] & FRAME)) {
+                ahead[count++] = ahead[i];
+            }
+        }
+        aheadCount = count;
+        return staged;
+    }
+
+    @Override
+    public void close() {
+        if (staged != null) {
+            staged.close();
+        }
     }
 
     /// {@return the frames to be placed ahead of the background}
@@ -64,12 +129,12 @@ final class WorkingSetTrial {
         return new PageSource.FrameList() {
             @Override
             public int size() {
-                return ahead.length;
+                return aheadCount;
             }
 
             @Override
             public long get(int index) {
-                return ahead[index] & 0xffff_ffffL;
+                return ahead[index] & FRAME;
             }
         };
     }

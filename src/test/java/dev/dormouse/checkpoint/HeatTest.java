@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// Hot pages lie together in the image, and the image is the memory all the same.
 class HeatTest {
     private static final int PAGES = 3000;
-    private static final int EXTENT_PAGES = 16;
+    private static final int EXTENT_PAGES = 8;
 
     @TempDir
     Path folder;

@@ -45,7 +45,7 @@ class DemoTest {
                 .containsEntry("guestMemoryIntact", true)
                 .containsEntry("guestFilesIntact", true);
         assertThat((Long) facts.get("imageBytes")).isPositive().isLessThan((Long) facts.get("stockImageBytes"));
-        assertThat((Long) facts.get("pagesOnDemand")).isPositive();
+        assertThat((Long) facts.get("pagesPrefetched")).isPositive();
     }
 
     private String fromThisProcess() {

@@ -9,11 +9,15 @@ import dev.dormouse.disk.DiskException;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.image.ImageInspection;
 import dev.dormouse.image.VerifyReport;
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -136,15 +140,33 @@ class OnDiskPagesTest {
                     "vm1", new SuspendOptions(true), OperationListener.NONE, new Cancellation());
             // The guest stands still from here on, so both hold the same memory but for what it just did.
             SuspendResult suspended = fixture.suspend("vm1");
-            Path memory = folder.resolve("memory.raw");
 
-            fixture.engine.exportRaw(
-                    fixture.home.image(suspended.image()), null, memory, OperationListener.NONE, new Cancellation());
+            Path memory = exported(fixture, suspended);
+            Path before = exported(fixture, contained);
 
             assertThat(onDisk(fixture, suspended)).isGreaterThan(FILE_PAGES * 95 / 100);
             assertThat(Files.size(memory)).isEqualTo(384L << 20);
             assertThat(contained.imageBytes()).isGreaterThan(suspended.imageBytes() + (FILE_KIB << 9));
+            assertThat(samePages(memory, before)).isGreaterThan((384 << 8) * 97 / 100);
         }
+    }
+
+    private Path exported(EngineFixture fixture, SuspendResult of) throws IOException {
+        Path memory = folder.resolve(of.image() + ".raw");
+        fixture.engine.exportRaw(
+                fixture.home.image(of.image()), null, memory, OperationListener.NONE, new Cancellation());
+        return memory;
+    }
+
+    private static int samePages(Path one, Path other) throws IOException {
+        int same = 0;
+        try (InputStream in = new BufferedInputStream(Files.newInputStream(one));
+                InputStream otherIn = new BufferedInputStream(Files.newInputStream(other))) {
+            for (byte[] page = in.readNBytes(4096); page.length > 0; page = in.readNBytes(4096)) {
+                same += Arrays.equals(page, otherIn.readNBytes(4096)) ? 1 : 0;
+            }
+        }
+        return same;
     }
 
     /// A copy of the disk, as from a backup, has other times and another inode; what it says decides.

@@ -7,6 +7,8 @@ import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.engine.VmRequest.DiskRequest;
+import dev.dormouse.index.BlockIndex;
+import dev.dormouse.index.IndexListener;
 import dev.dormouse.index.IndexStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -101,9 +103,9 @@ class VmIndexingTest {
         try (var fixture = new EngineFixture(folder)) {
             fixture.boot(fixture.request("vm1"));
             write(fixture, "one");
-            SuspendResult kept = fixture.checkpoint("vm1");
+            SuspendResult first = fixture.checkpoint("vm1");
             write(fixture, "two");
-            fixture.engine.images().remove(kept.image());
+            fixture.engine.images().remove(first.image());
             IndexStore store = LayerIndexes.store(fixture.home, fixture.engine.tools());
             BackingChain before = fixture.record("vm1").chains().getFirst();
             Layer base = before.layers().getFirst();
@@ -116,6 +118,12 @@ class VmIndexingTest {
             assertThat(store.isReady(LayerIdentity.of(base))).isTrue();
             assertThat(Files.getAttribute(store.file(base), "unix:ino")).isEqualTo(indexFile);
             assertThat(store.files()).as("the overlay's is gone").hasSize(1);
+            var anew = new IndexStore(
+                    folder.resolve("anew"), fixture.engine.tools().images());
+            try (BlockIndex kept = store.find(base).orElseThrow();
+                    BlockIndex fresh = anew.open(base, IndexListener.NONE).index()) {
+                assertThat(kept.digest()).isEqualTo(fresh.digest());
+            }
         }
     }
 

@@ -81,7 +81,8 @@ final class GoldenImage {
     /// The image whose bytes `docs/image-format.md` explains: two pages, the second of them stored.
     static void writeTiny(Path file) throws IOException {
         var blocks = List.of(new RamBlock("ram", 2 * 4096));
-        try (var writer = ImageWriter.create(file, blocks)) {
+        try (var writer = ImageWriter.create(
+                Storage.fileSystem(), file, blocks, WriterOptions.defaults().withExtentPages(16))) {
             byte[] page = "dormouse".repeat(512).getBytes(StandardCharsets.US_ASCII);
             writer.addPage(0, 1, ByteBuffer.wrap(page));
             writer.setRamSectionId(RAM_SECTION_ID);

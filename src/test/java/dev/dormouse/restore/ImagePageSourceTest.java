@@ -269,7 +269,7 @@ class ImagePageSourceTest {
                         demands,
                         listener,
                         RestoreOptions.DEFAULT.unthrottled(),
-                        new WorkingSetTrial(null, source, new Random(0)),
+                        new WorkingSetTrial(null, source, 0, new Random(0)),
                         new FrameSet(FRAMES),
                         new Surroundings(
                                 () -> now[0] += 50_000_000,

@@ -59,7 +59,7 @@ class PageFaultServerTest {
     }
 
     private WorkingSetTrial trial() throws IOException {
-        return trial == null ? new WorkingSetTrial(null, source, new Random(0)) : trial;
+        return trial == null ? new WorkingSetTrial(null, source, 0, new Random(0)) : trial;
     }
 
     private void demand(long frame) {
@@ -243,7 +243,7 @@ class PageFaultServerTest {
     @Test
     void placesTheWorkingSetBehindTheDemandsAndAheadOfTheBackground() throws Exception {
         var set = new WorkingSet(FRAMES, new int[][] {{127, 70}, {}, {40, 41}, {9}});
-        trial = new WorkingSetTrial(set, source, new Random(0));
+        trial = new WorkingSetTrial(set, source, 0, new Random(0));
         demand(99);
         PageFaultServer server = server();
 
@@ -253,6 +253,21 @@ class PageFaultServerTest {
         assertThat(server.outcome().placedAhead()).isEqualTo(4);
         assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
         assertThat(trial.next().size()).isEqualTo(6);
+    }
+
+    @Test
+    void placesWhatWasReadBeforeBehindTheDemandsByItsPlaceInMemory() throws Exception {
+        var set = new WorkingSet(FRAMES, new int[][] {{127, 70}, {}, {40, 41}, {9}});
+        trial = new WorkingSetTrial(set, source, 0, new Random(0));
+        trial.stage(Runnable::run);
+        demand(99);
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(placer.order.subList(8, 14)).containsExactly(9L, 40L, 41L, 127L, 0L, 1L);
+        assertThat(server.outcome().placedAhead()).isEqualTo(4);
+        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
     }
 
     @Test

@@ -56,7 +56,7 @@ class ReadAheadTest {
         }
 
         assertThat(tasks).hasSize(6);
-        assertThat(nextGroup).isEqualTo(24);
+        assertThat(nextGroup).isEqualTo(48);
         tasks.forEach(Runnable::run);
         reads.close();
     }

@@ -97,7 +97,8 @@ final class ServeBench {
             PageSource source = prepared.source();
             var demands = new DemandQueue();
             var guest = new ReplayedGuest(trace, demands);
-            var trial = new WorkingSetTrial(expected, source, new Random(SEED));
+            var trial =
+                    new WorkingSetTrial(expected, source, RestoreOptions.DEFAULT.neighbourPages(), new Random(SEED));
             var server = new PageFaultServer(
                     source,
                     guest,

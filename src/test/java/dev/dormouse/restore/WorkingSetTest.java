@@ -18,7 +18,7 @@ class WorkingSetTest {
     }
 
     private static WorkingSetTrial trial(WorkingSet known) throws IOException {
-        return new WorkingSetTrial(known, SOURCE, new Random(5));
+        return new WorkingSetTrial(known, SOURCE, 0, new Random(5));
     }
 
     private static WorkingSet large() {
@@ -91,6 +91,17 @@ class WorkingSetTest {
     @Test
     void leavesOutPagesThatAreZeroNow() throws IOException {
         assertThat(trial(of(3999, 4000, 4099, 4100)).ahead().size()).isEqualTo(2);
+    }
+
+    /// They came along with the demands from which the set was made, so nobody could ask for them.
+    @Test
+    void takesTheNeighboursOfTheSetAlong() throws IOException {
+        var set = new WorkingSet(FRAMES, new int[][] {{20}, {21, 3998}, {}, {}});
+
+        PageSource.FrameList ahead = new WorkingSetTrial(set, SOURCE, 4, new Random(1)).ahead();
+
+        assertThat(IntStream.range(0, ahead.size()).mapToObj(ahead::get))
+                .containsExactly(18L, 19L, 20L, 21L, 22L, 3996L, 3997L, 3998L, 3999L);
     }
 
     @Test
