@@ -3,6 +3,7 @@ package dev.dormouse.daemon;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.dormouse.base.Command;
 import dev.dormouse.base.Json;
 import dev.dormouse.bench.GuestImage;
 import dev.dormouse.bench.GuestProbe;
@@ -10,7 +11,11 @@ import dev.dormouse.bench.GuestVm;
 import dev.dormouse.engine.VmRequest;
 import dev.dormouse.testkit.FaultReport;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,9 +23,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -37,6 +44,9 @@ import org.junit.jupiter.api.io.TempDir;
 class WakeOnConnectTest {
     private static final Duration LONG = Duration.ofMinutes(1);
     private static final int PATTERN_MEBIBYTES = 48;
+    private static final int CLIENTS_MAX = 2000; // Of a front.
+    private static final String IDLE_AFTER_A_SECOND =
+            ", \"idle\": {\"afterSeconds\": 1, \"cpuPercent\": 80, \"awakeSeconds\": 0}";
 
     @TempDir
     static Path folder;
@@ -75,7 +85,12 @@ class WakeOnConnectTest {
     }
 
     private void configure(String more) throws IOException {
-        String fronts = "[{\"name\": \"vnc\", \"listen\": \"127.0.0.1:0\", \"target\": \"vnc\"}]";
+        configure(more, "");
+    }
+
+    private void configure(String more, String moreFronts) throws IOException {
+        String fronts =
+                "[{\"name\": \"vnc\", \"listen\": \"127.0.0.1:0\", \"target\": \"vnc\"}%s]".formatted(moreFronts);
         String settings = "{\"fronts\": " + fronts + more + "}";
         DaemonClient.Answer answer = fixture.send("PUT", "/v1/vms/desk/settings", settings);
         assertThat(answer.status()).as(answer.body()).isEqualTo(200);
@@ -109,21 +124,93 @@ class WakeOnConnectTest {
     }
 
     @Test
-    void itIsSuspendedWhenTheLastClientHasGoneAndItRests() throws Exception {
+    void itIsSuspendedWhenTheLastClientHasGoneAndItRestsUnlessTheDiskIsFull() throws Exception {
         try (var client = new RfbClient(front())) {
             client.screen();
-            configure(", \"idle\": {\"afterSeconds\": 1, \"cpuPercent\": 80, \"awakeSeconds\": 0}");
+            configure(IDLE_AFTER_A_SECOND);
             Thread.sleep(2500); // As long as somebody looks it stays awake.
             assertThat(fixture.state("desk")).isIn("running", "restoring");
             assertThat(fixture.ok(200, "GET", "/v1/vms/desk")).containsEntry("clients", 1L);
+            await(() -> fixture.state("desk").equals("running"));
+            configure("");
         }
 
+        itRunsOnWhileTheDiskIsFull();
+        configure(IDLE_AFTER_A_SECOND);
+        await(() -> newest("suspend").contains("\"state\":\"succeeded\""));
+        assertThat(fixture.state("desk")).isEqualTo("suspended");
+    }
+
+    private void itRunsOnWhileTheDiskIsFull() throws Exception {
+        String images = fixture.home.images().toString();
+        var mounted = Command.tryRun(List.of("mount", "-t", "tmpfs", "-o", "size=1m", "dormouse-test", images), LONG);
+        if (mounted.exitCode() != 0) {
+            return; // Only root may mount a small file system.
+        }
+        try (var fault = FaultReport.inject("disk full", "suspend of an idle VM")) {
+            configure(IDLE_AFTER_A_SECOND);
+            await(() -> newest("suspend").contains("No space left on device"));
+            fault.verify(() -> {
+                try (GuestProbe probe = GuestVm.connect(fixture.home, "desk", LONG)) {
+                    return probe.verify("pattern", LONG);
+                }
+            });
+        } finally {
+            Command.run(List.of("umount", "--lazy", images), LONG);
+        }
+    }
+
+    /// Long, because the system lets only so many connect at once.
+    @Tag("soak")
+    @Test
+    void whoLeavesWhileItWakesAndThousandsWhoSayNothingKeepNobodyOut() throws Exception {
+        try (SocketChannel _ = SocketChannel.open(front())) {
+            await(() -> !fixture.state("desk").equals("suspended"));
+        }
+        await(() -> clients() == 0);
+        var silent = new ArrayList<SocketChannel>();
+        try (var far = ServerSocketChannel.open()) { // Never accepts: the system does.
+            far.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), CLIENTS_MAX);
+            int port = ((InetSocketAddress) far.getLocalAddress()).getPort();
+            configure(
+                    "",
+                    ", {\"name\": \"far\", \"listen\": \"127.0.0.1:0\", \"target\": \"127.0.0.1:%d\"}".formatted(port));
+            for (int i = 0; i < CLIENTS_MAX; i++) {
+                silent.add(SocketChannel.open(fixture.fronts().address("desk", "far")));
+            }
+            await(() -> clients() == CLIENTS_MAX);
+            try (var oneMore = SocketChannel.open(fixture.fronts().address("desk", "far"))) {
+                assertThat(oneMore.read(ByteBuffer.allocate(1))).isEqualTo(-1);
+            }
+            assertThat(look()).hasSameSizeAs(screen); // By the other front.
+        } finally {
+            for (SocketChannel client : silent) {
+                client.close();
+            }
+        }
+        await(() -> clients() == 0);
+    }
+
+    private long clients() throws IOException {
+        return ((Number) fixture.ok(200, "GET", "/v1/vms/desk").get("clients")).longValue();
+    }
+
+    /// {@return the newest operation of a kind, JSON; empty if there is none}
+    private String newest(String kind) throws IOException {
+        Map<String, Object> page = fixture.ok(200, "GET", "/v1/operations?limit=500");
+        return ((List<?>) page.get("items"))
+                .stream()
+                        .map(Json::write)
+                        .filter(operation -> operation.contains("\"kind\":\"%s\"".formatted(kind)))
+                        .findFirst()
+                        .orElse("");
+    }
+
+    private static void await(Callable<Boolean> condition) throws Exception {
         long end = System.nanoTime() + LONG.toNanos();
-        while (!fixture.state("desk").equals("suspended")) {
-            assertThat(System.nanoTime() - end)
-                    .as(String.valueOf(fixture.state("desk")))
-                    .isNegative();
-            Thread.sleep(50);
+        while (!condition.call()) {
+            assertThat(System.nanoTime() - end).isNegative();
+            Thread.sleep(20);
         }
     }
 
@@ -132,6 +219,7 @@ class WakeOnConnectTest {
         Object image = fixture.ok(200, "GET", "/v1/vms/desk").get("image");
         Path file = fixture.home.image(String.valueOf(image));
         Path aside = folder.resolve("aside");
+        itsDiskIsGone(aside);
         Files.move(file, aside);
         try (var fault = FaultReport.inject("image missing", "wake on connect")) {
             assertThatThrownBy(() -> new RfbClient(front()))
@@ -143,6 +231,27 @@ class WakeOnConnectTest {
 
             Files.move(aside, file);
             fault.verify(() -> look().length);
+        }
+    }
+
+    private void itsDiskIsGone(Path aside) throws Exception {
+        Path disk;
+        try (Stream<Path> disks = Files.list(fixture.home.vm("desk").resolve("disks"))) {
+            disk = disks.filter(file -> file.toString().endsWith(".qcow2"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        Files.move(disk, aside);
+        try (var fault = FaultReport.inject("disk missing", "wake on connect")) {
+            assertThatThrownBy(() -> new RfbClient(front()))
+                    .isInstanceOf(RfbClient.RefusedException.class)
+                    .hasMessageStartingWith("vm desk: an overlay of %s is missing".formatted(disk.getParent()));
+            fault.verify(() -> {
+                assertThat(fixture.state("desk")).isEqualTo("suspended");
+                return 0;
+            });
+        } finally {
+            Files.move(aside, disk);
         }
     }
 
