@@ -61,7 +61,8 @@ install_missing_packages() {
 
 # The versioned package behind the one that always names the newest.
 kernel_dependency() {
-  apt-cache depends "$kernel_package" 2> /dev/null | sed --quiet 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head --lines=1
+  # Without lists apt-cache fails, which is to say no more than that it knows nothing.
+  { apt-cache depends "$kernel_package" 2> /dev/null || true; } | sed --quiet 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head --lines=1
 }
 
 fetch_kernel() {
