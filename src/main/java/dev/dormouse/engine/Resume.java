@@ -198,19 +198,7 @@ final class Resume {
 
     private PreparedImage prepare(ImageReader image) throws IOException {
         try (var _ = RestorePhase.begin("prepare image")) {
-            var prepared = PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
-            boolean expected = false;
-            try {
-                if (!options.eager()) {
-                    prepared.expect(new WorkingSetFile(vm).read().orElse(null), options.restore());
-                }
-                expected = true;
-            } finally {
-                if (!expected) {
-                    prepared.close();
-                }
-            }
-            return prepared;
+            return PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
         }
     }
 
@@ -322,6 +310,7 @@ final class Resume {
     private RestoreReport lazy(SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreStatus status)
             throws IOException {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
+        new WorkingSetFile(vm).read().ifPresent(lazy::expect);
         try (var _ = RestorePhase.begin("handshake")) {
             lazy.handshake();
         }

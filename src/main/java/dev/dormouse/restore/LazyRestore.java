@@ -16,6 +16,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /// A lazy restore as the source of a postcopy migration (`docs/protocol.md`): handshake, device state,
@@ -40,6 +41,7 @@ public final class LazyRestore {
     private List<String> ways = List.of();
     private String streamReason = "";
     private @Nullable ServingOutcome outcome;
+    private @Nullable WorkingSet expected;
     private @Nullable WorkingSet learnt;
 
     /// @param resource what errors call the restore, such as the name of the VM
@@ -136,7 +138,9 @@ public final class LazyRestore {
             out.launch(discarded, new DevicePackage(image.deviceState(), OptionalInt.of(DEVICES_LOADED)));
             listener.reached(RestoreStep.LAUNCHED);
             out.beginPart(image.ramSectionId(), false);
-            WorkingSetTrial trial = image.trial(options);
+            // While QEMU loads its devices, so that the guest does not wait for it.
+            var trial = new WorkingSetTrial(
+                    ahead(), image.source(), options.neighbourPages(), RandomGenerator.getDefault());
             serve(new StreamPlacer(out, layout), record, trial);
             learnt = trial.next();
             listener.reached(RestoreStep.PLACED);
@@ -154,6 +158,11 @@ public final class LazyRestore {
     /// @return the huge pages that were made
     public int collapse() throws IOException {
         return hugePages.collapse(qemuPid, image.source(), listener);
+    }
+
+    /// Has a set placed ahead of the background, before [#run]; without one it is what the image has to say.
+    public void expect(WorkingSet set) {
+        expected = set;
     }
 
     /// {@return the set for the next restore of the same VM; after [#run]}
@@ -217,6 +226,11 @@ public final class LazyRestore {
         record.write(ways);
         listener.placement(ways, reason);
         serve(stream, trial);
+    }
+
+    private @Nullable WorkingSet ahead() {
+        WorkingSet set = expected != null ? expected : image.likelySet();
+        return options.workingSet() ? set : null;
     }
 
     private void serve(PagePlacer placer, WorkingSetTrial trial) throws IOException, InterruptedException {

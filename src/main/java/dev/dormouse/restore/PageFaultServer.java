@@ -28,7 +28,6 @@ final class PageFaultServer {
     private static final int ZERO_RUN_PAGES_MIN = 16; // Aligned 64 KiB: what a guest that allocates touches next.
     /// Whatever other guests do: a guest that waits for nothing is to get its memory some time.
     private static final long YIELD_NANOS_MAX = 10_000_000;
-    private static final int STAGED_PAGES = 32; // They need no more than to be copied.
     private static final int AHEAD_PAGES = 16; // Some 30 us, for which a demand may have to wait.
     private static final int BACKGROUND_PAGES = 32; // The same, of pages that lie together.
     private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
@@ -46,11 +45,9 @@ final class PageFaultServer {
     private final DemandLatency latency = new DemandLatency();
     private final FailedPages failed;
     private final WorkingSetTrial workingSet;
-    private final @Nullable StagedPages staged;
     private final PageSource.FrameList ahead;
     private final long startNanos;
     private BackgroundWindow window;
-    private int nextStaged;
     private int nextAhead;
     private long placedAhead;
     private boolean hurrying;
@@ -83,8 +80,7 @@ final class PageFaultServer {
         this.listener = listener;
         this.options = options;
         this.workingSet = workingSet;
-        this.staged = workingSet.staged();
-        this.ahead = workingSet.ahead(); // Without what is staged.
+        this.ahead = workingSet.ahead();
         this.account = new PlacementAccount(source, placer, present);
         this.recovered = account.nonZeroPlaced();
         this.surroundings = surroundings;
@@ -182,7 +178,7 @@ final class PageFaultServer {
             }
             report(now);
             failed.retry(now, this::retryDemand, this::retryGroup);
-            if (placeStaged() || (nextAhead < ahead.size() ? placeAhead() : placeBackground(now))) {
+            if (nextAhead < ahead.size() ? placeAhead() : placeBackground(now)) {
                 return;
             }
             demand = demands.poll(Math.clamp(waitNanos(now), WAIT_NANOS_MIN, WAIT_NANOS_MAX));
@@ -302,26 +298,6 @@ final class PageFaultServer {
             i += Math.max(1, prefetch(Fate.PREFETCHED, frames, i, frames.size(), true, this::readNow));
         }
         placer.flush();
-    }
-
-    /// Places some of what was read before QEMU could take it.
-    ///
-    /// @return false if nothing of it is left
-    private boolean placeStaged() throws IOException {
-        if (staged == null || nextStaged >= staged.size()) {
-            return false;
-        }
-        int end = Math.min(staged.size(), nextStaged + STAGED_PAGES);
-        while (nextStaged < end) {
-            int done = prefetch(Fate.WORKING_SET, staged, nextStaged, end, true, staged::pages);
-            nextStaged += Math.max(1, done);
-            placedAhead += done;
-        }
-        placer.flush();
-        if (nextStaged >= staged.size()) {
-            staged.close();
-        }
-        return true;
     }
 
     /// Places some of the working set. The guest is about to ask for it, so nothing rests in between.

@@ -9,7 +9,6 @@ import dev.dormouse.image.PageClass;
 import dev.dormouse.wire.StreamMessage.DeviceState;
 import java.io.IOException;
 import java.util.List;
-import java.util.random.RandomGenerator;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +22,6 @@ public final class PreparedImage implements AutoCloseable {
     private final ImagePageSource source;
     private final DeviceState deviceState;
     private final @Nullable WorkingSet likelySet;
-    private @Nullable WorkingSetTrial trial;
 
     private PreparedImage(
             ImageReader reader,
@@ -76,30 +74,6 @@ public final class PreparedImage implements AutoCloseable {
         WorkingSet likelySet = likelySet(reader, layout);
         var source = new ImagePageSource(reader, new ImageDisks(reader, disks)); // Last: it has to be closed.
         return new PreparedImage(reader, layout, source, deviceState, likelySet);
-    }
-
-    /// Decides what goes ahead of the background, and begins to read it. To be called while QEMU starts: what is read
-    /// until it can take pages only has to be placed then.
-    ///
-    /// @param recorded by earlier restores of the VM; null if there were none, then it is what the image has to say
-    public void expect(@Nullable WorkingSet recorded, RestoreOptions options) throws IOException {
-        WorkingSetTrial planned = trialOf(recorded, options);
-        planned.stage(HostBudget.SHARED.background());
-        trial = planned;
-    }
-
-    private WorkingSetTrial trialOf(@Nullable WorkingSet recorded, RestoreOptions options) throws IOException {
-        WorkingSet set = recorded != null ? recorded : likelySet;
-        return new WorkingSetTrial(
-                options.workingSet() ? set : null, source, options.neighbourPages(), RandomGenerator.getDefault());
-    }
-
-    /// {@return what was decided by [#expect], or would be}
-    WorkingSetTrial trial(RestoreOptions options) throws IOException {
-        if (trial == null) {
-            trial = trialOf(null, options);
-        }
-        return trial;
     }
 
     /// {@return the bytes with which a migration stream of it begins}
@@ -192,9 +166,6 @@ public final class PreparedImage implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        if (trial != null) {
-            trial.close(); // Before what it reads from.
-        }
         source.close();
     }
 }

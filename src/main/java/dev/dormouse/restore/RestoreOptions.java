@@ -34,7 +34,7 @@ public record RestoreOptions(
 
     /// Chosen by reasoning and short trials, see `docs/adr`; not by a bench on a quiet machine yet.
     public static final RestoreOptions DEFAULT =
-            new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 32, Placement.AUTO, true, true);
+            new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 16, Placement.AUTO, true, true);
 
     /// The same, with the background limited to this rate.
     public RestoreOptions withRateBytesPerSecond(long rate) {

@@ -2,7 +2,6 @@ package dev.dormouse.restore;
 
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.concurrent.Executor;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -10,16 +9,14 @@ import org.jspecify.annotations.Nullable;
 /// ahead of the background, but for a random part, which is held back: whether a page that was placed is
 /// ever used cannot be seen, whether one of those is demanded can, and estimates the use of all of them.
 ///
-/// Made by whoever prepares a restore, owned by the server's thread then.
-final class WorkingSetTrial implements AutoCloseable {
+/// Owned by the server's thread.
+final class WorkingSetTrial {
     /// The part of a set that is held back.
     private static final double HELD_BACK = 0.03;
     /// With fewer pages held back the estimate says nothing.
     private static final int HELD_BACK_MIN = 30;
     /// A set of which so few pages are still wanted costs more than it brings.
     private static final double HIT_RATE_MIN = 0.1;
-
-    private static final long FRAME = 0xffff_ffffL;
 
     private final PageSource source;
     private final @Nullable WorkingSet known;
@@ -30,7 +27,6 @@ final class WorkingSetTrial implements AutoCloseable {
     private long[] ahead = {}; // Of each the group and the frame.
     private int aheadCount;
     private int heldBackDemanded;
-    private @Nullable StagedPages staged;
 
     /// @param known the set, null if there is none; one of another guest is ignored
     /// @param neighbourPages pages around a demanded one that are placed with it
@@ -94,36 +90,6 @@ final class WorkingSetTrial implements AutoCloseable {
         ahead[aheadCount++] = (long) source.group(frame) << Integer.SIZE | frame;
     }
 
-    /// Begins to read what goes ahead, before anybody can place it.
-    void stage(Executor executor) {
-        staged = StagedPages.begin(source, ahead(), executor);
-    }
-
-    /// {@return what was staged, which goes first of all; null if nothing was. No more is read, and it is left out of
-    /// [#ahead] from now on}
-    @Nullable
-    StagedPages staged() {
-        if (staged == null) {
-            return null;
-        }
-        staged.stop();
-        int count = 0;
-        for (int i = 0; i < aheadCount; i++) {
-            if (!staged.contains(ahead[i] & FRAME)) {
-                ahead[count++] = ahead[i];
-            }
-        }
-        aheadCount = count;
-        return staged;
-    }
-
-    @Override
-    public void close() {
-        if (staged != null) {
-            staged.close();
-        }
-    }
-
     /// {@return the frames to be placed ahead of the background}
     PageSource.FrameList ahead() {
         return new PageSource.FrameList() {
@@ -134,7 +100,7 @@ final class WorkingSetTrial implements AutoCloseable {
 
             @Override
             public long get(int index) {
-                return ahead[index] & FRAME;
+                return ahead[index] & 0xffff_ffffL;
             }
         };
     }

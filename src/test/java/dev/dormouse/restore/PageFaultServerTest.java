@@ -256,21 +256,6 @@ class PageFaultServerTest {
     }
 
     @Test
-    void placesWhatWasReadBeforeBehindTheDemandsByItsPlaceInMemory() throws Exception {
-        var set = new WorkingSet(FRAMES, new int[][] {{127, 70}, {}, {40, 41}, {9}});
-        trial = new WorkingSetTrial(set, source, 0, new Random(0));
-        trial.stage(Runnable::run);
-        demand(99);
-        PageFaultServer server = server();
-
-        server.run();
-
-        assertThat(placer.order.subList(8, 14)).containsExactly(9L, 40L, 41L, 127L, 0L, 1L);
-        assertThat(server.outcome().placedAhead()).isEqualTo(4);
-        assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
-    }
-
-    @Test
     void placesNothingUnaskedWithoutABackgroundUntilSomebodyWaits() throws Exception {
         options = OPTIONS.withBackground(false);
         demand(5);
