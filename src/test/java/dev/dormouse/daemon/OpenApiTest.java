@@ -113,7 +113,13 @@ class OpenApiTest {
             document.check("GET", "/v1/vms/web/screen", new DaemonClient.Answer(101, Map.of(), ""));
             screen.abort();
         }
-        assertThat(Files.readString(fixture.home.root().resolve("audit.log")))
+        String log = "";
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (!log.contains("\"outcome\":\"opened\"") && System.nanoTime() - end < 0) {
+            Thread.sleep(10); // It is written behind the answer.
+            log = Files.readString(fixture.home.root().resolve("audit.log"));
+        }
+        assertThat(log)
                 .contains("\"event\":\"screen\",\"who\":\"screen\"")
                 .contains("\"vm\":\"web\",\"outcome\":\"opened\"");
     }
