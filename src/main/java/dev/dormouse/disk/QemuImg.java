@@ -164,14 +164,13 @@ public final class QemuImg {
         if (Files.isDirectory(top)) {
             throw new DiskException(top + ": is a folder, give the path of a raw or qcow2 image");
         }
-        try {
-            return Json.parseObjects(Command.run(
-                    List.of(binary.toString(), "info", "-U", "--backing-chain", "--output=json", top.toString()),
-                    SHORT));
-        } catch (Command.CommandException e) {
-            String words = String.valueOf(e.getMessage()).replaceFirst("^.*?: exit code \\d+: (qemu-img: )?", "");
-            throw new DiskException(top + ": not a disk image, or a layer of it is not: " + words, e);
+        Command.Result run = Command.tryRun(
+                List.of(binary.toString(), "info", "-U", "--backing-chain", "--output=json", top.toString()), SHORT);
+        if (run.exitCode() != 0) {
+            String words = run.errors().strip().replace("\n", "; ").replaceFirst("^qemu-img: ", "");
+            throw new DiskException(top + ": not a disk image, or a layer of it is not: " + words);
         }
+        return Json.parseObjects(run.output());
     }
 
     private static Layer.Format formatOf(Map<String, Object> layer) throws DiskException {

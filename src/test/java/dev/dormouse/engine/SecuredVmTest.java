@@ -8,10 +8,13 @@ import dev.dormouse.image.VerifyReport;
 import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.util.HashSet;
@@ -130,21 +133,35 @@ class SecuredVmTest {
 
     private void assertThatNothingIsOpenToOthers(EngineFixture fixture) throws IOException {
         for (Path root : List.of(fixture.home.root(), fixture.home.runtime())) {
-            try (Stream<Path> files = Files.walk(root)) {
-                for (Path file : (Iterable<Path>) files::iterator) {
-                    boolean folder = Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS);
-                    assertThat(rights(file)).as("%s", file).isEqualTo(folder ? "rwx------" : "rw-------");
-                    seen.add(root.relativize(file).toString());
+            Files.walkFileTree(root, new SimpleFileVisitor<>() {
+                @Override
+                public FileVisitResult preVisitDirectory(Path folder, BasicFileAttributes attributes)
+                        throws IOException {
+                    return look(folder, "rwx------");
                 }
-            } catch (UncheckedIOException | NoSuchFileException e) {
-                assertThatItIsGone(e); // Sockets come and go meanwhile; the next step looks again.
-            }
-        }
-    }
 
-    private static void assertThatItIsGone(Exception e) {
-        Throwable cause = e instanceof UncheckedIOException unchecked ? unchecked.getCause() : e;
-        assertThat(cause).isInstanceOf(NoSuchFileException.class);
+                @Override
+                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                    return look(file, "rw-------");
+                }
+
+                private FileVisitResult look(Path file, String expected) throws IOException {
+                    try {
+                        assertThat(rights(file)).as("%s", file).isEqualTo(expected);
+                        seen.add(root.relativize(file).toString());
+                    } catch (NoSuchFileException e) {
+                        return visitFileFailed(file, e);
+                    }
+                    return FileVisitResult.CONTINUE;
+                }
+
+                // Sockets come and go meanwhile.
+                @Override
+                public FileVisitResult visitFileFailed(Path file, IOException e) throws IOException {
+                    return e instanceof NoSuchFileException ? FileVisitResult.CONTINUE : super.visitFileFailed(file, e);
+                }
+            });
+        }
     }
 
     private static String rights(Path file) throws IOException {
