@@ -189,7 +189,8 @@ final class History implements AutoCloseable {
         });
     }
 
-    /// The image of a suspend has the name of its VM, one that a VM was made of usually another one's.
+    /// The image of a suspend has the name of its VM, one that a VM was made of usually another one's. Two suspends
+    /// within one second may give it the same name.
     private static void lookForSuspend(Catalog catalog, VmStatus vm) throws CatalogException {
         String image = vm.image();
         if (!vm.state().equals("suspended")
@@ -197,9 +198,12 @@ final class History implements AutoCloseable {
                 || !image.matches(Pattern.quote(vm.name()) + "-[0-9]{8}-[0-9]{6}(-[0-9]+)?")) {
             return;
         }
+        Instant since = Instant.parse(vm.since()).truncatedTo(ChronoUnit.MILLIS);
         Optional<HistoryItem> last = catalog.last(vm.name(), "suspend");
-        if (last.isEmpty() || !image.equals(last.get().image())) {
-            catalog.add(ofCommand(vm, vm.since(), "suspend", image, null));
+        if (last.isEmpty()
+                || !image.equals(last.get().image())
+                || since.isAfter(Instant.parse(last.get().time()))) {
+            catalog.add(ofCommand(vm, since.toString(), "suspend", image, null));
         }
     }
 

@@ -190,7 +190,7 @@ public final class GuestAgent implements AutoCloseable {
 
     private void await(int operation) throws IOException {
         channel.keyFor(selector).interestOps(operation);
-        long left = (deadline - System.nanoTime()) / 1_000_000;
+        long left = Math.ceilDiv(deadline - System.nanoTime(), 1_000_000); // Not too early: it would be asked again.
         if (left <= 0 || selector.select(left) == 0) {
             throw new QmpTimeoutException(
                     socket + ": the guest agent did not answer within " + QmpClient.text(timeout) + ", does it run?");
