@@ -190,20 +190,22 @@ final class History implements AutoCloseable {
     }
 
     /// The image of a suspend has the name of its VM, one that a VM was made of usually another one's. Two suspends
-    /// within one second may give it the same name.
-    private static void lookForSuspend(Catalog catalog, VmStatus vm) throws CatalogException {
+    /// within one second may give it the same name, so its file counts, too. The time of the state does not:
+    /// a resume that fails begins that anew.
+    private void lookForSuspend(Catalog catalog, VmStatus vm) throws IOException {
         String image = vm.image();
         if (!vm.state().equals("suspended")
                 || image == null
                 || !image.matches(Pattern.quote(vm.name()) + "-[0-9]{8}-[0-9]{6}(-[0-9]+)?")) {
             return;
         }
-        Instant since = Instant.parse(vm.since()).truncatedTo(ChronoUnit.MILLIS);
         Optional<HistoryItem> last = catalog.last(vm.name(), "suspend");
+        Path file = engine.home().image(image);
         if (last.isEmpty()
                 || !image.equals(last.get().image())
-                || since.isAfter(Instant.parse(last.get().time()))) {
-            catalog.add(ofCommand(vm, since.toString(), "suspend", image, null));
+                || (Files.exists(file)
+                        && written(file).isAfter(Instant.parse(last.get().time())))) {
+            catalog.add(ofCommand(vm, vm.since(), "suspend", image, null));
         }
     }
 
@@ -212,13 +214,16 @@ final class History implements AutoCloseable {
         if (report == null) {
             return;
         }
-        Instant written = Files.getLastModifiedTime(engine.home().vm(vm.name()).resolve("last-restore.json"))
-                .toInstant()
-                .truncatedTo(ChronoUnit.MILLIS);
+        Instant written = written(engine.home().vm(vm.name()).resolve("last-restore.json"));
         Optional<HistoryItem> last = catalog.last(vm.name(), "resume");
         if (last.isEmpty() || written.isAfter(Instant.parse(last.get().time()))) {
             catalog.add(ofCommand(vm, written.toString(), "resume", null, report));
         }
+    }
+
+    /// {@return when the file was last written, as exactly as the catalog keeps times}
+    private static Instant written(Path file) throws IOException {
+        return Files.getLastModifiedTime(file).toInstant().truncatedTo(ChronoUnit.MILLIS);
     }
 
     private static HistoryItem ofCommand(

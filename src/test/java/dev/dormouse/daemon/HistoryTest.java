@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.engine.Cancellation;
@@ -57,6 +58,7 @@ class HistoryTest {
             assertThat(awaitItems(fixture, 5).getFirst())
                     .containsEntry("kind", "suspend")
                     .containsEntry("source", "command");
+            aResumeThatFailsIsNotTakenForASuspend(fixture);
             assertThat(fixture.ok(200, "GET", "/v1/vms/web/history?limit=2").get("next"))
                     .isEqualTo("4");
             assertThat(fixture.ok(200, "GET", "/v1/host/history").get("items").toString())
@@ -72,6 +74,24 @@ class HistoryTest {
             }
             fixture.engine.stop("web", true, Duration.ofSeconds(10), OperationListener.NONE);
         }
+    }
+
+    /// It puts the VM back to where it was, later, with the same image.
+    private void aResumeThatFailsIsNotTakenForASuspend(DaemonFixture fixture) throws Exception {
+        Path config = folder.resolve("home/vms/web/vm.json");
+        String text = Files.readString(config);
+        String since = fixture.engine.status("web").since();
+        Files.writeString(config, text.replaceFirst("\"extraArguments\": *\\[", "$0 \"-no-such-option\""));
+        assertThatThrownBy(() -> fixture.engine.resume("web", ResumeOptions.DEFAULT, OperationListener.NONE))
+                .hasMessageContaining("-no-such-option");
+        Files.writeString(config, text);
+        assertThat(fixture.engine.status("web").state()).isEqualTo("suspended");
+        assertThat(fixture.engine.status("web").since()).isGreaterThan(since);
+
+        fixture.restart(); // The new daemon looks at every VM,
+        fixture.send("PUT", "/v1/vms/web/settings", "{}"); // has looked when this returns,
+        fixture.restart(); // and has written what it saw.
+        assertThat(awaitItems(fixture, 5)).hasSize(5);
     }
 
     private static void aClientOfAFrontThatLeadsNowhereIsRemembered(DaemonFixture fixture) throws Exception {
