@@ -121,7 +121,8 @@ final class CreateCommand extends FactsCommand {
                 names = "--disk",
                 paramLabel = "PATH[,attachment=NAME]",
                 required = true,
-                description = "A raw or qcow2 file of the VM's own; virtio (default), scsi or ide. May be repeated.")
+                description = "A raw or qcow2 file of the VM's own; virtio (default), scsi or ide. May be repeated. "
+                        + "Of another format, as vmdk or vdi, it is never written; the VM gets an overlay on it.")
         private @Nullable String path;
 
         @Option(

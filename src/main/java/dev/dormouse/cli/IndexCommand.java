@@ -27,7 +27,7 @@ final class IndexCommand extends FactsCommand {
 
     /// Picocli fills in exactly one.
     static final class What {
-        @Parameters(paramLabel = "DISK", description = "A raw or qcow2 file that no running VM writes.")
+        @Parameters(paramLabel = "DISK", description = "A disk file that no running VM writes.")
         private @Nullable Path disk;
 
         @Option(names = "--vm", paramLabel = "NAME", description = "Indexes the disks of a running VM.")

@@ -47,7 +47,7 @@ public final class FrozenDiskView implements LayerView {
             for (Layer layer : chain.layers().reversed()) {
                 files.add(LayerFile.open(layer));
             }
-            Map<String, Object> node = node(files);
+            Map<String, Object> node = LayerFile.nodeOf(files);
             String path = chain.top().path();
             var upper = new UpperLayers(chain.depth());
             tools.map(path, node, map -> {
@@ -68,17 +68,6 @@ public final class FrozenDiskView implements LayerView {
     /// Opens one layer alone: what it leaves to the layers below reads as zeros.
     public static FrozenDiskView openLayer(Layer layer, QemuImg tools) throws IOException {
         return open(new BackingChain(List.of(layer)), tools);
-    }
-
-    private static Map<String, Object> node(List<LayerFile> topFirst) {
-        Map<String, Object> node = null;
-        for (LayerFile file : topFirst.reversed()) {
-            node = file.node(node);
-        }
-        if (node == null) {
-            throw new IllegalArgumentException("a chain without layers");
-        }
-        return node;
     }
 
     /// Appends what `qemu-img` says next of a disk, checked against what there is.

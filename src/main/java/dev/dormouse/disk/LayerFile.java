@@ -5,7 +5,9 @@ import dev.dormouse.storage.Storage;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -35,9 +37,10 @@ final class LayerFile implements Closeable {
         ReadableFile file = Storage.fileSystem().openForReading(Path.of(layer.path()));
         boolean complete = false;
         try {
-            LayerFile result = layer.format() == Layer.Format.RAW
-                    ? new LayerFile(layer, null, file, true, 1)
-                    : ofQcow2(layer, file);
+            // Of the other formats a layer is one file, too: where a map names a place, it is in that.
+            LayerFile result = layer.format() == Layer.Format.QCOW2
+                    ? ofQcow2(layer, file)
+                    : new LayerFile(layer, null, file, true, 1);
             complete = true;
             return result;
         } finally {
@@ -76,7 +79,7 @@ final class LayerFile implements Closeable {
     /// {@return the external data file of a layer, if its data is not in the layer itself; empty, too, where
     /// the file is not what its format says, which whoever reads it explains}
     static Optional<Path> dataFile(Layer layer) throws IOException {
-        if (layer.format() == Layer.Format.RAW) {
+        if (layer.format() != Layer.Format.QCOW2) {
             return Optional.empty();
         }
         try (ReadableFile file = Storage.fileSystem().openForReading(Path.of(layer.path()))) {
@@ -118,11 +121,34 @@ final class LayerFile implements Closeable {
         var node = new LinkedHashMap<String, Object>();
         node.put("driver", layer.format().qemuName());
         node.put("file", file(layer.path()));
-        if (layer.format() == Layer.Format.QCOW2) {
-            if (dataFile != null) {
-                node.put("data-file", file(dataFile.toString()));
-            }
+        if (dataFile != null) {
+            node.put("data-file", file(dataFile.toString()));
+        }
+        if (layer.format().hasBacking()) {
             node.put("backing", backing);
+        }
+        return node;
+    }
+
+    /// {@return how QEMU opens a chain, whatever the headers of its files say}
+    static Map<String, Object> nodeOf(BackingChain chain) throws IOException {
+        var topFirst = new ArrayList<LayerFile>();
+        for (Layer layer : chain.layers().reversed()) {
+            try (LayerFile file = open(layer)) {
+                topFirst.add(file);
+            }
+        }
+        return nodeOf(topFirst);
+    }
+
+    /// {@return as [#nodeOf(BackingChain)]; the files may be closed}
+    static Map<String, Object> nodeOf(List<LayerFile> topFirst) {
+        Map<String, Object> node = null;
+        for (LayerFile file : topFirst.reversed()) {
+            node = file.node(node);
+        }
+        if (node == null) {
+            throw new IllegalArgumentException("a chain without layers");
         }
         return node;
     }

@@ -33,14 +33,44 @@ public final class QemuImg {
     public BackingChain backingChain(Path top) throws IOException {
         var chain = new ArrayList<Layer>();
         for (Map<String, Object> layer : info(top)) {
-            String file = (String) layer.get("filename");
-            if (file == null || file.startsWith("json:")) {
+            String name = (String) layer.get("filename");
+            if (name == null || name.startsWith("json:") || !Files.exists(Path.of(name))) {
                 throw new DiskException(
-                        "%s: a layer of its backing chain is not a local file: %s".formatted(top, file));
+                        "%s: a layer of its backing chain is %s, only local files are allowed".formatted(top, name));
             }
-            chain.add(new Layer(Path.of(file).toRealPath().toString(), formatOf(layer)));
+            Path file = Path.of(name).toRealPath();
+            chain.add(new Layer(file.toString(), formatOf(layer)));
+            refuseUnlessReadable(file, layer);
         }
         return new BackingChain(chain.reversed());
+    }
+
+    /// What needs a key, and what lies in several files: of those only the first would be known by its identity and
+    /// locked.
+    private static void refuseUnlessReadable(Path file, Map<String, Object> info) throws IOException {
+        if (Boolean.TRUE.equals(info.get("encrypted"))) {
+            throw new DiskException(file + ": is encrypted, give a disk that can be read without a key");
+        }
+        for (String extent : extents(info)) {
+            Path path = Path.of(extent);
+            if (!Files.exists(path) || !Files.isSameFile(path, file)) {
+                throw new DiskException(
+                        "%s: its data is in %s, a disk of one file is allowed: make one with 'qemu-img convert -O qcow2'"
+                                .formatted(file, extent));
+            }
+        }
+    }
+
+    /// {@return the files that a vmdk names}
+    private static List<String> extents(Map<String, Object> info) {
+        if (info.get("format-specific") instanceof Map<?, ?> specific
+                && specific.get("data") instanceof Map<?, ?> data
+                && data.get("extents") instanceof List<?> extents) {
+            return extents.stream()
+                    .map(extent -> String.valueOf(((Map<?, ?>) extent).get("filename")))
+                    .toList();
+        }
+        return List.of();
     }
 
     /// {@return the size of the disk that the guest sees, in bytes}
@@ -159,10 +189,10 @@ public final class QemuImg {
 
     private List<Map<String, Object>> info(Path top) throws IOException {
         if (!Files.exists(top)) {
-            throw new DiskException(top + ": no such disk file, give the path of a raw or qcow2 image");
+            throw new DiskException(top + ": no such disk file, give the path of a disk image");
         }
         if (Files.isDirectory(top)) {
-            throw new DiskException(top + ": is a folder, give the path of a raw or qcow2 image");
+            throw new DiskException(top + ": is a folder, give the path of a disk image");
         }
         Command.Result run = Command.tryRun(
                 List.of(binary.toString(), "info", "-U", "--backing-chain", "--output=json", top.toString()), SHORT);

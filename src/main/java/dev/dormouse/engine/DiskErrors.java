@@ -17,6 +17,8 @@ final class DiskErrors {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
     private static final long SETTLE_MILLIS = 300;
+    /// QEMU tries to connect again by itself, at most 16 s after it failed, and what is read before fails at once.
+    private static final long RECONNECT_MILLIS = 20_000;
 
     private DiskErrors() {}
 
@@ -61,16 +63,21 @@ final class DiskErrors {
                 .findFirst();
     }
 
-    /// Lets the guest go on.
+    /// Lets the guest go on. A server of its layers that has ended is started again: QEMU connects to it when it does
+    /// again what failed.
     ///
     /// @throws VmException if the disk still fails
-    static ResumeResult carryOn(Vm vm, VmRecord record, QemuProcess qemu, OperationListener listener)
+    static ResumeResult carryOn(QemuTools tools, Vm vm, VmRecord record, QemuProcess qemu, OperationListener listener)
             throws IOException {
         long startNanos = System.nanoTime();
-        try (QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), CONNECT_TIMEOUT, qemu)) {
-            qmp.execute("cont", Map.of(), TIMEOUT);
-            pause(vm); // What failed before is tried at once.
-            Optional<String> still = reason(qmp, vm, record);
+        try (LayerServers servers = LayerServers.startMissing(tools, vm, record.chains());
+                QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), CONNECT_TIMEOUT, qemu)) {
+            Optional<String> still;
+            do {
+                qmp.execute("cont", Map.of(), TIMEOUT);
+                pause(vm); // What failed before is tried at once.
+                still = reason(qmp, vm, record);
+            } while (still.isPresent() && !servers.isEmpty() && Suspend.millisSince(startNanos) < RECONNECT_MILLIS);
             if (still.isPresent()) {
                 throw new VmException(still.get());
             }

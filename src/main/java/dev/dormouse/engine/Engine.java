@@ -251,7 +251,7 @@ public final class Engine {
             VmRecord record = vm.record();
             Optional<QemuProcess> qemu = vm.qemu(record);
             if (qemu.isPresent() && DiskErrors.reason(vm, record, qemu.get()).isPresent()) {
-                return DiskErrors.carryOn(vm, record, qemu.get(), listener);
+                return DiskErrors.carryOn(tools(), vm, record, qemu.get(), listener);
             }
             if (options.discardChanges()) {
                 new Start(home, tools(), vm).setChangesAside(listener);

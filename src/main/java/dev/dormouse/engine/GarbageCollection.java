@@ -146,6 +146,9 @@ final class GarbageCollection {
     }
 
     private void collectSockets(Vm vm) throws IOException {
+        if (!dryRun) {
+            LayerServers.endLeft(vm);
+        }
         for (Path file : files(vm.sockets().runtime())) {
             remove(Kind.SOCKET, file);
         }

@@ -3,6 +3,7 @@ package dev.dormouse.engine;
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
+import dev.dormouse.disk.LayerServer;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.PageClass;
 import dev.dormouse.restore.EagerRestore;
@@ -140,6 +141,11 @@ final class ImageExport {
         var chains = new ArrayList<BackingChain>();
         for (int i = 0; i < config.disks().size(); i++) {
             BackingChain frozen = metadata.chains().get(i);
+            BackingChain served = frozen.served();
+            if (served != null) {
+                Path socket = sockets.layers(config.disks().get(i));
+                commands.add(LayerServer.command(served, tools.images(), socket));
+            }
             var overlay = new Layer(
                     "%s-%s.qcow2".formatted(target, config.disks().get(i).id()), Layer.Format.QCOW2);
             commands.add(

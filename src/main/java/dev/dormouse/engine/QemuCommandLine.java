@@ -145,7 +145,11 @@ final class QemuCommandLine {
     private void disk(int index) {
         BackingChain chain = chains.get(index);
         VmConfig.Disk disk = config.disks().get(index);
-        for (int depth = 0; depth < chain.depth(); depth++) {
+        int served = chain.servedDepth();
+        if (served > 0) {
+            add("-blockdev", Json.write(servedLayers(disk, served - 1)));
+        }
+        for (int depth = served; depth < chain.depth(); depth++) {
             boolean top = depth == chain.depth() - 1;
             add("-blockdev", Json.write(blockdev(disk, chain.layers().get(depth), depth, top)));
         }
@@ -164,6 +168,16 @@ final class QemuCommandLine {
         }
     }
 
+    /// The layers that a server has for QEMU, under the name of the topmost.
+    private Map<String, Object> servedLayers(VmConfig.Disk disk, int depth) {
+        var node = new LinkedHashMap<String, Object>();
+        node.put("driver", "nbd");
+        node.put("node-name", node(disk, depth));
+        node.put("read-only", true);
+        node.put("server", Map.of("type", "unix", "path", sockets.layers(disk).toString()));
+        return node;
+    }
+
     static Map<String, Object> blockdev(VmConfig.Disk disk, Layer layer, int depth, boolean writable) {
         var file = new LinkedHashMap<String, Object>();
         file.put("driver", "file");
@@ -176,7 +190,7 @@ final class QemuCommandLine {
         node.put("read-only", !writable);
         node.put("discard", "unmap");
         node.put("file", file);
-        if (layer.format() == Layer.Format.QCOW2) {
+        if (layer.format().hasBacking()) {
             node.put("backing", depth == 0 ? null : node(disk, depth - 1));
         }
         return node;

@@ -30,8 +30,24 @@ final class QemuStarter {
             Files.deleteIfExists(socket); // Of a QEMU that was killed; a living one is excluded by the state.
         }
         List<String> argv = QemuCommandLine.build(tools.qemu().path(), config, chains, sockets, incoming);
-        return QemuProcess.start(new QemuProcess.Spec(argv, sockets.qemuLog())
-                .withPrefix(QemuScope.prefix(System.getenv(), config.name())));
+        QemuProcess.Spec spec = new QemuProcess.Spec(argv, sockets.qemuLog())
+                .withPrefix(QemuScope.prefix(System.getenv(), config.name()));
+        try (LayerServers servers = LayerServers.start(tools, vm, chains)) {
+            QemuProcess qemu = QemuProcess.start(spec);
+            if (!servers.isEmpty()) {
+                awaitDisks(qemu);
+            }
+            return qemu;
+        }
+    }
+
+    /// Waits until its monitor greets: it has opened its disks then. Whoever connects next is told why it does not.
+    private void awaitDisks(QemuProcess qemu) {
+        try {
+            connect(qemu).close();
+        } catch (IOException _) {
+            // As said.
+        }
     }
 
     QmpClient connect(QemuProcess qemu) throws IOException {

@@ -226,6 +226,10 @@ final class VmCreation {
     private void addOwnDisk(Path file, Disk.Interface attachment) throws IOException {
         refuseUnlessDisk(file);
         BackingChain chain = tools.images().backingChain(file.toAbsolutePath());
+        if (!chain.top().format().isNative()) {
+            addGoldenDisk(file, attachment); // Nobody writes this format.
+            return;
+        }
         refuseIfUsed(chain.top());
         refuseIfWritten(chain);
         disks.add(new Disk(nextId(), tools.images().virtualSizeBytes(file), attachment, chain.depth() - 1));

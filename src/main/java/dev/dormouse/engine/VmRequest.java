@@ -48,8 +48,8 @@ public record VmRequest(
 
     /// A disk: either a file that the VM gets for itself, or a golden base on which it gets an overlay.
     ///
-    /// @param path raw or qcow2 file that the VM writes
-    /// @param golden raw or qcow2 file that is shared and never written
+    /// @param path raw or qcow2 file that the VM writes; of another format it is taken as `golden`
+    /// @param golden file that is shared and never written
     /// @param attachment `virtio` (unless given), `scsi` or `ide`
     @Json
     public record DiskRequest(

@@ -57,6 +57,11 @@ record VmSockets(Path runtime, Path vm) {
         return runtime.resolve("writes");
     }
 
+    /// Where a server has the bottom layers of a disk that QEMU does not open itself.
+    Path layers(VmConfig.Disk disk) {
+        return runtime.resolve("nbd-" + disk.id());
+    }
+
     Path guestAgent() {
         return runtime.resolve("agent");
     }

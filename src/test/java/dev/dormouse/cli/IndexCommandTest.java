@@ -53,7 +53,7 @@ class IndexCommandTest {
 
         assertThat(run)
                 .isEqualTo(new CliRun(
-                        1, "", "dormouse: /nowhere.raw: no such disk file, give the path of a raw or qcow2 image\n"));
+                        1, "", "dormouse: /nowhere.raw: no such disk file, give the path of a disk image\n"));
     }
 
     private Path disk() throws IOException {

@@ -4,6 +4,9 @@ import dev.dormouse.base.Command;
 import dev.dormouse.bench.GuestImage;
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
+import dev.dormouse.disk.DiskTools;
+import dev.dormouse.disk.ForeignDisks;
+import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.storage.Storage;
@@ -79,18 +82,23 @@ final class EngineFixture implements AutoCloseable {
         return file;
     }
 
-    Path asQcow2(Path raw) throws IOException {
-        Path file = raw.resolveSibling(raw.getFileName() + ".qcow2");
+    /// {@return as [#smallDisk], with one file in it}
+    Path diskWith(String name, String file, byte[] content) throws IOException {
+        Path source = Files.createDirectory(folder.resolve(name + ".files"));
+        Files.write(source.resolve(file), content);
+        Path disk = smallDisk(name);
         Command.run(
-                List.of(
-                        engine.tools().qemu().imageTool().toString(),
-                        "convert",
-                        "-O",
-                        "qcow2",
-                        raw.toString(),
-                        file.toString()),
+                List.of("mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-d", source.toString(), disk.toString()),
                 LONG);
-        return file;
+        return disk;
+    }
+
+    Path asQcow2(Path raw) throws IOException {
+        return converted(raw, Layer.Format.QCOW2, "");
+    }
+
+    Path converted(Path raw, Layer.Format format, String options) throws IOException {
+        return ForeignDisks.make(new DiskTools(engine.tools().qemu().imageTool()), raw, format, options);
     }
 
     /// Creates and starts a VM and waits until its guest answers.

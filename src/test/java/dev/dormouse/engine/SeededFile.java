@@ -19,8 +19,15 @@ final class SeededFile {
     ///
     /// @return the bytes that were compared
     static long check(Path file, long seed, int kibibytes) throws IOException {
-        byte[] expected = new byte[kibibytes << 10];
-        ByteBuffer words = ByteBuffer.wrap(expected).order(ByteOrder.LITTLE_ENDIAN);
+        byte[] expected = bytes(seed, kibibytes);
+        assertThat(Files.readAllBytes(file)).as("the file of seed %d", seed).isEqualTo(expected);
+        return expected.length;
+    }
+
+    /// {@return what such a file holds}
+    static byte[] bytes(long seed, int kibibytes) {
+        byte[] content = new byte[kibibytes << 10];
+        ByteBuffer words = ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN);
         for (long page = 0; words.hasRemaining(); page++) {
             long state = mix(mix(seed) ^ page);
             for (int i = 0; i < PAGE_WORDS; i++) {
@@ -28,8 +35,7 @@ final class SeededFile {
                 words.putLong(state ^ (state >>> 32));
             }
         }
-        assertThat(Files.readAllBytes(file)).as("the file of seed %d", seed).isEqualTo(expected);
-        return expected.length;
+        return content;
     }
 
     private static long mix(long value) {
