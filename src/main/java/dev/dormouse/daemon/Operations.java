@@ -31,6 +31,7 @@ final class Operations {
     /// The operations of this life of the daemon have ids that another life does not use.
     private final String idPrefix = Long.toString(System.currentTimeMillis(), 36) + "-";
     private final Map<String, Operation> operations = new LinkedHashMap<>(); // Guarded by this, as is what follows.
+    private final List<Operation> open = new ArrayList<>(); // Those that may not have ended yet.
     private long count;
     private boolean closed;
 
@@ -61,6 +62,7 @@ final class Operations {
         var operation = new Operation(idPrefix + ++count, kind, vm, events, ended);
         Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> run(operation, work));
         operations.put(operation.id(), operation); // Only now: without a thread it would never end.
+        open.add(operation);
         forgetOldest();
         return operation;
     }
@@ -95,9 +97,14 @@ final class Operations {
 
     /// {@return those of a VM that have not ended}
     synchronized List<Operation> active(String vm) {
-        return operations.values().stream()
-                .filter(operation -> operation.vm().equals(vm) && !operation.isEnded())
-                .toList();
+        open.removeIf(Operation::isEnded);
+        return open.stream().filter(operation -> operation.vm().equals(vm)).toList();
+    }
+
+    /// {@return whether none is under way}
+    synchronized boolean isIdle() {
+        open.removeIf(Operation::isEnded);
+        return open.isEmpty();
     }
 
     /// {@return the operation of that kind on the VM that has not ended}

@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import dev.dormouse.engine.ErrorText;
+import dev.dormouse.storage.FileStamp;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.Socket;

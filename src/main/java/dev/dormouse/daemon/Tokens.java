@@ -2,6 +2,7 @@ package dev.dormouse.daemon;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.engine.Home;
+import dev.dormouse.storage.FileStamp;
 import dev.dormouse.storage.OfdLock;
 import dev.dormouse.storage.Storage;
 import java.io.IOException;

@@ -2,6 +2,7 @@ package dev.dormouse.daemon;
 
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
+import dev.dormouse.storage.FileStamp;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.LocalTime;
@@ -39,6 +40,7 @@ final class Watch implements AutoCloseable {
 
     // Of the thread that looks.
     private final Map<String, Seen> seen = new HashMap<>();
+    private final SpareMemory memory;
 
     /// What was seen of a VM the last time.
     private static final class Seen {
@@ -56,6 +58,7 @@ final class Watch implements AutoCloseable {
         this.fronts = fronts;
         this.activity = activity;
         this.history = history;
+        memory = new SpareMemory(operations::isIdle);
     }
 
     void start() {
@@ -87,6 +90,7 @@ final class Watch implements AutoCloseable {
             for (String name : names) {
                 lookAt(name, seen.computeIfAbsent(name, _ -> new Seen()));
             }
+            memory.look();
         } catch (IOException | RuntimeException | Error e) {
             LOG.error("watch: {}", e.getMessage(), e); // The next look may go better.
         }

@@ -24,9 +24,10 @@ public final class Engine {
     private final Home home;
     private final @Nullable QemuTools tools;
     private final ImageKeys keys;
+    private final Statuses statuses;
 
     public Engine(Home home, QemuTools tools) {
-        this(home, tools, ImageKeys.UNNAMED);
+        this(home, tools, ImageKeys.UNNAMED, new Statuses(home));
     }
 
     /// For a program to call first: whatever it, QEMU, or a tool makes from then on is for the user only, such as
@@ -37,15 +38,16 @@ public final class Engine {
         OwnerOnly.fromNowOn();
     }
 
-    private Engine(Home home, @Nullable QemuTools tools, ImageKeys keys) {
+    private Engine(Home home, @Nullable QemuTools tools, ImageKeys keys, Statuses statuses) {
         this.home = home;
         this.tools = tools;
         this.keys = keys;
+        this.statuses = statuses;
     }
 
     /// An engine that can only look: at VMs and at images. It needs no QEMU on this host.
     public Engine(Home home) {
-        this(home, null, ImageKeys.UNNAMED);
+        this(home, null, ImageKeys.UNNAMED, new Statuses(home));
     }
 
     /// {@return the same, which opens images (not those of a resume, whose options say more) with the key of a file}
@@ -55,7 +57,8 @@ public final class Engine {
         return new Engine(
                 home,
                 tools,
-                new ImageKeys(file == null ? null : file.toAbsolutePath().normalize()));
+                new ImageKeys(file == null ? null : file.toAbsolutePath().normalize()),
+                statuses);
     }
 
     public Home home() {
@@ -132,21 +135,23 @@ public final class Engine {
 
     /// {@return the names of all VMs, sorted}
     public List<String> names() throws IOException {
-        return home.vmNames();
+        List<String> names = home.vmNames();
+        statuses.retain(names);
+        return names;
     }
 
     /// {@return all VMs, sorted by name}
     public List<VmStatus> list() throws IOException {
-        var statuses = new ArrayList<VmStatus>();
-        for (String name : home.vmNames()) {
-            statuses.add(status(name));
+        var all = new ArrayList<VmStatus>();
+        for (String name : names()) {
+            all.add(status(name));
         }
-        return statuses;
+        return all;
     }
 
     /// {@return what the VM is now}
     public VmStatus status(String name) throws IOException {
-        return Statuses.of(home, Vm.open(home, name));
+        return statuses.of(name);
     }
 
     /// {@return the command line with which the VM's QEMU is started}

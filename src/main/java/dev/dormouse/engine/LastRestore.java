@@ -29,11 +29,18 @@ final class LastRestore {
         }
     }
 
-    /// {@return the report, if there was a restore and its report can be read}
-    Optional<RestoreReport> read() {
+    Path file() {
+        return file;
+    }
+
+    /// {@return the report, if there was a restore and its report can be understood}
+    Optional<RestoreReport> read() throws IOException {
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
         try {
             return Optional.of(Json.parse(RestoreReport.class, Files.readString(file)));
-        } catch (IOException | IllegalArgumentException _) {
+        } catch (IllegalArgumentException _) {
             return Optional.empty();
         }
     }

@@ -67,7 +67,7 @@ final class Start {
             case RUNNING -> throw new VmException("vm %s: is already running".formatted(vm.name()));
             default ->
                 throw new VmException("vm %s: is %s, 'dormouse show %s' says more"
-                        .formatted(vm.name(), Statuses.of(home, vm).state(), vm.name()));
+                        .formatted(vm.name(), new Statuses(home).of(vm.name()).state(), vm.name()));
         };
     }
 

@@ -1,21 +1,50 @@
 package dev.dormouse.engine;
 
 import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.restore.RestoreReport;
+import dev.dormouse.storage.FileStamp;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.util.Collection;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// Finds out what a VM is now, without a lock. QEMU is asked only where nobody works on the VM, and waits for no page:
-/// whether its guest stands still because a disk failed.
+/// Finds out what VMs are now, without a lock. QEMU is asked only where nobody works on the VM, and waits for no page:
+/// whether its guest stands still because a disk failed. Files that have not changed since the last look are not read
+/// again. Any thread.
 final class Statuses {
-    private Statuses() {}
+    private final Home home;
+    private final Map<String, Files> known = new ConcurrentHashMap<>();
 
-    static VmStatus of(Home home, Vm vm) throws IOException {
-        VmConfig config = vm.config();
-        VmRecord record = vm.record();
+    Statuses(Home home) {
+        this.home = home;
+    }
+
+    /// The files of a VM that say what it is.
+    private record Files(
+            ReadFile<VmConfig> config, ReadFile<VmRecord> record, ReadFile<Optional<RestoreReport>> lastRestore) {
+        static Files of(Vm vm) {
+            var lastRestore = new LastRestore(vm);
+            return new Files(
+                    new ReadFile<>(vm.configFile(), vm::config),
+                    new ReadFile<>(vm.stateFile(), vm::record),
+                    new ReadFile<>(lastRestore.file(), lastRestore::read));
+        }
+    }
+
+    /// Forgets the files of VMs that are no more.
+    void retain(Collection<String> names) {
+        known.keySet().retainAll(names);
+    }
+
+    /// @throws NotFoundException if there is no such VM
+    VmStatus of(String name) throws IOException {
+        Vm vm = Vm.open(home, name);
+        Files files = known.computeIfAbsent(name, _ -> Files.of(vm));
+        VmConfig config = files.config.get();
+        VmRecord record = files.record.get();
         Optional<QemuProcess> qemu = vm.qemu(record);
         Optional<RestoreStatus.Report> report =
                 record.state() == VmState.RESTORING ? RestoreStatus.read(vm.sockets()) : Optional.empty();
@@ -36,7 +65,7 @@ final class Statuses {
                 config.memoryBackend().name().toLowerCase(Locale.ROOT),
                 config.qemuVersion(),
                 record.image(),
-                imageBytes(home, record.image()),
+                imageBytes(record.image()),
                 report.map(RestoreStatus.Report::placedPages).orElse(null),
                 report.map(RestoreStatus.Report::nonZeroPages).orElse(null),
                 report.map(RestoreStatus.Report::guestRuns).orElse(null),
@@ -47,8 +76,17 @@ final class Statuses {
                         .toList(),
                 vm.sockets().qmp().toString(),
                 record.since(),
-                new LastRestore(vm).read().orElse(null),
+                lastRestore(files),
                 VmIndexing.status(vm).orElse(null));
+    }
+
+    /// Nothing depends on it: a VM whose report cannot be read is shown all the same.
+    private static @Nullable RestoreReport lastRestore(Files files) {
+        try {
+            return files.lastRestore.get().orElse(null);
+        } catch (IOException _) {
+            return null;
+        }
     }
 
     private static String word(Vm vm, VmRecord record, boolean alive, Optional<RestoreStatus.Report> report)
@@ -67,11 +105,9 @@ final class Statuses {
         return record.state().name().toLowerCase(Locale.ROOT);
     }
 
-    private static @Nullable Long imageBytes(Home home, @Nullable String image) throws IOException {
-        if (image == null) {
-            return null;
-        }
-        Path file = home.image(image);
-        return Files.exists(file) ? Files.size(file) : null;
+    private @Nullable Long imageBytes(@Nullable String image) {
+        return image == null
+                ? null
+                : FileStamp.of(home.image(image)).map(FileStamp::size).orElse(null);
     }
 }

@@ -115,11 +115,11 @@ final class Vm {
         return Instant.now().truncatedTo(ChronoUnit.MILLIS).toString();
     }
 
-    private Path configFile() {
+    Path configFile() {
         return folder().resolve("vm.json");
     }
 
-    private Path stateFile() {
+    Path stateFile() {
         return folder().resolve("state.json");
     }
 
