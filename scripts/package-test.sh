@@ -17,8 +17,9 @@ end() {
 trap end EXIT
 
 # A clean Debian with what the package depends on: nothing of it depends on the package, so it is made once. Little
-# is downloaded and nothing synced.
-base="$DORMOUSE_CACHE_DIR/package-root-$suite"
+# is downloaded and nothing synced. systemd is there for its judgement of the unit only: nothing is booted.
+packages=qemu-system-x86,qemu-utils,ipxe-qemu,systemd
+base="$DORMOUSE_CACHE_DIR/package-root-$suite-systemd"
 exec 9>"$DORMOUSE_CACHE_DIR/package-root.lock"
 flock 9
 if [[ ! -e "$base" ]]; then
@@ -26,7 +27,7 @@ if [[ ! -e "$base" ]]; then
   rm --recursive --force "$base".*
   mmdebstrap --quiet --format=directory --variant=minbase --mode=root --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --include=qemu-system-x86,qemu-utils,ipxe-qemu "$suite" "$base.new"
+    --include="$packages" "$suite" "$base.new"
   mv "$base.new" "$base"
 fi
 flock --unlock 9
@@ -52,6 +53,10 @@ inside dormouse --version >&2
 inside dormouse doctor >&2
 test -s "$root/usr/share/man/man1/dormouse-suspend.1.gz"
 inside bash -c 'source /usr/share/bash-completion/completions/dormouse && complete -p dormouse' >&2
+# It warns of what it does not know, and fails for what it cannot do.
+verdict="$(inside env XDG_RUNTIME_DIR=/tmp systemd-analyze --user --man=no verify dormouse.service 2>&1)" \
+  || fail "systemd does not take the unit: $verdict"
+[[ -z "$verdict" ]] || fail "systemd objects to the unit: $verdict"
 # The first command starts the daemon. Beside the demo, whose figures nobody reads here.
 inside bash -c 'set -e
   dormouse vm create web --memory 64M
