@@ -75,7 +75,7 @@ final class DaemonRun {
         }
         bar.step("starting the daemon");
         try {
-            DaemonProcess.start(main.home(), List.of(launcher, "serve"), main.environment());
+            DaemonProcess.start(main.home(), List.of(launcher, "serve", "--yield"), main.environment());
             return true;
         } catch (InterruptedIOException e) {
             throw e;

@@ -21,7 +21,8 @@ import picocli.CommandLine.Spec;
         description = {
             "Runs the daemon of this home in the foreground, until a signal ends it; VMs run on then.",
             "It serves the REST API at a unix socket of the home. Its log goes to standard output.",
-            "The commands that need a daemon start one in the background, whose log is daemon.log in the home."
+            "The commands that need a daemon start one in the background, whose log is daemon.log in the home. That one makes",
+            "room for this one."
         },
         footerHeading = "%nExamples:%n",
         footer = {
@@ -87,6 +88,14 @@ final class ServeCommand implements Callable<Integer> {
     private AtShutdown onShutdown;
 
     @Option(
+            names = "--yield",
+            description = {
+                "Ends as soon as somebody runs 'dormouse serve' for this home without --yield. So commands start the daemon",
+                "that they need: a person, or systemd, need not look for it first."
+            })
+    private boolean yield;
+
+    @Option(
             names = "--end",
             description = "Ends the daemon that runs, and returns when it has ended. systemd would start it again.")
     private boolean end;
@@ -116,7 +125,8 @@ final class ServeCommand implements Callable<Integer> {
                 rateLimit,
                 memoryLimit == null ? 0 : MemorySize.parse("--memory-limit", memoryLimit),
                 restoresMax,
-                onShutdown == AtShutdown.SUSPEND);
+                onShutdown == AtShutdown.SUSPEND,
+                yield);
         Daemon daemon = Daemon.start(main.home(), options);
         Runtime.getRuntime().addShutdownHook(new Thread(daemon::close, "end"));
         new CountDownLatch(1).await(); // Until a signal runs the hook.

@@ -23,7 +23,7 @@ public final class Daemon implements AutoCloseable {
 
     private final DaemonLock lock;
     private final DaemonOptions options;
-    private final ServiceNotices serviceNotices = new ServiceNotices(System.getenv());
+    private final ServiceNotices serviceNotices;
     private final BringBack bringBack;
     private final Vms vms;
     private final Operations operations;
@@ -35,7 +35,14 @@ public final class Daemon implements AutoCloseable {
     private final History history;
     private final RestServer server;
 
-    private Daemon(Home home, DaemonOptions options, DaemonLock lock, @Nullable Listener listener) throws IOException {
+    private Daemon(
+            Home home,
+            DaemonOptions options,
+            ServiceNotices serviceNotices,
+            DaemonLock lock,
+            @Nullable Listener listener)
+            throws IOException {
+        this.serviceNotices = serviceNotices;
         this.lock = lock;
         this.options = options;
         var audit = new AuditLog(home.root().resolve("audit.log"));
@@ -68,7 +75,7 @@ public final class Daemon implements AutoCloseable {
                 new Gate(new Tokens(home), options.requestsPerSecond()),
                 audit,
                 List.of(
-                        new HostRoutes(engine)::add,
+                        new HostRoutes(engine, options.yields())::add,
                         new VmRoutes(engine, vms, watch)::add,
                         new ImageRoutes(engine, vms)::add,
                         new OperationRoutes(operations)::add,
@@ -81,16 +88,17 @@ public final class Daemon implements AutoCloseable {
 
     /// Starts the daemon; it serves when this returns. Addresses and the certificate come first, then restores whose
     /// guests wait, then HTTP, which takes longer to load. One that fails after it has carried on with restores
-    /// completes them.
+    /// completes them. A daemon that yields is asked to make room first.
     ///
-    /// @throws IOException if the home has a daemon, an address is taken, or the certificate is wrong
+    /// @throws IOException if the home has a daemon that stays, an address is taken, or the certificate is wrong
     public static Daemon start(Home home, DaemonOptions options) throws IOException {
-        DaemonLock lock = DaemonLock.acquire(home);
+        var serviceNotices = new ServiceNotices(System.getenv());
+        DaemonLock lock = Takeover.lock(home, options.yields(), serviceNotices);
         Listener listener = null;
         Daemon daemon = null;
         try {
             listener = listen(options);
-            daemon = new Daemon(home, options, lock, listener);
+            daemon = new Daemon(home, options, serviceNotices, lock, listener);
             daemon.server.start();
         } catch (IOException | RuntimeException e) {
             if (daemon != null) {
@@ -106,7 +114,7 @@ public final class Daemon implements AutoCloseable {
         daemon.watch.start();
         daemon.bringBack.resumeAll();
         var self = new DaemonClient(DaemonClient.socket(home));
-        daemon.serviceNotices.ready(() -> self.send("GET", "/v1/openapi.yaml", null));
+        serviceNotices.ready(() -> self.send("GET", "/v1/openapi.yaml", null));
         LOG.info(
                 "daemon of {}, process {}", home.root(), ProcessHandle.current().pid());
         return daemon;

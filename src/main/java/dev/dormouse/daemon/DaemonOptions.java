@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// @param memoryLimitBytes how much memory the VMs that are awake may have together; 0 for no limit
 /// @param restoresMax how many restores may be under way at once; 0 for no limit
 /// @param suspendsWithHost whether VMs are suspended when the host ends, and resumed when it is back
+/// @param yields whether it makes room for another daemon that wants its home and does not yield itself
 public record DaemonOptions(
         @Nullable Path qemu,
         @Nullable InetSocketAddress listen,
@@ -20,7 +21,8 @@ public record DaemonOptions(
         int requestsPerSecond,
         long memoryLimitBytes,
         int restoresMax,
-        boolean suspendsWithHost) {
+        boolean suspendsWithHost,
+        boolean yields) {
     public static final int REQUESTS_PER_SECOND = 300;
 
     /// @param certificate PEM, that of the issuers behind it
@@ -33,7 +35,7 @@ public record DaemonOptions(
 
     public DaemonOptions(
             @Nullable Path qemu, @Nullable InetSocketAddress listen, long memoryLimitBytes, int restoresMax) {
-        this(qemu, listen, null, REQUESTS_PER_SECOND, memoryLimitBytes, restoresMax, false);
+        this(qemu, listen, null, REQUESTS_PER_SECOND, memoryLimitBytes, restoresMax, false, false);
     }
 
     /// @param text `HOST:PORT` or `PORT`

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -26,15 +27,26 @@ public final class DaemonProcess {
 
     private DaemonProcess() {}
 
+    /// A daemon that answers.
+    ///
+    /// @param yields whether it ends as soon as another daemon wants its home
+    record Found(long pid, boolean yields) {}
+
     /// {@return the process of the daemon that serves the home; empty if none answers}
     public static OptionalLong find(Home home) {
+        return look(home).map(daemon -> OptionalLong.of(daemon.pid)).orElse(OptionalLong.empty());
+    }
+
+    /// As [#find], with what else is to be known.
+    static Optional<Found> look(Home home) {
         try {
             var answer = new DaemonClient(DaemonClient.socket(home)).send("GET", "/v1/host", null);
-            return answer.status() == OK && Json.parseObject(answer.body()).get("pid") instanceof Number pid
-                    ? OptionalLong.of(pid.longValue())
-                    : OptionalLong.empty();
+            Map<String, Object> host = answer.status() == OK ? Json.parseObject(answer.body()) : Map.of();
+            return host.get("pid") instanceof Number pid
+                    ? Optional.of(new Found(pid.longValue(), Boolean.TRUE.equals(host.get("yields"))))
+                    : Optional.empty();
         } catch (IOException | RuntimeException _) {
-            return OptionalLong.empty(); // Nobody, or one that cannot be used.
+            return Optional.empty(); // Nobody, or one that cannot be used.
         }
     }
 
@@ -109,7 +121,7 @@ public final class DaemonProcess {
         }
     }
 
-    private static void pause() throws IOException {
+    static void pause() throws IOException {
         try {
             Thread.sleep(LOOK_MILLIS);
         } catch (InterruptedException _) {

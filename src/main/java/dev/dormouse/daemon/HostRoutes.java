@@ -14,14 +14,18 @@ final class HostRoutes {
     private static final String DOCUMENT = "openapi.yaml";
 
     private final Engine engine;
+    private final boolean yields;
     private final String started = Operation.now();
 
-    HostRoutes(Engine engine) {
+    /// @param yields whether this daemon makes room for another one
+    HostRoutes(Engine engine, boolean yields) {
         this.engine = engine;
+        this.yields = yields;
     }
 
     /// @param version of Dormouse, null where it does not run from its jar
     /// @param started ISO 8601
+    /// @param yields whether it ends as soon as another daemon wants its home
     /// @param vms how many the caller sees
     /// @param use of all VMs; null for who sees only some
     @Json
@@ -30,6 +34,7 @@ final class HostRoutes {
             String home,
             long pid,
             String started,
+            boolean yields,
             int vms,
             @Nullable HostUse use) {}
 
@@ -46,6 +51,7 @@ final class HostRoutes {
                 engine.home().root().toString(),
                 ProcessHandle.current().pid(),
                 started,
+                yields,
                 (int) engine.names().stream().filter(caller::sees).count(),
                 caller.seesAll() ? HostUse.of(engine) : null);
         Requests.answer(request, 200, host);

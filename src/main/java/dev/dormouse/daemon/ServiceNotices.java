@@ -39,9 +39,17 @@ final class ServiceNotices implements AutoCloseable {
         watchdogMicros = micros;
     }
 
+    /// The daemon cannot serve yet.
+    ///
+    /// @param why for people
+    /// @param patienceSeconds how long that may take, from now on
+    void waiting(String why, long patienceSeconds) {
+        tell("STATUS=%s\nEXTEND_TIMEOUT_USEC=%d".formatted(why, TimeUnit.SECONDS.toMicros(patienceSeconds)));
+    }
+
     /// The daemon serves. From now on the watchdog is told so as often as it wants, as long as the proof succeeds.
     void ready(Proof proof) {
-        tell("READY=1");
+        tell("READY=1\nSTATUS=");
         if (socket != null && watchdogMicros > 0) {
             var _ = clock.scheduleWithFixedDelay(
                     () -> proveAlive(proof), watchdogMicros / 2, watchdogMicros / 2, TimeUnit.MICROSECONDS);

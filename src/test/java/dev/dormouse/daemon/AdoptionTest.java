@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.bench.GuestImage;
@@ -40,11 +41,14 @@ class AdoptionTest {
 
     private Home home;
     private Process keeper;
+    private boolean yielded;
 
     @AfterEach
     void end() throws Exception {
         if (keeper != null) {
-            assertThat(DaemonProcess.end(home, LONG)).isTrue();
+            assertThat(keeper.isAlive() && DaemonProcess.end(home, LONG))
+                    .as("there was a daemon to end")
+                    .isEqualTo(!yielded);
             assertThat(keeper.waitFor(LONG.toSeconds(), TimeUnit.SECONDS)).isTrue();
             assertThat(keeper.exitValue()).isEqualTo(143);
         }
@@ -77,6 +81,26 @@ class AdoptionTest {
             awaitRunning(client);
             fault.verify(() -> verify(home));
         }
+        aDaemonThatACommandStartedMakesRoomForOneThatAPersonStarts(pid);
+    }
+
+    private void aDaemonThatACommandStartedMakesRoomForOneThatAPersonStarts(long killed) throws Exception {
+        var client = new DaemonClient(DaemonClient.socket(home));
+        assertThatThrownBy(() -> Daemon.start(home, options(true))).hasMessageContaining("has a daemon already");
+
+        try (Daemon _ = Daemon.start(home, options(false))) {
+            yielded = true;
+            assertThat(awaitDaemon(client, killed))
+                    .isEqualTo(ProcessHandle.current().pid());
+            assertThat(client.send("GET", "/v1/vms/web", null).body()).contains("\"state\":\"running\"");
+            assertThatThrownBy(() -> Daemon.start(home, options(false)))
+                    .hasMessageContaining("has a daemon already, process "
+                            + ProcessHandle.current().pid());
+        }
+    }
+
+    private static DaemonOptions options(boolean yields) {
+        return new DaemonOptions(null, null, null, DaemonOptions.REQUESTS_PER_SECOND, 0, 0, false, yields);
     }
 
     /// The stream of a watcher breaks off with its daemon.
@@ -107,7 +131,8 @@ class AdoptionTest {
                 "-cp",
                 System.getProperty("java.class.path"),
                 "dev.dormouse.cli.Main",
-                "serve");
+                "serve",
+                "--yield");
         Map<String, String> environment = Map.of(
                 "DORMOUSE_HOME", folder.resolve("home").toString(),
                 "XDG_RUNTIME_DIR", folder.resolve("run").toString());

@@ -37,13 +37,15 @@ class ServiceNoticesTest {
                 var manager =
                         new ServiceNotices(Map.of("NOTIFY_SOCKET", socket.toString(), "WATCHDOG_USEC", "40000"))) {
             assertThat(told.readLine()).isEqualTo("bound");
+            manager.waiting("for another one", 90);
+            assertThat(told.readLine()).isEqualTo("STATUS=for another one EXTEND_TIMEOUT_USEC=90000000");
             var proofs = new AtomicInteger();
             manager.ready(() -> {
                 if (proofs.incrementAndGet() > 2) {
                     throw new IOException("does not answer");
                 }
             });
-            assertThat(told.readLine()).isEqualTo("READY=1");
+            assertThat(told.readLine()).isEqualTo("READY=1 STATUS=");
             assertThat(told.readLine()).isEqualTo("WATCHDOG=1");
             assertThat(told.readLine()).isEqualTo("WATCHDOG=1");
             while (proofs.get() < 4) {
