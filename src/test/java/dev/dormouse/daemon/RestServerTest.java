@@ -46,8 +46,11 @@ class RestServerTest {
     @Test
     void aHomeHasOneDaemon() {
         assertThatThrownBy(() -> Daemon.start(fixture.home, new DaemonOptions(null, null)))
-                .hasMessage("home %s: has a daemon already, process %d; end that one first, 'dormouse serve --end' does that"
-                        .formatted(fixture.home.root(), ProcessHandle.current().pid()));
+                .hasMessage(
+                        "home %s: has a daemon already, process %d; end that one first, 'dormouse serve --end' does that"
+                                .formatted(
+                                        fixture.home.root(),
+                                        ProcessHandle.current().pid()));
     }
 
     @Test
