@@ -3,6 +3,7 @@ package dev.dormouse.engine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -18,11 +19,19 @@ record VmSockets(Path runtime, Path vm) {
     void narrow() throws IOException {
         try (Stream<Path> files = Files.list(runtime)) {
             for (Path file : (Iterable<Path>) files::iterator) {
-                if (Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
-                        .isOther()) {
+                if (isSocket(file)) {
                     narrow(file);
                 }
             }
+        }
+    }
+
+    private static boolean isSocket(Path file) throws IOException {
+        try {
+            return Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                    .isOther();
+        } catch (NoSuchFileException _) {
+            return false; // The status of a restore is written aside and renamed here all the time.
         }
     }
 
