@@ -9,6 +9,8 @@ import dev.dormouse.storage.Xxh3;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /// One group of an image's pages, read as a whole: an extent, or a run of blocks of a disk. What is costly
 /// (reading, decompressing, hashing) happens in [#read]; handing pages out compares numbers only.
@@ -16,9 +18,8 @@ final class GroupPages implements PageSource.GroupBuffer {
     private final ImageReader image;
     private final ImageDisks disks;
     private final FrameGroups groups;
-    private final ExtentBuffer extent;
-    private final ByteBuffer run = ByteBuffer.allocateDirect(FrameGroups.RUN_BLOCKS_MAX * DiskView.BLOCK_BYTES);
-    private final MemorySegment runMemory = MemorySegment.ofBuffer(run);
+    private @Nullable ExtentBuffer extent; // Either of the two is made when it is needed first.
+    private @Nullable ByteBuffer run;
     private final long[] checksums;
     private int group = -1;
     private int count;
@@ -29,7 +30,6 @@ final class GroupPages implements PageSource.GroupBuffer {
         this.image = image;
         this.disks = disks;
         this.groups = groups;
-        extent = image.newExtentBuffer();
         checksums = new long[Math.max(image.extentPages(), FrameGroups.RUN_BLOCKS_MAX)];
     }
 
@@ -45,6 +45,7 @@ final class GroupPages implements PageSource.GroupBuffer {
     }
 
     private void readExtent(int index) throws IOException {
+        extent = extent == null ? image.newExtentBuffer() : extent;
         image.readExtent(index, extent);
         disk = -1;
         count = extent.pageCount();
@@ -58,10 +59,12 @@ final class GroupPages implements PageSource.GroupBuffer {
         disk = image.disk(first);
         firstBlock = image.diskBlock(first);
         count = (int) (image.diskBlock(groups.frame(index, groups.size(index) - 1)) - firstBlock) + 1;
+        run = run == null ? ByteBuffer.allocateDirect(FrameGroups.RUN_BLOCKS_MAX * DiskView.BLOCK_BYTES) : run;
         disks.view(disk).read(firstBlock, run.clear().limit(count * DiskView.BLOCK_BYTES));
+        var memory = MemorySegment.ofBuffer(run.clear());
         for (int i = 0; i < count; i++) {
             long offset = (long) i * RamBlock.TARGET_PAGE_BYTES;
-            checksums[i] = Xxh3.hash64(runMemory.asSlice(offset, RamBlock.TARGET_PAGE_BYTES));
+            checksums[i] = Xxh3.hash64(memory.asSlice(offset, RamBlock.TARGET_PAGE_BYTES));
         }
     }
 
@@ -83,13 +86,13 @@ final class GroupPages implements PageSource.GroupBuffer {
             pages++;
         }
         return disk < 0
-                ? extent.pages(start, pages)
-                : run.slice(start * DiskView.BLOCK_BYTES, pages * DiskView.BLOCK_BYTES);
+                ? Objects.requireNonNull(extent).pages(start, pages)
+                : Objects.requireNonNull(run).slice(start * DiskView.BLOCK_BYTES, pages * DiskView.BLOCK_BYTES);
     }
 
     private IOException refused(long frame, int position) throws IOException {
         if (disk < 0) {
-            image.verifyPage(frame, extent.page(position)); // Says what is wrong.
+            image.verifyPage(frame, Objects.requireNonNull(extent).page(position)); // Says what is wrong.
         }
         return DiskPages.changed(disk, firstBlock + position, frame);
     }
@@ -106,6 +109,8 @@ final class GroupPages implements PageSource.GroupBuffer {
 
     @Override
     public void close() {
-        extent.close();
+        if (extent != null) {
+            extent.close();
+        }
     }
 }

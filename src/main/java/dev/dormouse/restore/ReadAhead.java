@@ -3,6 +3,8 @@ package dev.dormouse.restore;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +52,7 @@ final class ReadAhead implements AutoCloseable {
         executor = other;
     }
 
-    /// Has as much read as there is room for. Makes room for one batch at a time, which takes a while.
+    /// Has as much read as there is room for.
     private void fill() throws IOException {
         if (!planned && free.isEmpty() && batches < BATCHES) {
             batches++;
@@ -119,13 +121,9 @@ final class ReadAhead implements AutoCloseable {
 
     /// A group that was read, or could not be.
     static final class Group {
-        private final PageSource.GroupBuffer buffer;
+        private PageSource.@Nullable GroupBuffer buffer;
         private int number;
         private @Nullable IOException failure;
-
-        private Group(PageSource.GroupBuffer buffer) {
-            this.buffer = buffer;
-        }
 
         int number() {
             return number;
@@ -139,7 +137,7 @@ final class ReadAhead implements AutoCloseable {
             if (reason != null) {
                 throw reason;
             }
-            return buffer.pages(frame, countMax);
+            return Objects.requireNonNull(buffer, "a group that was not read").pages(frame, countMax);
         }
     }
 
@@ -151,9 +149,7 @@ final class ReadAhead implements AutoCloseable {
         private volatile boolean read;
 
         Batch() {
-            for (int i = 0; i < groups.length; i++) {
-                groups[i] = new Group(source.newGroupBuffer());
-            }
+            Arrays.setAll(groups, _ -> new Group());
         }
 
         void plan() throws IOException {
@@ -184,19 +180,26 @@ final class ReadAhead implements AutoCloseable {
             }
         }
 
+        /// Its memory is made here, too: new memory takes a while to come, and a page that is demanded meanwhile would
+        /// wait for the owner.
         private void read(Group group) {
             try {
+                if (group.buffer == null) {
+                    group.buffer = source.newGroupBuffer();
+                }
                 group.buffer.read(group.number);
             } catch (IOException e) {
                 group.failure = e;
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | OutOfMemoryError e) {
                 group.failure = new RestoreException("group " + group.number + " of the image: cannot be read", e);
             }
         }
 
         void close() {
             for (Group group : groups) {
-                group.buffer.close();
+                if (group.buffer != null) {
+                    group.buffer.close();
+                }
             }
         }
     }
