@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// for the report. A file `notes.md` in that folder becomes a part of it.
 final class PaperReport {
     private static final List<String> STRATEGIES = Arrays.stream(RestoreStrategy.values())
-            .filter(strategy -> strategy != RestoreStrategy.DORMOUSE_STREAM)
+            .filter(RestoreStrategy::isOfPaper)
             .map(RestoreStrategy::text)
             .toList();
     private static final List<String> PROFILES =

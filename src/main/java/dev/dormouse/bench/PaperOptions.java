@@ -16,9 +16,8 @@ record PaperOptions(RestoreBenchOptions restore, List<PaperWorkload> workloads) 
     /// Guesses for the estimate: to boot, to get into its stride, to be saved in each way, to be restored once.
     private static final Duration STATE = Duration.ofSeconds(170);
 
-    /// All but the last, which is a variant for hosts that permit less.
     static final String STRATEGIES = Arrays.stream(RestoreStrategy.values())
-            .filter(strategy -> strategy != RestoreStrategy.DORMOUSE_STREAM)
+            .filter(RestoreStrategy::isOfPaper)
             .map(RestoreStrategy::text)
             .collect(Collectors.joining(","));
     private static final String WORKLOADS =

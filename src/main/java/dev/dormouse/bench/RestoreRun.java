@@ -75,6 +75,9 @@ final class RestoreRun {
         state.makeClone(VM, kind.strategy());
         Exception failure = null;
         try {
+            if (kind.strategy() == RestoreStrategy.DORMOUSE_STANDBY) {
+                engine.standby(VM);
+            }
             preparePageCache();
             long needed = state.nonZeroBytes() + SPARE_BYTES;
             report.put("hostMemoryGigabytesPerSecond", HostMemory.bringIn(needed));

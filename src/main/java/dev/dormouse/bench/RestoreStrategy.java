@@ -21,7 +21,9 @@ enum RestoreStrategy {
     DORMOUSE_FIRST,
     /// The same with the working set that earlier restores recorded.
     DORMOUSE,
-    /// The same, placing by QEMU's stream.
+    /// The same with a QEMU that waits already.
+    DORMOUSE_STANDBY,
+    /// As [#DORMOUSE], placing by QEMU's stream.
     DORMOUSE_STREAM;
 
     /// A guest that has not faulted for so long counts as idle.
@@ -54,8 +56,14 @@ enum RestoreStrategy {
         return this != STOCK_MAPPED_RAM || version.atLeast(9, 0);
     }
 
+    /// {@return whether it belongs to the paper's evaluation: not those that spend memory on a QEMU that waits, or are
+    /// for hosts that permit less}
+    boolean isOfPaper() {
+        return this != DORMOUSE_STANDBY && this != DORMOUSE_STREAM;
+    }
+
     boolean needsWorkingSet() {
-        return this == DORMOUSE || this == DORMOUSE_STREAM;
+        return this == DORMOUSE || this == DORMOUSE_STANDBY || this == DORMOUSE_STREAM;
     }
 
     /// Whether the VM comes with what is known of it without an earlier restore.
@@ -77,8 +85,8 @@ enum RestoreStrategy {
                         false,
                         true,
                         false,
-                        new RestoreOptions(256, 256, IDLE_NANOS, 1, 0, 0, Placement.AUTO, true, false));
-            case DORMOUSE_FIRST, DORMOUSE -> usual;
+                        new RestoreOptions(256, 256, IDLE_NANOS, 1, 0, 0, 0, Placement.AUTO, true, false));
+            case DORMOUSE_FIRST, DORMOUSE, DORMOUSE_STANDBY -> usual;
             case DORMOUSE_STREAM -> usual.withPlacement(Placement.STREAM);
             case STOCK_STREAM, STOCK_MAPPED_RAM -> throw new IllegalStateException(text() + " is QEMU's own way");
         };

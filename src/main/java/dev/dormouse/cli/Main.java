@@ -50,6 +50,7 @@ import picocli.CommandLine.Spec;
             StartCommand.class,
             SuspendCommand.class,
             ResumeCommand.class,
+            StandbyCommand.class,
             CheckpointCommand.class,
             RestoreCommand.class,
             StopCommand.class,

@@ -58,6 +58,9 @@ final class SettingsCommand extends FactsCommand {
                                 ? "only to make room"
                                 : "after %d s without a client, below %d %% of a processor, awake for %d s at least"
                                         .formatted(idle.afterSeconds(), idle.cpuPercent(), idle.awakeSeconds()));
+        if (settings.standby()) {
+            table.row("standby", "a QEMU waits while it is suspended");
+        }
         return table.toString();
     }
 }

@@ -52,6 +52,12 @@ final class SettingsFlags {
                             + "20:00-07:30.")
     private @Nullable String sleep;
 
+    @Option(
+            names = "--standby",
+            description =
+                    "Have a QEMU wait while the VM is suspended: it resumes sooner, and takes some 50 MiB meanwhile.")
+    private boolean standby;
+
     @Option(names = "--pinned", description = "Never suspend it by itself, not even to make room for another one.")
     private boolean pinned;
 
@@ -68,7 +74,7 @@ final class SettingsFlags {
     @Nullable
     VmSettings settings() {
         boolean idleOptions = idleCpu != null || awakeMin != null || idleAskGuest;
-        if (fronts == null && idleAfter == null && !idleOptions && sleep == null && !pinned) {
+        if (fronts == null && idleAfter == null && !idleOptions && sleep == null && !standby && !pinned) {
             return null;
         }
         if (idleAfter == null && idleOptions) {
@@ -83,7 +89,7 @@ final class SettingsFlags {
                         idleAskGuest);
         List<Front> parsed =
                 fronts == null ? List.of() : fronts.stream().map(Front::parse).toList();
-        var settings = new VmSettings(parsed, idle, sleep == null ? null : Sleep.parse(sleep), pinned);
+        var settings = new VmSettings(parsed, idle, sleep == null ? null : Sleep.parse(sleep), standby, pinned);
         settings.check();
         return settings;
     }

@@ -87,6 +87,9 @@ final class Texts {
         if (vm.pid() != null) {
             table.row("QEMU's pid", vm.pid()).row("QMP socket", vm.qmpSocket());
         }
+        if (vm.standbyPid() != null) {
+            table.row("standby", "QEMU %d waits for the resume".formatted(vm.standbyPid()));
+        }
         if (vm.image() != null) {
             String size = vm.imageBytes() == null ? "missing" : MemorySize.format(vm.imageBytes());
             table.row("image", vm.image() + ", " + size);

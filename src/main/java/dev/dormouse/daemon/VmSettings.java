@@ -17,14 +17,16 @@ import org.jspecify.annotations.Nullable;
 /// @param fronts where clients connect to it
 /// @param idle when it is suspended; never by itself if null
 /// @param sleep when it is to sleep; at no time if null
+/// @param standby whether a QEMU waits for its resume while it is suspended
 /// @param pinned never suspend it by itself, neither for its own policy nor to make room for others
 @io.avaje.jsonb.Json
 public record VmSettings(
         List<Front> fronts,
         @Nullable IdlePolicy idle,
         @Nullable Sleep sleep,
+        boolean standby,
         boolean pinned) {
-    public static final VmSettings NONE = new VmSettings(List.of(), null, null, false);
+    public static final VmSettings NONE = new VmSettings(List.of(), null, null, false, false);
     static final String FILE = "daemon.json";
     private static final int FRONTS_MAX = 16;
 

@@ -27,6 +27,7 @@ final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
     private static final long PERIOD_MILLIS = 1000;
     private static final long END_SECONDS = 5;
+    private static final long STANDBY_RETRY_NANOS = 20_000_000_000L;
     private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, false);
 
     private final Engine engine;
@@ -49,6 +50,7 @@ final class Watch implements AutoCloseable {
         private Optional<FileStamp> settingsFile = Optional.empty();
         private VmSettings settings = VmSettings.NONE;
         private @Nullable IdleRule rule;
+        private long standbyNanos = System.nanoTime(); // Not before that is a QEMU started that waits.
     }
 
     Watch(Engine engine, Vms vms, Operations operations, Fronts fronts, Activity activity, History history) {
@@ -117,6 +119,9 @@ final class Watch implements AutoCloseable {
                 history.look(name);
             }
             suspendIfIdle(name, vm);
+            if (vm.settings.standby()) {
+                standBy(name, vm);
+            }
         } catch (IOException e) {
             LOG.warn("vm {}: {}", name, ErrorText.of(e));
         } catch (RuntimeException e) { // The other VMs are to be looked at all the same.
@@ -183,6 +188,26 @@ final class Watch implements AutoCloseable {
             }
         } catch (IOException | RuntimeException e) {
             LOG.warn("vm {}: idle, but not suspended: {}", name, e instanceof IOException io ? ErrorText.of(io) : e);
+        }
+    }
+
+    /// Where that fails it is tried again when the VM's state has changed, or some time later.
+    private void standBy(String name, Seen vm) throws IOException {
+        if (System.nanoTime() - vm.standbyNanos < 0 || !operations.active(name).isEmpty()) {
+            return;
+        }
+        if (vms.view(name).state().equals("suspended") && !engine.isOnStandby(name)) {
+            vm.standbyNanos = System.nanoTime() + STANDBY_RETRY_NANOS;
+            Thread.ofVirtual().name("standby " + name).start(() -> {
+                try {
+                    engine.standby(name);
+                } catch (IOException | RuntimeException e) {
+                    LOG.warn(
+                            "vm {}: no QEMU waits for it: {}",
+                            name,
+                            e instanceof IOException io ? ErrorText.of(io) : e);
+                }
+            });
         }
     }
 

@@ -17,6 +17,9 @@ public interface DiskView extends AutoCloseable {
     /// @throws IOException if the disk cannot be read; the buffer holds anything then
     void read(long block, ByteBuffer into) throws IOException;
 
+    /// Says that blocks, which the disk has, are going to be read: a hint, for which nobody waits.
+    default void willNeed(long block, int count) {}
+
     /// {@return a key to read many blocks in the order in which they lie on the host: ascending keys are
     /// ascending positions of one file; what has no position of its own keeps the order of the blocks}
     long readingOrder(long block);

@@ -174,6 +174,21 @@ public final class FrozenDiskView implements LayerView {
     }
 
     @Override
+    public void willNeed(long block, int count) {
+        long at = block * BLOCK_BYTES;
+        long end = at + (long) count * BLOCK_BYTES;
+        for (long extent = extents.find(at); at < end; extent++) {
+            long length = Math.min(end, extents.endBytes(extent)) - at;
+            long place = extents.place(extent);
+            if (ExtentMap.isInFile(place)) {
+                long position = ExtentMap.offset(place) + at - extents.startBytes(extent);
+                files.get(ExtentMap.layer(place)).data().willNeed(position, length);
+            }
+            at += length;
+        }
+    }
+
+    @Override
     public long readingOrder(long block) {
         if (block < 0 || block >= blockCount) {
             throw new IllegalArgumentException("block " + block + " of a disk of " + blockCount);

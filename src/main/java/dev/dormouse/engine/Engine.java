@@ -4,6 +4,7 @@ import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.qmp.GuestAgent;
 import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -21,6 +22,7 @@ public final class Engine {
     public static final String STAY_AWAKE = "/run/dormouse-stay-awake";
 
     private static final Duration AGENT_PATIENCE = Duration.ofSeconds(2);
+    private static final Duration STANDBY_END = Duration.ofSeconds(5);
     private final Home home;
     private final @Nullable QemuTools tools;
     private final ImageKeys keys;
@@ -240,11 +242,46 @@ public final class Engine {
         }
     }
 
+    /// Has a QEMU wait for the resume of a suspended VM, which need not start one then. It takes some tens of
+    /// megabytes meanwhile, and any other operation on the VM ends it. One that waits already goes on waiting if it
+    /// is what would be started now.
+    public VmStatus standby(String name) throws IOException {
+        Vm vm = Vm.open(home, name);
+        try (VmLock _ = VmLock.acquire(vm, "standby")) {
+            new Settle(home, tools(), vm).runBesideStandby();
+            VmRecord record = vm.record();
+            if (record.state() != VmState.SUSPENDED) {
+                throw new VmException(
+                        "vm %s: not suspended, a QEMU waits only for the resume of a suspended VM".formatted(name));
+            }
+            Standby.refuseUnlessPossible(vm, record);
+            var starter = new QemuStarter(tools(), vm);
+            QemuProcess qemu = starter.startIncoming(vm.config(), record.chainsWithOverlays());
+            try (QmpClient _ = starter.connect(qemu)) { // It answers: it waits.
+                return status(name);
+            } catch (IOException e) {
+                qemu.terminate(STANDBY_END);
+                throw new VmException("vm %s: no QEMU can wait for it: %s".formatted(name, ErrorText.of(e)), e);
+            }
+        }
+    }
+
+    /// Ends the QEMU that waits for the resume of a VM, if one does.
+    public VmStatus endStandby(String name) throws IOException {
+        return settle(name);
+    }
+
+    /// {@return whether a QEMU waits for the resume of the VM}
+    public boolean isOnStandby(String name) throws IOException {
+        Vm vm = Vm.open(home, name);
+        return new Standby(vm).find(vm.record()).isPresent();
+    }
+
     /// A QEMU that ends before its guest has written anything is started once more: the host may have been
     /// short of memory for a moment.
     private ResumeResult resume(Vm vm, ResumeOptions options, OperationListener listener) throws IOException {
         boolean wasCutOff = vm.restoreRecord().isPresent();
-        new Settle(home, tools(), vm).run();
+        new Settle(home, tools(), vm).runBesideStandby();
         if (wasCutOff && vm.record().state() == VmState.RUNNING) {
             listener.running(); // Every page was placed; only what follows had been cut off.
             return ResumeResult.ofSettled();

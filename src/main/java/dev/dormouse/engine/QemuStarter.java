@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 
 /// Starts the QEMU of a VM, to boot or to wait for a restore.
 final class QemuStarter {
@@ -18,6 +19,13 @@ final class QemuStarter {
     QemuStarter(QemuTools tools, Vm vm) {
         this.tools = tools;
         this.vm = vm;
+    }
+
+    /// {@return a QEMU that waits for a restore: the one on standby, if it is as a new one would be}
+    QemuProcess startIncoming(VmConfig config, List<BackingChain> chains) throws IOException {
+        List<String> argv = QemuCommandLine.build(tools.qemu().path(), config, chains, vm.sockets(), true);
+        Optional<QemuProcess> standby = new Standby(vm).take(argv, chains);
+        return standby.isPresent() ? standby.get() : start(config, chains, true);
     }
 
     QemuProcess start(VmConfig config, List<BackingChain> chains, boolean incoming) throws IOException {

@@ -162,7 +162,7 @@ final class Resume {
             listener.reached(RestoreStep.RECORDED);
             var starter = new QemuStarter(tools, vm);
             try (var _ = RestorePhase.begin("start QEMU")) {
-                qemu = starter.start(config, restoring.chainsWithOverlays(), true);
+                qemu = starter.startIncoming(config, restoring.chainsWithOverlays());
             }
             ProcessRef reference = ProcessRef.of(qemu);
             VmRecord record = restoring.withQemu(reference);
@@ -171,6 +171,7 @@ final class Resume {
                 recorded.get(); // Before anything is asked of QEMU.
                 listener.reached(RestoreStep.STARTED);
                 try (var _ = RestorePhase.begin("ask QEMU")) {
+                    checkWaits(qmp);
                     checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
                     CpuFeatures.refuseFewer(Images.metadata(image, image.path()), qmp);
                     track(qmp, reference, record, indexed);
@@ -179,6 +180,15 @@ final class Resume {
             }
         } catch (IOException | RuntimeException e) {
             throw explained(e, qemu, status);
+        }
+    }
+
+    /// A QEMU that has been given a guest already must never get another one.
+    private void checkWaits(QmpClient qmp) throws IOException {
+        Object status = qmp.execute("query-status").get("status");
+        if (!"inmigrate".equals(status)) {
+            throw new VmException(
+                    "vm %s: its QEMU does not wait for a restore, it is '%s'".formatted(vm.name(), status));
         }
     }
 
@@ -198,7 +208,11 @@ final class Resume {
 
     private PreparedImage prepare(ImageReader image) throws IOException {
         try (var _ = RestorePhase.begin("prepare image")) {
-            return PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
+            var prepared = PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
+            if (options.eager() || options.restore().isReadingEarly()) {
+                prepared.readEarly(new WorkingSetFile(vm).read().orElse(null));
+            }
+            return prepared;
         }
     }
 

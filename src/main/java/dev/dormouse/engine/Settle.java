@@ -4,7 +4,6 @@ import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.RestoreRecord.Phase;
 import dev.dormouse.qmp.Migrations;
-import dev.dormouse.qmp.ProcessEntry;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.storage.AtomicFile;
@@ -26,11 +25,18 @@ final class Settle {
     private final Home home;
     private final QemuTools tools;
     private final Vm vm;
+    private boolean standbyStays;
 
     Settle(Home home, QemuTools tools, Vm vm) {
         this.home = home;
         this.tools = tools;
         this.vm = vm;
+    }
+
+    /// As [#run()], but a QEMU that waits for a resume goes on waiting.
+    void runBesideStandby() throws IOException {
+        standbyStays = true;
+        run();
     }
 
     void run() throws IOException {
@@ -95,8 +101,9 @@ final class Settle {
 
     /// Its image is published, so what is left of QEMU must never run again.
     private void settleSuspended(VmRecord record, Optional<QemuProcess> qemu) throws IOException {
-        if (qemu.isPresent()) {
-            qemu.get().terminate(TIMEOUT);
+        Optional<QemuProcess> left = qemu.isPresent() || standbyStays ? qemu : new Standby(vm).find(record);
+        if (left.isPresent()) {
+            left.get().terminate(TIMEOUT);
         }
         if (record.qemu() != null) {
             vm.save(record.withQemu(null));
@@ -217,21 +224,7 @@ final class Settle {
     /// {@return the QEMU that was started just before a crash, before its process could be recorded; it
     /// has written a pid file}
     private Optional<QemuProcess> unrecorded(VmRecord record) throws IOException {
-        Path pidFile = vm.sockets().pidFile();
-        if (record.qemu() != null || !Files.exists(pidFile)) {
-            return Optional.empty();
-        }
-        try {
-            long pid = Long.parseLong(Files.readString(pidFile).strip());
-            String commandLine = Files.readString(Path.of("/proc/" + pid + "/cmdline"));
-            Optional<ProcessEntry> entry = ProcessEntry.of(pid);
-            return entry.isPresent() && commandLine.contains(pidFile.toString())
-                    ? QemuProcess.attach(
-                            pid, entry.get().startTimeTicks(), vm.sockets().qemuLog())
-                    : Optional.empty();
-        } catch (NumberFormatException | IOException _) {
-            return Optional.empty(); // Not yet written, or the process is gone.
-        }
+        return record.qemu() == null ? Standby.ofPidFile(vm.sockets()) : Optional.empty();
     }
 
     /// Files written aside by a process that is gone: whoever writes holds the lock that we hold.

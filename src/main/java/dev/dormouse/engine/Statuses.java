@@ -57,6 +57,7 @@ final class Statuses {
                         .or(() -> diskError)
                         .orElse(null),
                 qemu.map(QemuProcess::pid).orElse(null),
+                new Standby(vm).find(record).map(QemuProcess::pid).orElse(null),
                 config.memoryBytes(),
                 config.cpus(),
                 config.machine(),

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 /// `orphaned` (no page server)
 /// @param stalledReason why a page cannot be served, or which disk failed and what to do
 /// @param pid of QEMU
+/// @param standbyPid of a QEMU that waits for the resume of a suspended VM
 /// @param image id of the image that holds the memory
 /// @param forwards ports of the host that lead to the guest, in QEMU's form
 /// @param lastRestore what the last restore came to, if there was one
@@ -25,6 +26,7 @@ public record VmStatus(
         String state,
         @Nullable String stalledReason,
         @Nullable Long pid,
+        @Nullable Long standbyPid,
         long memoryBytes,
         int cpus,
         String machine,

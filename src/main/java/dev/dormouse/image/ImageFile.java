@@ -57,6 +57,11 @@ final class ImageFile implements Closeable {
         }
     }
 
+    /// As [ReadableFile#willNeed].
+    void willNeed(long position, long lengthBytes) {
+        file.willNeed(position, lengthBytes);
+    }
+
     /// Reads a part and checks it.
     ByteBuffer readChecked(String what, long position, long length, long checksum) throws IOException {
         ByteBuffer bytes = read(position, length);

@@ -293,6 +293,26 @@ public final class ImageReader implements AutoCloseable {
         return new ExtentBuffer(header.extentPages(), sections.newBox());
     }
 
+    /// Says that extents are going to be read ([ReadableFile#willNeed]).
+    ///
+    /// @return their bytes in the file
+    public long willNeedExtents(int first, int count) {
+        long bytes = 0;
+        long start = extentOffset(first);
+        long end = start;
+        for (int index = first; index < first + count; index++) {
+            long offset = extentOffset(index);
+            if (offset != end) { // Those of one capture lie one behind the other.
+                in.willNeed(start, end - start);
+                start = offset;
+            }
+            end = offset + extentLengthBytes(index);
+            bytes += extentLengthBytes(index);
+        }
+        in.willNeed(start, end - start);
+        return bytes;
+    }
+
     /// Reads, checks and decompresses an extent; its pages are still to be verified by [#verifyPage].
     public void readExtent(int index, ExtentBuffer into) throws IOException {
         into.read(in, extents, checkExtent(index));

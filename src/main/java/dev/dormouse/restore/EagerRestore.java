@@ -46,6 +46,7 @@ public final class EagerRestore {
         writeFully(ByteBuffer.wrap(image.configuration()));
         out.write(new StreamMessage.RamStart(image.ramSectionId(), layout.blocks()));
         out.beginPart(image.ramSectionId(), false);
+        image.endEarlyReads();
         var placer = new StreamPlacer(out, layout);
         sendZeroes(placer);
         pages.placeAll(placer);

@@ -63,6 +63,11 @@ final class FrameGroups {
         return starts[group + 1] - starts[group];
     }
 
+    PageSource.FrameList frames(int group) {
+        int start = starts[group];
+        return PageSource.FrameList.of(size(group), index -> frames[start + index]);
+    }
+
     long frame(int group, int index) {
         return frames[starts[group] + index];
     }
@@ -72,17 +77,7 @@ final class FrameGroups {
         int at = Arrays.binarySearch(frames, starts[extent], starts[extent + 1], (int) frame);
         int first = Math.max(0, at - countMax / 2);
         int end = Math.min(starts[image.extentCount()], first + countMax);
-        return new PageSource.FrameList() {
-            @Override
-            public int size() {
-                return end - first;
-            }
-
-            @Override
-            public long get(int index) {
-                return frames[first + index];
-            }
-        };
+        return PageSource.FrameList.of(end - first, index -> frames[first + index]);
     }
 
     /// Counts the frames of each extent into `starts`. The first of two passes over the page table, which

@@ -1,5 +1,6 @@
 package dev.dormouse.restore;
 
+import dev.dormouse.disk.DiskView;
 import dev.dormouse.image.ExtentBuffer;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.PageClass;
@@ -72,18 +73,7 @@ final class ImagePageSource implements PageSource, AutoCloseable {
 
     @Override
     public FrameList frames(int group) {
-        int size = groups.size(group);
-        return new FrameList() {
-            @Override
-            public int size() {
-                return size;
-            }
-
-            @Override
-            public long get(int index) {
-                return groups.frame(group, index);
-            }
-        };
+        return groups.frames(group);
     }
 
     /// In the image: those of the same extent, and of the extents beside it. On a disk: what stands in the same
@@ -121,6 +111,22 @@ final class ImagePageSource implements PageSource, AutoCloseable {
     @Override
     public GroupBuffer newGroupBuffer() {
         return new GroupPages(image, disks, groups);
+    }
+
+    /// Says that groups are going to be read, which the kernel does then, behind the caller's back. Any thread.
+    ///
+    /// @return the bytes that are read
+    long willNeed(int first, int count) throws IOException {
+        int extents = Math.clamp(image.extentCount() - first, 0, count);
+        long bytes = extents == 0 ? 0 : image.willNeedExtents(first, extents);
+        for (int group = first + extents; group < first + count; group++) {
+            long frame = groups.frame(group, 0);
+            long block = image.diskBlock(frame);
+            int blocks = Math.toIntExact(lastBlock(group) - block + 1);
+            disks.view(image.disk(frame)).willNeed(block, blocks);
+            bytes += (long) blocks * DiskView.BLOCK_BYTES;
+        }
+        return bytes;
     }
 
     private long lastBlock(int diskGroup) throws IOException {

@@ -138,6 +138,7 @@ public final class LazyRestore {
             out.launch(discarded, new DevicePackage(image.deviceState(), OptionalInt.of(DEVICES_LOADED)));
             listener.reached(RestoreStep.LAUNCHED);
             out.beginPart(image.ramSectionId(), false);
+            image.endEarlyReads();
             // While QEMU loads its devices, so that the guest does not wait for it.
             var trial = new WorkingSetTrial(
                     ahead(), image.source(), options.neighbourPages(), RandomGenerator.getDefault());

@@ -78,7 +78,7 @@ final class PageFaultServer {
         this.placer = placer;
         this.demands = demands;
         this.listener = listener;
-        this.options = options;
+        this.options = options.forPages(source.nonZeroCount());
         this.workingSet = workingSet;
         this.ahead = workingSet.ahead();
         this.account = new PlacementAccount(source, placer, present);
@@ -89,10 +89,14 @@ final class PageFaultServer {
         HostBudget budget = surroundings.budget();
         var plan = new ReadingPlan(source, account, ahead);
         this.aheadReads = new ReadAhead(source, plan::nextAhead, budget.urgent(), demands::wake);
-        this.backgroundReads = new ReadAhead(source, plan::nextInBackground, budget.background(), demands::wake);
+        this.backgroundReads = new ReadAhead(
+                source,
+                plan::nextInBackground,
+                this.options.isRestless() ? budget.urgent() : budget.background(),
+                demands::wake);
         this.startNanos = clock.getAsLong();
         this.backgroundNanos = startNanos;
-        this.window = new BackgroundWindow(options, startNanos);
+        this.window = new BackgroundWindow(this.options, startNanos);
         this.reportNanos = startNanos;
     }
 

@@ -2,6 +2,7 @@ package dev.dormouse.restore;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.function.IntToLongFunction;
 
 /// Where restored pages come from. Pages that are read together form a group: an extent of the image, or
 /// a run of blocks of a disk. Called by the owner thread only, but for the reading of a [GroupBuffer].
@@ -50,7 +51,7 @@ interface PageSource {
     /// @throws IOException if a page cannot be read or is not the one that was saved
     ByteBuffer read(long frame, int countMax, Reading reading) throws IOException;
 
-    /// {@return room for the pages of a group, which another thread may read meanwhile}
+    /// {@return room for the pages of a group, which another thread may read meanwhile} Any thread.
     GroupBuffer newGroupBuffer();
 
     /// The pages of one group, read as a whole. One thread at a time.
@@ -74,40 +75,24 @@ interface PageSource {
 
         long get(int index);
 
-        /// {@return the frames from one index to before another}
-        default FrameList slice(int first, int end) {
-            FrameList all = this;
+        /// @param frames the frame at each index
+        static FrameList of(int size, IntToLongFunction frames) {
             return new FrameList() {
                 @Override
                 public int size() {
-                    return end - first;
+                    return size;
                 }
 
                 @Override
                 public long get(int index) {
-                    return all.get(first + index);
+                    return frames.applyAsLong(index);
                 }
             };
         }
 
-        /// {@return up to that many frames of a list that ascends, the given one in the middle of them}
-        default FrameList around(long frame, int countMax) {
-            int first = Math.max(0, ascendingIndexOf(frame) - countMax / 2);
-            return slice(first, Math.min(size(), first + countMax));
-        }
-
-        private int ascendingIndexOf(long frame) {
-            int low = 0;
-            int high = size() - 1;
-            while (low < high) {
-                int middle = (low + high) >>> 1;
-                if (get(middle) < frame) {
-                    low = middle + 1;
-                } else {
-                    high = middle;
-                }
-            }
-            return low;
+        /// {@return the frames from one index to before another}
+        default FrameList slice(int first, int end) {
+            return of(end - first, index -> get(first + index));
         }
     }
 }

@@ -22,6 +22,7 @@ public final class PreparedImage implements AutoCloseable {
     private final ImagePageSource source;
     private final DeviceState deviceState;
     private final @Nullable WorkingSet likelySet;
+    private @Nullable EarlyReads earlyReads;
 
     private PreparedImage(
             ImageReader reader,
@@ -74,6 +75,21 @@ public final class PreparedImage implements AutoCloseable {
         WorkingSet likelySet = likelySet(reader, layout);
         var source = new ImagePageSource(reader, new ImageDisks(reader, disks)); // Last: it has to be closed.
         return new PreparedImage(reader, layout, source, deviceState, likelySet);
+    }
+
+    /// Has the kernel read the image and its disks from now on, until pages are placed or the image is closed: while
+    /// QEMU starts, storage would have nothing to do.
+    ///
+    /// @param expected what is placed first; null for what the image itself has to say
+    public void readEarly(@Nullable WorkingSet expected) {
+        earlyReads = EarlyReads.start(source, expected == null ? likelySet : expected);
+    }
+
+    /// Pages are being placed: whoever does that reads from now on.
+    void endEarlyReads() {
+        if (earlyReads != null) {
+            earlyReads.end();
+        }
     }
 
     /// {@return the bytes with which a migration stream of it begins}
@@ -166,6 +182,9 @@ public final class PreparedImage implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
+        if (earlyReads != null) {
+            earlyReads.close();
+        }
         source.close();
     }
 }

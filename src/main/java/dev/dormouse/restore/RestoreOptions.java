@@ -1,5 +1,7 @@
 package dev.dormouse.restore;
 
+import dev.dormouse.base.RamBlock;
+
 /// How a lazy restore treats the guest beside which it runs.
 ///
 /// @param windowPagesMin pages in the first batch of the background after a demand
@@ -7,6 +9,8 @@ package dev.dormouse.restore;
 /// @param quietNanos for how long after a demand the background rests
 /// @param duty share of the time in which the background may be at work beside a guest that works, above 0 to 1
 /// @param rateBytesPerSecond limit of the background, 0 for none
+/// @param sprintBytesMax memory that is not zero up to which the background takes all of the time, unless its rate
+///     is limited
 /// @param neighbourPages pages around a demanded one that are placed with it
 /// @param placement how pages get into the guest's memory
 /// @param background whether pages are placed that nobody has asked for; if not, only once somebody waits for
@@ -18,6 +22,7 @@ public record RestoreOptions(
         long quietNanos,
         double duty,
         long rateBytesPerSecond,
+        long sprintBytesMax,
         int neighbourPages,
         Placement placement,
         boolean background,
@@ -34,7 +39,7 @@ public record RestoreOptions(
 
     /// Chosen by reasoning and short trials, see `docs/adr`; not by a bench on a quiet machine yet.
     public static final RestoreOptions DEFAULT =
-            new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 16, Placement.AUTO, true, true);
+            new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 1 << 30, 16, Placement.AUTO, true, true);
 
     /// The same, with the background limited to this rate.
     public RestoreOptions withRateBytesPerSecond(long rate) {
@@ -44,6 +49,7 @@ public record RestoreOptions(
                 quietNanos,
                 duty,
                 rate,
+                sprintBytesMax,
                 neighbourPages,
                 placement,
                 background,
@@ -58,6 +64,7 @@ public record RestoreOptions(
                 nanos,
                 duty,
                 rateBytesPerSecond,
+                sprintBytesMax,
                 neighbourPages,
                 placement,
                 background,
@@ -72,15 +79,59 @@ public record RestoreOptions(
                 quietNanos,
                 share,
                 rateBytesPerSecond,
+                sprintBytesMax,
                 neighbourPages,
                 placement,
                 background,
                 workingSet);
     }
 
+    /// {@return the same for a guest with that many pages that are not zero}
+    RestoreOptions forPages(long nonZeroPages) {
+        boolean sprints = rateBytesPerSecond == 0 && nonZeroPages * RamBlock.TARGET_PAGE_BYTES <= sprintBytesMax;
+        return sprints
+                ? new RestoreOptions(
+                        windowPagesMax,
+                        windowPagesMax,
+                        0,
+                        1,
+                        0,
+                        sprintBytesMax,
+                        neighbourPages,
+                        placement,
+                        background,
+                        workingSet)
+                : this;
+    }
+
+    /// {@return the same with another limit below which the background takes all of the time}
+    public RestoreOptions withSprintBytesMax(long bytes) {
+        return new RestoreOptions(
+                windowPagesMin,
+                windowPagesMax,
+                quietNanos,
+                duty,
+                rateBytesPerSecond,
+                bytes,
+                neighbourPages,
+                placement,
+                background,
+                workingSet);
+    }
+
+    /// {@return whether pages are read before the guest runs}
+    public boolean isReadingEarly() {
+        return background && workingSet && rateBytesPerSecond == 0;
+    }
+
+    /// {@return whether the background rests for nobody}
+    boolean isRestless() {
+        return duty == 1 && quietNanos == 0;
+    }
+
     /// Everything as fast as it goes: for a VM that is to be suspended again, or that nobody uses.
     public RestoreOptions unthrottled() {
-        return new RestoreOptions(256, 256, 0, 1, 0, neighbourPages, placement, true, workingSet);
+        return new RestoreOptions(256, 256, 0, 1, 0, 0, neighbourPages, placement, true, workingSet);
     }
 
     /// {@return the same with another way of placing}
@@ -91,6 +142,7 @@ public record RestoreOptions(
                 quietNanos,
                 duty,
                 rateBytesPerSecond,
+                sprintBytesMax,
                 neighbourPages,
                 way,
                 background,
@@ -105,6 +157,7 @@ public record RestoreOptions(
                 quietNanos,
                 duty,
                 rateBytesPerSecond,
+                sprintBytesMax,
                 neighbourPages,
                 placement,
                 on,
@@ -119,6 +172,7 @@ public record RestoreOptions(
                 quietNanos,
                 duty,
                 rateBytesPerSecond,
+                sprintBytesMax,
                 neighbourPages,
                 placement,
                 background,
@@ -133,8 +187,8 @@ public record RestoreOptions(
         if (!(duty > 0 && duty <= 1)) {
             throw new IllegalArgumentException("background duty is " + duty + ", above 0 to 1 is allowed");
         }
-        if (quietNanos < 0 || rateBytesPerSecond < 0 || neighbourPages < 0) {
-            throw new IllegalArgumentException("background quiet time, rate and neighbours cannot be negative");
+        if (quietNanos < 0 || rateBytesPerSecond < 0 || sprintBytesMax < 0 || neighbourPages < 0) {
+            throw new IllegalArgumentException("background quiet time, rate, sprint and neighbours cannot be negative");
         }
     }
 }

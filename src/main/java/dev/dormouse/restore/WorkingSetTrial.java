@@ -92,17 +92,7 @@ final class WorkingSetTrial {
 
     /// {@return the frames to be placed ahead of the background}
     PageSource.FrameList ahead() {
-        return new PageSource.FrameList() {
-            @Override
-            public int size() {
-                return aheadCount;
-            }
-
-            @Override
-            public long get(int index) {
-                return ahead[index] & 0xffff_ffffL;
-            }
-        };
+        return PageSource.FrameList.of(aheadCount, index -> ahead[index] & 0xffff_ffffL);
     }
 
     /// {@return whether the page is to be placed only by the background, or when it is demanded}

@@ -28,6 +28,7 @@ public final class Libc {
     static final int SEEK_DATA = 3;
     static final int SEEK_HOLE = 4;
     static final int SYNC_FILE_RANGE_WRITE = 2;
+    static final int POSIX_FADV_WILLNEED = 3;
     static final int EINTR = 4;
     static final int ENXIO = 6;
     private static final long SYS_SETPRIORITY = 141; // Of x86-64, as the others.
@@ -67,6 +68,9 @@ public final class Libc {
             "fcntl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS), Linker.Option.firstVariadicArg(2));
     private static final MethodHandle PREAD =
             bind("pread", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle POSIX_FADVISE = LINKER.downcallHandle(
+            LINKER.defaultLookup().findOrThrow("posix_fadvise"),
+            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT)); // Returns its errno.
     private static final MethodHandle LSEEK =
             bind("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle SYNC_FILE_RANGE =
@@ -123,6 +127,15 @@ public final class Libc {
             MemorySegment captured = CAPTURED.get();
             long result = (long) PREAD.invokeExact(captured, descriptor, into, lengthBytes, position);
             return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        }
+    }
+
+    /// A hint about a part of a file.
+    static void fadvise(int descriptor, long position, long lengthBytes, int advice) {
+        try {
+            int _ = (int) POSIX_FADVISE.invokeExact(descriptor, position, lengthBytes, advice);
         } catch (Throwable e) {
             throw unexpected(e);
         }

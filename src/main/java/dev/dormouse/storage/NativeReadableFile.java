@@ -69,6 +69,18 @@ final class NativeReadableFile implements ReadableFile {
     }
 
     @Override
+    public void willNeed(long position, long lengthBytes) {
+        long stamp = lock.readLock();
+        try {
+            if (!closed) {
+                Libc.fadvise(descriptor, position, lengthBytes, Libc.POSIX_FADV_WILLNEED);
+            }
+        } finally {
+            lock.unlockRead(stamp);
+        }
+    }
+
+    @Override
     public long lengthBytes() throws IOException {
         long result = Libc.seekEnd(descriptor);
         if (result < 0) {

@@ -13,6 +13,10 @@ public interface ReadableFile extends Closeable {
     /// @throws StorageException if the device or the file system fails
     void readFully(ByteBuffer into, long position) throws IOException;
 
+    /// Says that a part of the file is going to be read. It is read into the page cache then, behind the caller's
+    /// back, where that is possible.
+    default void willNeed(long position, long lengthBytes) {}
+
     /// {@return the length at this moment}
     long lengthBytes() throws IOException;
 

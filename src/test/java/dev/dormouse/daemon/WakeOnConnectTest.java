@@ -101,8 +101,11 @@ class WakeOnConnectTest {
     }
 
     @Test
-    void clientsWhoComeTogetherWakeItOnceAndSeeItsScreen() throws Exception {
+    void clientsWhoComeTogetherWakeItOnceByTheQemuThatWaitsAndSeeItsScreen() throws Exception {
         long resumes = resumes();
+        configure(", \"standby\": true");
+        await(() -> fixture.engine.isOnStandby("desk"));
+        Long waiting = fixture.engine.status("desk").standbyPid();
         List<byte[]> screens = new ArrayList<>();
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var clients = new ArrayList<CompletableFuture<byte[]>>();
@@ -115,6 +118,7 @@ class WakeOnConnectTest {
         }
 
         assertThat(resumes()).isEqualTo(resumes + 1);
+        assertThat(fixture.engine.status("desk").pid()).isEqualTo(waiting);
         for (byte[] seen : screens) {
             assertThat(difference(seen, screen)).as("but for a cursor").isLessThan(0.01);
         }

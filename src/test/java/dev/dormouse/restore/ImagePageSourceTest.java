@@ -68,6 +68,20 @@ class ImagePageSourceTest {
         return frames;
     }
 
+    @Test
+    void everyGroupCanBeReadEarlyBesideWhoeverReads() throws Exception {
+        SampleImage sample = mixed();
+        ImagePageSource source = source(sample, new RawFileView(sample.disk));
+        try (EarlyReads _ = EarlyReads.start(source, null)) {
+            for (long frame : all(source)) {
+                assertPages(sample, frame, source.read(frame, 40, Reading.DEMAND), 40);
+            }
+        }
+
+        long bytes = source.willNeed(0, source.groupCount());
+        assertThat(bytes).isGreaterThan(4096L * 200); // The runs on the disk alone.
+    }
+
     @ParameterizedTest
     @EnumSource
     void readsEveryPageInAnyOrder(Reading reading) throws Exception {

@@ -65,22 +65,18 @@ final class MemorySource implements PageSource {
         long[] frames = java.util.stream.LongStream.range(first, Math.min(first + GROUP_FRAMES, frameCount))
                 .filter(frame -> !isZero(frame))
                 .toArray();
-        return new FrameList() {
-            @Override
-            public int size() {
-                return frames.length;
-            }
-
-            @Override
-            public long get(int index) {
-                return frames[index];
-            }
-        };
+        return FrameList.of(frames.length, index -> frames[index]);
     }
 
     @Override
     public FrameList neighbours(long frame, int countMax) {
-        return frames(group(frame)).around(frame, countMax);
+        FrameList group = frames(group(frame));
+        int at = 0;
+        while (at < group.size() && group.get(at) < frame) {
+            at++;
+        }
+        int first = Math.max(0, at - countMax / 2);
+        return group.slice(first, Math.min(group.size(), first + countMax));
     }
 
     @Override

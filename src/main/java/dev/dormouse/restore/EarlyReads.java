@@ -1,0 +1,104 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.storage.Libc;
+import java.io.IOException;
+import java.util.BitSet;
+import org.jspecify.annotations.Nullable;
+
+/// Has the kernel read into its page cache what a restore is going to want, while QEMU still starts: what goes ahead
+/// first, then the rest in the order of the background.
+///
+/// It gives hints, and now and then reads a group to find out that they were followed. So it takes no memory of ours,
+/// hardly any processor time where everything is cached, and a page that somebody waits for stands behind no more than
+/// a piece. A thread of its own, which nobody waits for before the image is closed.
+final class EarlyReads implements AutoCloseable {
+    private static final int NICE = 10;
+    /// Extents that lie together are asked for at once: storage counts reads, too.
+    private static final int GROUPS_MAX = 16;
+    private static final int PIECE_BYTES = 1 << 20;
+
+    private final ImagePageSource source;
+    private final @Nullable WorkingSet ahead;
+    private final BitSet wanted;
+    private final Thread thread;
+    private volatile boolean ended;
+    private long underWayBytes;
+
+    private EarlyReads(ImagePageSource source, @Nullable WorkingSet ahead) {
+        this.source = source;
+        this.ahead = ahead != null && ahead.frameCount() == source.frameCount() ? ahead : null;
+        wanted = new BitSet(source.groupCount());
+        thread = Thread.ofPlatform().daemon().name("restore-early-reads").unstarted(this::run);
+    }
+
+    /// @param source to be open until this is closed
+    /// @param ahead what the restore places first; null if nothing is known
+    static EarlyReads start(ImagePageSource source, @Nullable WorkingSet ahead) {
+        var reads = new EarlyReads(source, ahead);
+        reads.thread.start();
+        return reads;
+    }
+
+    /// Begins nothing more: whoever places pages reads them from now on.
+    void end() {
+        ended = true;
+    }
+
+    private void run() {
+        Libc.setThreadNice(NICE); // Where that fails it reads all the same.
+        try (PageSource.GroupBuffer buffer = source.newGroupBuffer()) {
+            for (int time = 0; ahead != null && time < WorkingSet.GROUP_COUNT; time++) {
+                readAll(groups(ahead, time), buffer);
+            }
+            var rest = new BitSet(source.groupCount());
+            rest.set(0, source.groupCount());
+            readAll(rest, buffer);
+        } catch (IOException _) {
+            // Whoever needs the page is told.
+        }
+    }
+
+    private BitSet groups(WorkingSet set, int time) throws IOException {
+        var groups = new BitSet(source.groupCount());
+        for (int i = 0; i < set.size(time) && !ended; i++) {
+            long frame = set.frame(time, i);
+            if (!source.isZero(frame)) {
+                groups.set(source.group(frame));
+            }
+        }
+        return groups;
+    }
+
+    /// Reads those that were not wanted before, ascending.
+    private void readAll(BitSet groups, PageSource.GroupBuffer buffer) throws IOException {
+        groups.andNot(wanted);
+        wanted.or(groups);
+        for (int first = groups.nextSetBit(0); first >= 0 && !ended; ) {
+            int end = Math.min(groups.nextClearBit(first), first + GROUPS_MAX);
+            underWayBytes += source.willNeed(first, end - first);
+            if (underWayBytes >= PIECE_BYTES) {
+                buffer.read(end - 1);
+                underWayBytes = 0;
+            }
+            first = groups.nextSetBit(end);
+        }
+    }
+
+    /// Ends it, and waits for the piece that is being read.
+    @Override
+    public void close() {
+        end();
+        boolean interrupted = false;
+        while (true) {
+            try {
+                thread.join();
+                break;
+            } catch (InterruptedException _) {
+                interrupted = true; // What it reads must not be closed under its hands.
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
