@@ -13,15 +13,16 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /// The daemon of a home as others see it: whether there is one, starting one in the background, ending it. Loads
-/// nothing
-/// of what a daemon itself needs. Any thread, which waits.
+/// nothing of what a daemon itself needs. Any thread, which waits.
 public final class DaemonProcess {
     private static final Duration START_PATIENCE = Duration.ofSeconds(30);
     private static final Duration OTHERS_PATIENCE = Duration.ofSeconds(5);
+    private static final long ANSWER_SECONDS = 10;
     private static final long LOOK_MILLIS = 10;
     private static final int OK = 200;
 
@@ -37,8 +38,21 @@ public final class DaemonProcess {
         return look(home).map(daemon -> OptionalLong.of(daemon.pid)).orElse(OptionalLong.empty());
     }
 
-    /// As [#find], with what else is to be known.
+    /// As [#find], with what else is to be known. One that does not answer soon counts as none: it may hang.
     static Optional<Found> look(Home home) {
+        var answer = new FutureTask<>(() -> ask(home));
+        Thread.startVirtualThread(answer);
+        try {
+            return answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return Optional.empty();
+        } catch (ExecutionException | TimeoutException _) {
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<Found> ask(Home home) {
         try {
             var answer = new DaemonClient(DaemonClient.socket(home)).send("GET", "/v1/host", null);
             Map<String, Object> host = answer.status() == OK ? Json.parseObject(answer.body()) : Map.of();

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -38,6 +39,8 @@ final class Watch implements AutoCloseable {
     private final History history;
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("watch").factory());
+    private final ExecutorService standbys = Executors.newSingleThreadExecutor(
+            Thread.ofPlatform().daemon().name("standby").factory());
 
     // Of the thread that looks.
     private final Map<String, Seen> seen = new HashMap<>();
@@ -50,7 +53,9 @@ final class Watch implements AutoCloseable {
         private Optional<FileStamp> settingsFile = Optional.empty();
         private VmSettings settings = VmSettings.NONE;
         private @Nullable IdleRule rule;
-        private long standbyNanos = System.nanoTime(); // Not before that is a QEMU started that waits.
+        private volatile long standbyNanos = System.nanoTime(); // Not before that is a QEMU started that waits.
+        private volatile boolean standbyStarts;
+        private volatile String standbyFailure = ""; // That of the last time.
     }
 
     Watch(Engine engine, Vms vms, Operations operations, Fronts fronts, Activity activity, History history) {
@@ -112,6 +117,7 @@ final class Watch implements AutoCloseable {
             boolean changed = !state.equals(vm.state) || !lastRestore.equals(vm.lastRestore);
             if (!state.equals(vm.state)) {
                 vms.tellState(name);
+                vm.standbyNanos = System.nanoTime();
             }
             vm.state = state;
             vm.lastRestore = lastRestore;
@@ -191,23 +197,35 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    /// Where that fails it is tried again when the VM's state has changed, or some time later.
+    /// One QEMU is started at a time: those of all VMs together would keep who wakes one of them waiting. Where that
+    /// fails it is tried again when the VM's state has changed, or some time later.
     private void standBy(String name, Seen vm) throws IOException {
-        if (System.nanoTime() - vm.standbyNanos < 0 || !operations.active(name).isEmpty()) {
+        if (System.nanoTime() - vm.standbyNanos < 0
+                || vm.standbyStarts
+                || !operations.active(name).isEmpty()) {
             return;
         }
         if (vms.view(name).state().equals("suspended") && !engine.isOnStandby(name)) {
+            vm.standbyStarts = true;
+            standbys.execute(() -> startStandby(name, vm));
+        }
+    }
+
+    private void startStandby(String name, Seen vm) {
+        try {
+            if (operations.active(name).isEmpty()) {
+                engine.standby(name);
+                vm.standbyFailure = "";
+            }
+        } catch (IOException | RuntimeException e) {
+            String failure = e instanceof IOException io ? ErrorText.of(io) : e.toString();
+            if (!failure.equals(vm.standbyFailure)) { // It may fail again and again.
+                LOG.warn("vm {}: no QEMU waits for it: {}", name, failure);
+            }
+            vm.standbyFailure = failure;
+        } finally {
             vm.standbyNanos = System.nanoTime() + STANDBY_RETRY_NANOS;
-            Thread.ofVirtual().name("standby " + name).start(() -> {
-                try {
-                    engine.standby(name);
-                } catch (IOException | RuntimeException e) {
-                    LOG.warn(
-                            "vm {}: no QEMU waits for it: {}",
-                            name,
-                            e instanceof IOException io ? ErrorText.of(io) : e);
-                }
-            });
+            vm.standbyStarts = false;
         }
     }
 
@@ -221,6 +239,7 @@ final class Watch implements AutoCloseable {
     @Override
     public void close() {
         clock.shutdown();
+        standbys.shutdown(); // One that starts may start: nothing depends on it.
         try {
             var _ = clock.awaitTermination(END_SECONDS, TimeUnit.SECONDS);
         } catch (InterruptedException _) {

@@ -9,6 +9,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /// The bottom layers of a disk, which the QEMU of a VM must not open itself ([Layer.Format#isNative]), read-only
 /// behind a socket: a `qemu-nbd` in a session of its own, which keeps others from writing the layers as a QEMU does
@@ -19,6 +23,9 @@ import java.util.List;
 public final class LayerServer implements Closeable {
     private static final Duration START_PATIENCE = Duration.ofSeconds(20);
     private static final Duration ANSWER_PATIENCE = Duration.ofSeconds(20);
+
+    private static final Duration END_PATIENCE = Duration.ofSeconds(10);
+    private static final String SOCKET = "--socket=";
 
     private final NbdClient connection;
 
@@ -35,7 +42,7 @@ public final class LayerServer implements Closeable {
                 "--fork",
                 "--read-only",
                 "--shared=0",
-                "--socket=" + socket,
+                SOCKET + socket,
                 "json:" + Json.write(LayerFile.nodeOf(layers)));
     }
 
@@ -70,14 +77,40 @@ public final class LayerServer implements Closeable {
     }
 
     /// Has the server end that listens there, if there is one and nobody else is connected: who comes and goes is
-    /// its last connection then.
+    /// its last connection then. Waits until it is gone, for it removes its socket last, and that must not be the
+    /// next one's.
+    ///
+    /// @throws DiskException if it still serves somebody
     public static void end(Path socket) throws IOException {
         try {
             NbdClient.connect(socket.toString(), socket, ANSWER_PATIENCE).close();
         } catch (IOException _) {
             // None listens.
         }
+        if (Files.exists(socket)) {
+            awaitEnd(socket);
+        }
         Files.deleteIfExists(socket);
+    }
+
+    private static void awaitEnd(Path socket) throws DiskException {
+        String argument = SOCKET + socket;
+        Optional<ProcessHandle> server = ProcessHandle.allProcesses()
+                .filter(process -> process.info().commandLine().orElse("").contains(argument + " "))
+                .findFirst();
+        try {
+            if (server.isPresent()) {
+                server.get().onExit().get(END_PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new DiskException(socket + ": interrupted while its qemu-nbd ended", e);
+        } catch (ExecutionException | TimeoutException e) {
+            throw new DiskException(
+                    "%s: qemu-nbd, process %d, still serves somebody, end it"
+                            .formatted(socket, server.get().pid()),
+                    e);
+        }
     }
 
     /// Leaves the server to those who are connected.

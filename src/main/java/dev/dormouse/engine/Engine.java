@@ -244,10 +244,12 @@ public final class Engine {
 
     /// Has a QEMU wait for the resume of a suspended VM, which need not start one then. It takes some tens of
     /// megabytes meanwhile, and any other operation on the VM ends it. One that waits already goes on waiting if it
-    /// is what would be started now.
+    /// is what would be started now. Returns when QEMU answers, after half a minute at most.
+    ///
+    /// @throws VmException if the VM is not suspended, no QEMU can wait for it, or QEMU does not start
     public VmStatus standby(String name) throws IOException {
         Vm vm = Vm.open(home, name);
-        try (VmLock _ = VmLock.acquire(vm, "standby")) {
+        try (VmLock _ = VmLock.acquire(vm, VmLock.STANDBY)) {
             new Settle(home, tools(), vm).runBesideStandby();
             VmRecord record = vm.record();
             if (record.state() != VmState.SUSPENDED) {
@@ -266,7 +268,7 @@ public final class Engine {
         }
     }
 
-    /// Ends the QEMU that waits for the resume of a VM, if one does.
+    /// Ends the QEMU that waits for the resume of a VM, if one does; as [#settle], which ends what was cut off, too.
     public VmStatus endStandby(String name) throws IOException {
         return settle(name);
     }

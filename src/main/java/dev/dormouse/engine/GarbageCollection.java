@@ -111,7 +111,8 @@ final class GarbageCollection {
             }
         }
         collectOverlays(vm, record, disks);
-        if (vm.qemu(record).isEmpty()) {
+        // Without a dry run the one that waits has been ended by now.
+        if (vm.qemu(record).isEmpty() && new Standby(vm).find(record).isEmpty()) {
             collectSockets(vm);
         }
         new LayerCollapse(home, tools, vm, dryRun, listener).run().forEach(items::add);

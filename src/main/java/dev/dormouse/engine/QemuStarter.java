@@ -25,13 +25,15 @@ final class QemuStarter {
     QemuProcess startIncoming(VmConfig config, List<BackingChain> chains) throws IOException {
         List<String> argv = QemuCommandLine.build(tools.qemu().path(), config, chains, vm.sockets(), true);
         Optional<QemuProcess> standby = new Standby(vm).take(argv, chains);
-        return standby.isPresent() ? standby.get() : start(config, chains, true);
+        if (standby.isEmpty()) {
+            return start(config, chains, true);
+        }
+        prepareMemory(config); // One that waits has used none of it, and others have meanwhile.
+        return standby.get();
     }
 
     QemuProcess start(VmConfig config, List<BackingChain> chains, boolean incoming) throws IOException {
-        if (config.memoryBackend() == VmConfig.MemoryBackend.SHARED) {
-            SharedMemoryFolder.prepare(config);
-        }
+        prepareMemory(config);
         VmSockets sockets = vm.sockets();
         for (Path socket : List.of(
                 sockets.qmp(), sockets.qmpOutOfBand(), sockets.migration(), sockets.guestAgent(), sockets.pidFile())) {
@@ -49,6 +51,12 @@ final class QemuStarter {
         }
     }
 
+    private static void prepareMemory(VmConfig config) throws IOException {
+        if (config.memoryBackend() == VmConfig.MemoryBackend.SHARED) {
+            SharedMemoryFolder.prepare(config);
+        }
+    }
+
     /// Waits until its monitor greets: it has opened its disks then. Whoever connects next is told why it does not.
     private void awaitDisks(QemuProcess qemu) {
         try {
@@ -60,7 +68,12 @@ final class QemuStarter {
 
     QmpClient connect(QemuProcess qemu) throws IOException {
         QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), GREETING_TIMEOUT, qemu);
-        vm.sockets().narrow(); // It greets: all of its sockets are there.
-        return qmp;
+        try {
+            vm.sockets().narrow(); // It greets: all of its sockets are there.
+            return qmp;
+        } catch (IOException e) {
+            qmp.close();
+            throw e;
+        }
     }
 }

@@ -171,7 +171,6 @@ final class Resume {
                 recorded.get(); // Before anything is asked of QEMU.
                 listener.reached(RestoreStep.STARTED);
                 try (var _ = RestorePhase.begin("ask QEMU")) {
-                    checkWaits(qmp);
                     checkVersion(QemuVersion.ofReply(qmp.execute("query-version")), image);
                     CpuFeatures.refuseFewer(Images.metadata(image, image.path()), qmp);
                     track(qmp, reference, record, indexed);
@@ -180,15 +179,6 @@ final class Resume {
             }
         } catch (IOException | RuntimeException e) {
             throw explained(e, qemu, status);
-        }
-    }
-
-    /// A QEMU that has been given a guest already must never get another one.
-    private void checkWaits(QmpClient qmp) throws IOException {
-        Object status = qmp.execute("query-status").get("status");
-        if (!"inmigrate".equals(status)) {
-            throw new VmException(
-                    "vm %s: its QEMU does not wait for a restore, it is '%s'".formatted(vm.name(), status));
         }
     }
 

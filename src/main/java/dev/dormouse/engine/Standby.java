@@ -5,6 +5,7 @@ import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.qmp.ProcessEntry;
 import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
@@ -14,6 +15,7 @@ import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -24,7 +26,8 @@ import java.util.Set;
 /// [Settle] does before anything but a resume. Looking needs no lock; whoever takes or ends it holds that of the VM.
 final class Standby {
     private static final String DELETED = " (deleted)";
-    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+    private static final Duration TIMEOUT = Duration.ofSeconds(2); // Then it is killed: it has nothing to lose.
+    private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(2);
 
     private final Vm vm;
 
@@ -72,21 +75,32 @@ final class Standby {
     /// @param chains the disks that it is to have
     Optional<QemuProcess> take(List<String> wanted, List<BackingChain> chains) throws IOException {
         Optional<QemuProcess> waiting = ofPidFile(vm.sockets());
-        if (waiting.isPresent() && !fits(waiting.get().pid(), wanted, chains)) {
+        if (waiting.isPresent() && !fits(waiting.get(), wanted, chains)) {
             waiting.get().terminate(TIMEOUT);
             return Optional.empty();
         }
         return waiting;
     }
 
-    private boolean fits(long pid, List<String> wanted, List<BackingChain> chains) {
+    private boolean fits(QemuProcess waiting, List<String> wanted, List<BackingChain> chains) {
+        long pid = waiting.pid();
         try {
             Path program = Files.readSymbolicLink(process(pid).resolve("exe"));
             return hasArguments(commandLine(pid), wanted.subList(1, wanted.size()))
                     && !program.toString().endsWith(DELETED) // Upgraded meanwhile.
-                    && hasOpenAsTheyAre(pid, chains);
+                    && hasOpenAsTheyAre(pid, chains)
+                    && waits(waiting);
         } catch (IOException _) {
             return false; // It has ended, or is not ours to look into.
+        }
+    }
+
+    /// One that has been given a guest already must never get another one.
+    private boolean waits(QemuProcess qemu) throws IOException {
+        try (QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), ANSWER_TIMEOUT, qemu)) {
+            return "inmigrate"
+                    .equals(qmp.execute("query-status", Map.of(), ANSWER_TIMEOUT)
+                            .get("status"));
         }
     }
 
@@ -100,7 +114,8 @@ final class Standby {
     /// what describes a disk when it opens it.
     private boolean hasOpenAsTheyAre(long pid, List<BackingChain> chains) throws IOException {
         Set<String> open = openFiles(pid);
-        // QEMU writes it before it opens its disks. By the same clock, which a process' start time is not.
+        // QEMU writes it before it opens its disks. By the clock of file systems, which a process' start time is not;
+        // of files on a server it is the server's, so what somebody writes there in the same moment may go unseen.
         var opened = (FileTime) Files.getAttribute(vm.sockets().pidFile(), "unix:lastModifiedTime");
         for (BackingChain chain : chains) {
             for (Layer layer : chain.layers()) {

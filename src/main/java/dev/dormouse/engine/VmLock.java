@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 
 /// The right to change a VM: one operation at a time, over all processes. Ends with the process at the
 /// latest.
@@ -17,6 +18,9 @@ final class VmLock implements AutoCloseable {
     /// An operation that the VM's state does not allow has the lock until it has found that out. Whoever comes
     /// just then is not to fail for it.
     private static final Duration GRACE = Duration.ofMillis(500);
+    /// The operation that others wait for instead of being told.
+    static final String STANDBY = "standby";
+    private static final long STANDBY_NANOS = TimeUnit.SECONDS.toNanos(35); // Longer than a QEMU is waited for.
     private final OfdLock lock;
     private final Path file;
 
@@ -46,10 +50,15 @@ final class VmLock implements AutoCloseable {
     /// As [#acquire(Vm, String, Duration)], and runs the turn meanwhile, until it does not want to wait on.
     static VmLock acquire(Vm vm, String operation, Duration patience, Turn turn) throws IOException {
         long end = System.nanoTime() + patience.toNanos();
+        boolean standby = false;
         while (true) {
             Optional<VmLock> lock = tryAcquire(vm, operation);
             if (lock.isPresent()) {
                 return lock.get();
+            }
+            if (!standby && isForStandby(vm)) {
+                standby = true; // Its name may be gone before its lock is.
+                end += STANDBY_NANOS;
             }
             if (System.nanoTime() - end >= 0 || !turn.run()) {
                 throw new VmException("vm %s: busy, %s; wait for it to end".formatted(vm.name(), holder(vm)));
@@ -109,6 +118,15 @@ final class VmLock implements AutoCloseable {
 
     private static Path file(Path vmFolder) {
         return vmFolder.resolve("lock");
+    }
+
+    /// Whoever has a QEMU wait for a resume is waited for: it is over when that QEMU has started.
+    private static boolean isForStandby(Vm vm) {
+        try {
+            return Files.readString(file(vm)).startsWith("'" + STANDBY + "'");
+        } catch (IOException _) {
+            return false;
+        }
     }
 
     private static String holder(Vm vm) throws VmException {

@@ -19,19 +19,19 @@ record VmSockets(Path runtime, Path vm) {
     void narrow() throws IOException {
         try (Stream<Path> files = Files.list(runtime)) {
             for (Path file : (Iterable<Path>) files::iterator) {
-                if (isSocket(file)) {
-                    narrow(file);
-                }
+                narrowIfSocket(file);
             }
         }
     }
 
-    private static boolean isSocket(Path file) throws IOException {
+    private static void narrowIfSocket(Path file) throws IOException {
         try {
-            return Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
-                    .isOther();
+            if (Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                    .isOther()) {
+                narrow(file);
+            }
         } catch (NoSuchFileException _) {
-            return false; // The status of a restore is written aside and renamed here all the time.
+            // The status of a restore is written aside and renamed here all the time.
         }
     }
 

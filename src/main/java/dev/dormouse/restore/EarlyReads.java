@@ -10,12 +10,17 @@ import org.jspecify.annotations.Nullable;
 ///
 /// It gives hints, and now and then reads a group to find out that they were followed. So it takes no memory of ours,
 /// hardly any processor time where everything is cached, and a page that somebody waits for stands behind no more than
-/// a piece. A thread of its own, which nobody waits for before the image is closed.
+/// a piece. Where piece after piece is there already it ends by itself. A thread of its own, which nobody waits for
+/// before the image is closed.
 final class EarlyReads implements AutoCloseable {
-    private static final int NICE = 10;
+    private static final int NICE = 19;
     /// Extents that lie together are asked for at once: storage counts reads, too.
     private static final int GROUPS_MAX = 16;
     private static final int PIECE_BYTES = 1 << 20;
+    /// No storage has a piece as soon as that, only the page cache.
+    private static final long CACHED_NANOS = 150_000;
+    /// After so many such pieces in a row all is taken to be cached, and QEMU, which starts, gets the processor.
+    private static final int CACHED_PIECES = 16;
 
     private final ImagePageSource source;
     private final @Nullable WorkingSet ahead;
@@ -23,6 +28,8 @@ final class EarlyReads implements AutoCloseable {
     private final Thread thread;
     private volatile boolean ended;
     private long underWayBytes;
+    private long pieceNanos = System.nanoTime();
+    private int cachedPieces;
 
     private EarlyReads(ImagePageSource source, @Nullable WorkingSet ahead) {
         this.source = source;
@@ -53,7 +60,7 @@ final class EarlyReads implements AutoCloseable {
             var rest = new BitSet(source.groupCount());
             rest.set(0, source.groupCount());
             readAll(rest, buffer);
-        } catch (IOException _) {
+        } catch (IOException | RuntimeException | OutOfMemoryError _) {
             // Whoever needs the page is told.
         }
     }
@@ -78,13 +85,23 @@ final class EarlyReads implements AutoCloseable {
             underWayBytes += source.willNeed(first, end - first);
             if (underWayBytes >= PIECE_BYTES) {
                 buffer.read(end - 1);
-                underWayBytes = 0;
+                endPiece();
             }
             first = groups.nextSetBit(end);
         }
     }
 
-    /// Ends it, and waits for the piece that is being read.
+    private void endPiece() {
+        long now = System.nanoTime();
+        cachedPieces = now - pieceNanos < CACHED_NANOS ? cachedPieces + 1 : 0;
+        if (cachedPieces == CACHED_PIECES) {
+            ended = true;
+        }
+        pieceNanos = now;
+        underWayBytes = 0;
+    }
+
+    /// Ends it, and waits for the piece that is being read: for as long as storage takes.
     @Override
     public void close() {
         end();

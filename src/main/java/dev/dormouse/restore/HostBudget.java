@@ -5,7 +5,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /// What all restores of a process share: the threads that read ahead, and the rule that a demand of any
 /// guest goes before the background of every guest.
@@ -16,17 +16,23 @@ final class HostBudget {
     /// The restores of this process.
     static final HostBudget SHARED = new HostBudget(
             pool("restore-reader", Runtime.getRuntime().availableProcessors(), 0),
+            pool("restore-sprint", Runtime.getRuntime().availableProcessors(), 0),
             pool("restore-background", Runtime.getRuntime().availableProcessors(), 10));
 
     private final Executor urgent;
+    private final Executor sprint;
     private final Executor background;
-    private final AtomicLong lastDemandNanos = new AtomicLong();
-    private volatile boolean demanded;
+    private volatile @Nullable Demanded last;
+
+    /// @param guest something by which its restore is known
+    private record Demanded(long nanos, Object guest) {}
 
     /// @param urgent reads what a guest is about to ask for
+    /// @param sprint reads the rest of guests with little memory
     /// @param background reads the rest
-    HostBudget(Executor urgent, Executor background) {
+    HostBudget(Executor urgent, Executor sprint, Executor background) {
         this.urgent = urgent;
+        this.sprint = sprint;
         this.background = background;
     }
 
@@ -34,19 +40,23 @@ final class HostBudget {
         return urgent;
     }
 
+    Executor sprint() {
+        return sprint;
+    }
+
     Executor background() {
         return background;
     }
 
     /// A guest has waited for a page.
-    void onDemand(long nowNanos) {
-        lastDemandNanos.set(nowNanos);
-        demanded = true;
+    void onDemand(long nowNanos, Object guest) {
+        last = new Demanded(nowNanos, guest);
     }
 
-    /// {@return whether a guest has waited for a page within that time}
-    boolean isDemanded(long nowNanos, long withinNanos) {
-        return demanded && nowNanos - lastDemandNanos.get() < withinNanos;
+    /// {@return whether the guest that waited last is another one, and did within that time}
+    boolean isDemandedElsewhere(long nowNanos, long withinNanos, Object guest) {
+        Demanded demand = last;
+        return demand != null && !demand.guest.equals(guest) && nowNanos - demand.nanos < withinNanos;
     }
 
     /// Threads that do not keep the process alive.

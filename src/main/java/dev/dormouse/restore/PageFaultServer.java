@@ -37,6 +37,8 @@ final class PageFaultServer {
     private final DemandQueue demands;
     private final RestoreListener listener;
     private final RestoreOptions options;
+    private final Object guest = new Object(); // By which the budget, which outlives this, knows it.
+    private final long yieldNanos; // After a demand of another guest; also where this one's own is no reason to rest.
     private final PlacementAccount account;
     private final Surroundings surroundings;
     private final LongSupplier clock;
@@ -79,6 +81,7 @@ final class PageFaultServer {
         this.demands = demands;
         this.listener = listener;
         this.options = options.forPages(source.nonZeroCount());
+        this.yieldNanos = options.quietNanos();
         this.workingSet = workingSet;
         this.ahead = workingSet.ahead();
         this.account = new PlacementAccount(source, placer, present);
@@ -92,7 +95,7 @@ final class PageFaultServer {
         this.backgroundReads = new ReadAhead(
                 source,
                 plan::nextInBackground,
-                this.options.isRestless() ? budget.urgent() : budget.background(),
+                this.options.isRestless() ? budget.sprint() : budget.background(),
                 demands::wake);
         this.startNanos = clock.getAsLong();
         this.backgroundNanos = startNanos;
@@ -191,7 +194,7 @@ final class PageFaultServer {
             serve(demand);
             long served = clock.getAsLong();
             window.onDemand(served);
-            surroundings.budget().onDemand(served);
+            surroundings.budget().onDemand(served, guest);
         }
     }
 
@@ -199,7 +202,7 @@ final class PageFaultServer {
         if (nextAhead < ahead.size()) {
             return WAIT_NANOS_MAX; // Or until it is read.
         }
-        long shutNanos = yields(now) ? options.quietNanos() : window.shutNanos(now);
+        long shutNanos = yields(now) ? yieldNanos : window.shutNanos(now);
         return shutNanos == 0 ? WAIT_NANOS_MAX : shutNanos;
     }
 
@@ -379,7 +382,7 @@ final class PageFaultServer {
     private boolean yields(long now) {
         return !hurrying
                 && now - backgroundNanos < YIELD_NANOS_MAX
-                && surroundings.budget().isDemanded(now, options.quietNanos());
+                && surroundings.budget().isDemandedElsewhere(now, yieldNanos, guest);
     }
 
     /// Where pages are read from, as [PageSource#read] does.

@@ -104,21 +104,6 @@ public record RestoreOptions(
                 : this;
     }
 
-    /// {@return the same with another limit below which the background takes all of the time}
-    public RestoreOptions withSprintBytesMax(long bytes) {
-        return new RestoreOptions(
-                windowPagesMin,
-                windowPagesMax,
-                quietNanos,
-                duty,
-                rateBytesPerSecond,
-                bytes,
-                neighbourPages,
-                placement,
-                background,
-                workingSet);
-    }
-
     /// {@return whether pages are read before the guest runs}
     public boolean isReadingEarly() {
         return background && workingSet && rateBytesPerSecond == 0;

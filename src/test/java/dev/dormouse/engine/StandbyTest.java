@@ -3,12 +3,15 @@ package dev.dormouse.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.dormouse.base.Command;
 import dev.dormouse.engine.VmRequest.DiskRequest;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,7 +34,9 @@ class StandbyTest {
             assertThat(ProcessHandle.of(waiting)).isEmpty();
 
             waiting = standby(fixture);
-            fixture.engine.resume("vm1", ResumeOptions.DEFAULT, OperationListener.NONE);
+            VmLock starts = VmLock.acquire(Vm.open(fixture.home, "vm1"), VmLock.STANDBY);
+            CompletableFuture.delayedExecutor(800, TimeUnit.MILLISECONDS).execute(starts::close);
+            fixture.engine.resume("vm1", ResumeOptions.DEFAULT, OperationListener.NONE); // Waits until it has started.
             assertThat(fixture.engine.status("vm1").pid()).isEqualTo(waiting);
             assertThat(fixture.engine.status("vm1").standbyPid()).isNull();
             assertThatThrownBy(() -> fixture.engine.standby("vm1"))
@@ -71,6 +76,10 @@ class StandbyTest {
             Files.writeString(
                     config, Files.readString(config).replaceFirst("\\{", "{ \"vnc\": \"unix:{runtime}/vnc\","));
             assertThat(standby(fixture)).as("another command line").isNotEqualTo(waiting);
+
+            waiting = standby(fixture);
+            Command.run(List.of("kill", "-STOP", String.valueOf(waiting)), EngineFixture.LONG);
+            assertThat(standby(fixture)).as("hangs").isNotEqualTo(waiting);
 
             waiting = standby(fixture);
             ProcessHandle.of(waiting).orElseThrow().destroyForcibly();

@@ -287,7 +287,7 @@ class ImagePageSourceTest {
                         new FrameSet(FRAMES),
                         new Surroundings(
                                 () -> now[0] += 50_000_000,
-                                new HostBudget(Runnable::run, Runnable::run),
+                                new HostBudget(Runnable::run, Runnable::run, Runnable::run),
                                 new GuestLoad(0)))
                 .run();
 

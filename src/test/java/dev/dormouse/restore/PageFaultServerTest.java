@@ -50,7 +50,7 @@ class PageFaultServerTest {
     private PageFaultServer server() {
         try {
             var nothing = new FrameSet(source.frameCount());
-            var inline = new HostBudget(Runnable::run, Runnable::run);
+            var inline = new HostBudget(Runnable::run, Runnable::run, Runnable::run);
             var surroundings = new Surroundings(() -> now += 50_000_000, inline, new GuestLoad(0));
             return new PageFaultServer(source, placer, demands, listener, options, trial(), nothing, surroundings);
         } catch (IOException e) {

@@ -1,0 +1,32 @@
+package dev.dormouse.restore;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+class HostBudgetTest {
+    @Test
+    void aGuestYieldsForAWhileToTheDemandOfAnotherOneAndNotToItsOwn() {
+        var budget = new HostBudget(Runnable::run, Runnable::run, Runnable::run);
+        assertThat(budget.isDemandedElsewhere(1000, 100, "a")).isFalse();
+
+        budget.onDemand(1000, "b");
+
+        assertThat(budget.isDemandedElsewhere(1099, 100, "a")).isTrue();
+        assertThat(budget.isDemandedElsewhere(1100, 100, "a")).isFalse();
+        assertThat(budget.isDemandedElsewhere(1099, 100, "b")).isFalse();
+    }
+
+    @Test
+    void aGuestWithLittleMemorySprintsUnlessItsRateIsLimited() {
+        long pages = (1L << 30) / 4096;
+
+        assertThat(RestoreOptions.DEFAULT.forPages(pages).isRestless()).isTrue();
+        assertThat(RestoreOptions.DEFAULT.forPages(pages + 1).isRestless()).isFalse();
+        assertThat(RestoreOptions.DEFAULT
+                        .withRateBytesPerSecond(1)
+                        .forPages(pages)
+                        .isRestless())
+                .isFalse();
+    }
+}
