@@ -56,21 +56,6 @@ public record RestoreOptions(
                 workingSet);
     }
 
-    /// The same, with the background at rest until the guest has waited for no page for that long.
-    public RestoreOptions withQuietNanos(long nanos) {
-        return new RestoreOptions(
-                windowPagesMin,
-                windowPagesMax,
-                nanos,
-                duty,
-                rateBytesPerSecond,
-                sprintBytesMax,
-                neighbourPages,
-                placement,
-                background,
-                workingSet);
-    }
-
     /// The same, with a batch of that many pages all the time, for this share of it.
     public RestoreOptions withWindow(int pagesMin, int pagesMax, double share) {
         return new RestoreOptions(
@@ -147,21 +132,6 @@ public record RestoreOptions(
                 placement,
                 on,
                 workingSet);
-    }
-
-    /// {@return the same with or without what the guest is expected to touch}
-    public RestoreOptions withWorkingSet(boolean on) {
-        return new RestoreOptions(
-                windowPagesMin,
-                windowPagesMax,
-                quietNanos,
-                duty,
-                rateBytesPerSecond,
-                sprintBytesMax,
-                neighbourPages,
-                placement,
-                background,
-                on);
     }
 
     public RestoreOptions {

@@ -2,16 +2,13 @@ package dev.dormouse.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.image.VerifyReport;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.testkit.FailingStorage;
 import dev.dormouse.testkit.FailingStorage.Fault;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Tag;
@@ -42,14 +39,7 @@ class FailingStepsTest {
 
     private void run(int stride) throws Exception {
         try (var fixture = new EngineFixture(folder, null, storage)) {
-            Path disk = folder.resolve("disk.raw");
-            try (var raw = new RandomAccessFile(disk.toFile(), "rw")) {
-                raw.setLength(1 << 20);
-            }
-            fixture.engine.create(VmRequest.named("vm1")
-                    .withMemory("16M")
-                    .withDisks(List.of(new DiskRequest(disk.toString(), null, null))));
-            fixture.engine.start("vm1", false);
+            fixture.startWithoutGuest("vm1");
             int steps = 0;
             for (Fault fault : Fault.values()) {
                 for (int step = 1 + steps % stride; failingCycle(fixture, step, fault); step += stride) {

@@ -6,11 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.dormouse.engine.GcReport.Item;
 import dev.dormouse.engine.GcReport.Kind;
 import dev.dormouse.engine.RestoreRecord.Phase;
-import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,14 +43,7 @@ class GarbageCollectionTest {
     @BeforeEach
     void start() throws Exception {
         fixture = new EngineFixture(folder);
-        Path disk = folder.resolve("disk.raw");
-        try (var file = new RandomAccessFile(disk.toFile(), "rw")) {
-            file.setLength(1 << 20);
-        }
-        fixture.engine.create(VmRequest.named("vm1")
-                .withMemory("16M")
-                .withDisks(List.of(new DiskRequest(disk.toString(), null, null))));
-        fixture.engine.start("vm1", false);
+        fixture.startWithoutGuest("vm1");
         vm = fixture.vm("vm1");
     }
 

@@ -7,13 +7,11 @@ import dev.dormouse.base.Command;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.engine.RestoreRecord.Phase;
-import dev.dormouse.engine.VmRequest.DiskRequest;
 import dev.dormouse.qmp.BlockJobs;
 import dev.dormouse.qmp.CommitJob;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -45,14 +43,7 @@ class SettleTest {
     @BeforeEach
     void start() throws Exception {
         fixture = new EngineFixture(folder);
-        Path disk = folder.resolve("disk.raw");
-        try (var file = new RandomAccessFile(disk.toFile(), "rw")) {
-            file.setLength(1 << 20);
-        }
-        fixture.engine.create(VmRequest.named("vm1")
-                .withMemory("16M")
-                .withDisks(List.of(new DiskRequest(disk.toString(), null, null))));
-        fixture.engine.start("vm1", false);
+        fixture.startWithoutGuest("vm1");
         vm = fixture.vm("vm1");
     }
 

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.base.Command;
-import dev.dormouse.engine.VmRequest.DiskRequest;
-import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -92,14 +90,7 @@ class StandbyTest {
 
     /// {@return its disk}
     private Path suspendedVm(EngineFixture fixture) throws Exception {
-        Path disk = folder.resolve("disk.raw");
-        try (var file = new RandomAccessFile(disk.toFile(), "rw")) {
-            file.setLength(1 << 20);
-        }
-        fixture.engine.create(VmRequest.named("vm1")
-                .withMemory("16M")
-                .withDisks(List.of(new DiskRequest(disk.toString(), null, null))));
-        fixture.engine.start("vm1", false);
+        Path disk = fixture.startWithoutGuest("vm1");
         suspend(fixture);
         return disk;
     }
