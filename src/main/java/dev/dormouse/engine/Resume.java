@@ -19,6 +19,7 @@ import dev.dormouse.restore.RestoreOptions.Placement;
 import dev.dormouse.restore.RestorePhase;
 import dev.dormouse.restore.RestoreReport;
 import dev.dormouse.restore.RestoreStep;
+import dev.dormouse.restore.WorkingSet;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
@@ -50,6 +51,7 @@ final class Resume {
     private final VmConfig config;
     private final ResumeOptions options;
     private final OperationListener listener;
+    private Optional<WorkingSet> workingSet = Optional.empty(); // Of earlier restores; read with the image.
     private final long startNanos = System.nanoTime();
     private final AtomicLong runningNanos = new AtomicLong();
     private @Nullable FrozenLayers frozen;
@@ -199,8 +201,9 @@ final class Resume {
     private PreparedImage prepare(ImageReader image) throws IOException {
         try (var _ = RestorePhase.begin("prepare image")) {
             var prepared = PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
+            workingSet = new WorkingSetFile(vm).read();
             if (options.eager() || options.restore().isReadingEarly()) {
-                prepared.readEarly(new WorkingSetFile(vm).read().orElse(null));
+                prepared.readEarly(workingSet.orElse(null));
             }
             return prepared;
         }
@@ -314,7 +317,7 @@ final class Resume {
     private RestoreReport lazy(SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreStatus status)
             throws IOException {
         var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
-        new WorkingSetFile(vm).read().ifPresent(lazy::expect);
+        workingSet.ifPresent(lazy::expect);
         try (var _ = RestorePhase.begin("handshake")) {
             lazy.handshake();
         }
