@@ -78,6 +78,14 @@ final class ServeCommand implements Callable<Integer> {
     private int restoresMax;
 
     @Option(
+            names = "--restores-rate",
+            paramLabel = "SIZE",
+            description =
+                    "How much memory all restores together load in the background each second, as in 200M (default: no "
+                            + "limit). What guests wait for is not held back.")
+    private @Nullable String restoresRate;
+
+    @Option(
             names = "--on-shutdown",
             paramLabel = "leave|suspend",
             defaultValue = "leave",
@@ -125,6 +133,7 @@ final class ServeCommand implements Callable<Integer> {
                 rateLimit,
                 memoryLimit == null ? 0 : MemorySize.parse("--memory-limit", memoryLimit),
                 restoresMax,
+                restoresRate == null ? 0 : MemorySize.parse("--restores-rate", restoresRate),
                 onShutdown == AtShutdown.SUSPEND,
                 yield);
         Daemon daemon = Daemon.start(main.home(), options);

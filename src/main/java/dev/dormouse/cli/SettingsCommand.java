@@ -1,5 +1,7 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.daemon.IdlePolicy;
+import dev.dormouse.daemon.Priority;
 import dev.dormouse.daemon.VmSettings;
 import java.io.IOException;
 import picocli.CommandLine.Command;
@@ -52,15 +54,22 @@ final class SettingsCommand extends FactsCommand {
         var idle = settings.idle();
         table.row(
                 "suspended",
-                settings.pinned()
-                        ? "never by itself"
-                        : idle == null
-                                ? "only to make room"
-                                : "after %d s without a client, below %d %% of a processor, awake for %d s at least"
-                                        .formatted(idle.afterSeconds(), idle.cpuPercent(), idle.awakeSeconds()));
+                settings.pinned() ? "never by itself" : idle == null ? "only to make room" : describe(idle));
+        if (settings.priority() != Priority.NORMAL) {
+            table.row("priority", settings.priority().word());
+        }
         if (settings.standby()) {
             table.row("standby", "a QEMU waits while it is suspended");
         }
         return table.toString();
+    }
+
+    private static String describe(IdlePolicy idle) {
+        return "after %d s without a client, below %d %% of a processor%s, awake for %d s at least"
+                .formatted(
+                        idle.afterSeconds(),
+                        idle.cpuPercent(),
+                        idle.networkPackets() == 0 ? "" : " and %d packets a second".formatted(idle.networkPackets()),
+                        idle.awakeSeconds());
     }
 }

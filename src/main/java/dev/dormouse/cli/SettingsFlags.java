@@ -2,6 +2,7 @@ package dev.dormouse.cli;
 
 import dev.dormouse.daemon.Front;
 import dev.dormouse.daemon.IdlePolicy;
+import dev.dormouse.daemon.Priority;
 import dev.dormouse.daemon.Sleep;
 import dev.dormouse.daemon.VmSettings;
 import java.util.List;
@@ -11,6 +12,7 @@ import picocli.CommandLine.Option;
 /// The options that say what the daemon does with a VM by itself.
 final class SettingsFlags {
     private static final int CPU_PERCENT = 10;
+    private static final int NETWORK_PACKETS = 20;
     private static final int AWAKE_SECONDS = 60;
 
     @Option(
@@ -32,6 +34,15 @@ final class SettingsFlags {
             paramLabel = "PERCENT",
             description = "Up to how much of one processor counts as resting (default: 10).")
     private @Nullable Integer idleCpu;
+
+    @Option(
+            names = "--idle-network",
+            paramLabel = "PACKETS",
+            description = {
+                "Up to how many packets a second, sent and received, count as resting (default: 20); 0 if the network does",
+                "not count."
+            })
+    private @Nullable Integer idleNetwork;
 
     @Option(
             names = "--awake-min",
@@ -58,6 +69,13 @@ final class SettingsFlags {
                     "Have a QEMU wait while the VM is suspended: it resumes sooner, and takes some 50 MiB meanwhile.")
     private boolean standby;
 
+    @Option(
+            names = "--priority",
+            paramLabel = "low|normal|high",
+            description =
+                    "Where not all restores may be under way at once, whether it goes before others (default: normal).")
+    private @Nullable Priority priority;
+
     @Option(names = "--pinned", description = "Never suspend it by itself, not even to make room for another one.")
     private boolean pinned;
 
@@ -73,23 +91,37 @@ final class SettingsFlags {
     /// @throws IllegalArgumentException if one of them is wrong
     @Nullable
     VmSettings settings() {
-        boolean idleOptions = idleCpu != null || awakeMin != null || idleAskGuest;
-        if (fronts == null && idleAfter == null && !idleOptions && sleep == null && !standby && !pinned) {
+        boolean idleOptions = idleCpu != null || idleNetwork != null || awakeMin != null || idleAskGuest;
+        if (fronts == null
+                && idleAfter == null
+                && !idleOptions
+                && sleep == null
+                && !standby
+                && priority == null
+                && !pinned) {
             return null;
         }
         if (idleAfter == null && idleOptions) {
-            throw new IllegalArgumentException("--idle-cpu, --awake-min and --idle-ask-guest: need --idle-after");
+            throw new IllegalArgumentException(
+                    "--idle-cpu, --idle-network, --awake-min and --idle-ask-guest: need --idle-after");
         }
         IdlePolicy idle = idleAfter == null
                 ? null
                 : new IdlePolicy(
                         idleAfter,
                         idleCpu == null ? CPU_PERCENT : idleCpu,
+                        idleNetwork == null ? NETWORK_PACKETS : idleNetwork,
                         awakeMin == null ? AWAKE_SECONDS : awakeMin,
                         idleAskGuest);
         List<Front> parsed =
                 fronts == null ? List.of() : fronts.stream().map(Front::parse).toList();
-        var settings = new VmSettings(parsed, idle, sleep == null ? null : Sleep.parse(sleep), standby, pinned);
+        var settings = new VmSettings(
+                parsed,
+                idle,
+                sleep == null ? null : Sleep.parse(sleep),
+                standby,
+                priority == null ? Priority.NORMAL : priority,
+                pinned);
         settings.check();
         return settings;
     }

@@ -5,6 +5,7 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.Home;
 import dev.dormouse.engine.QemuTools;
+import dev.dormouse.restore.HostBudget;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -56,6 +57,7 @@ public final class Daemon implements AutoCloseable {
                 ((Consumer<OperationView>) metrics::count)
                         .andThen(history::ended)
                         .andThen(audit::ended));
+        HostBudget.SHARED.limitBackground(options.restoresBytesPerSecond());
         vms = new Vms(engine, operations, events, activity, options);
         vms.adopt(); // Before anything else: guests wait.
         bringBack = new BringBack(engine, vms);

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// @param requestsPerSecond how many requests each token may send over TCP, for some time
 /// @param memoryLimitBytes how much memory the VMs that are awake may have together; 0 for no limit
 /// @param restoresMax how many restores may be under way at once; 0 for no limit
+/// @param restoresBytesPerSecond how much memory all restores together load in the background; 0 for no limit
 /// @param suspendsWithHost whether VMs are suspended when the host ends, and resumed when it is back
 /// @param yields whether it makes room for another daemon that wants its home and does not yield itself
 public record DaemonOptions(
@@ -21,6 +22,7 @@ public record DaemonOptions(
         int requestsPerSecond,
         long memoryLimitBytes,
         int restoresMax,
+        long restoresBytesPerSecond,
         boolean suspendsWithHost,
         boolean yields) {
     public static final int REQUESTS_PER_SECOND = 300;
@@ -35,7 +37,7 @@ public record DaemonOptions(
 
     public DaemonOptions(
             @Nullable Path qemu, @Nullable InetSocketAddress listen, long memoryLimitBytes, int restoresMax) {
-        this(qemu, listen, null, REQUESTS_PER_SECOND, memoryLimitBytes, restoresMax, false, false);
+        this(qemu, listen, null, REQUESTS_PER_SECOND, memoryLimitBytes, restoresMax, 0, false, false);
     }
 
     /// @param text `HOST:PORT` or `PORT`

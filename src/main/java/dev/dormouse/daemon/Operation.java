@@ -64,6 +64,7 @@ final class Operation implements OperationListener {
     private @Nullable String startTime;
     private @Nullable String endTime;
     private @Nullable Integer position;
+    private @Nullable Long startsInSeconds;
     private @Nullable String step;
     private @Nullable Long guestRunsMillis;
     private @Nullable Long done;
@@ -107,6 +108,7 @@ final class Operation implements OperationListener {
                 startTime,
                 endTime,
                 state == State.QUEUED ? position : null,
+                state == State.QUEUED ? startsInSeconds : null,
                 step,
                 guestRunsMillis,
                 done,
@@ -146,10 +148,12 @@ final class Operation implements OperationListener {
         return error;
     }
 
-    /// Where it stands in the queue, from 1.
-    void queued(int newPosition) {
+    /// @param newPosition where it stands in the queue, from 1
+    /// @param startsIn about how long that takes; null if nobody knows
+    void queued(int newPosition, @Nullable Duration startsIn) {
         synchronized (this) {
             position = newPosition;
+            startsInSeconds = startsIn == null ? null : startsIn.plusMillis(999).toSeconds();
         }
         publish();
     }

@@ -1,48 +1,91 @@
 package dev.dormouse.daemon;
 
-import java.util.ArrayDeque;
-import java.util.Iterator;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
-/// How many restores may be under way at once. Those that wait go in the order in which they came, and know their
-/// place. Any thread.
+/// How many restores may be under way at once. Of those that wait the one of the highest priority goes first; of
+/// several of one priority those go first for which a client waits, and then in the order in which they came. They
+/// know their place, and about when their turn comes. Any thread.
 final class RestoreSlots {
     private static final long LOOK_MILLIS = 200;
+    /// How much the restore that ended last counts for what the next ones are expected to take.
+    private static final double NEWEST_PART = 0.3;
 
     private final int max;
-    private final ArrayDeque<Operation> waiting = new ArrayDeque<>(); // Guarded by this, as is what follows.
+    private final LongSupplier clock;
+    private final TreeSet<Turn> waiting = new TreeSet<>(); // Guarded by this, as is what follows.
     private int used;
+    private long count;
+    private @Nullable Duration usual;
 
-    /// @param max 0 for no limit
-    RestoreSlots(int max) {
-        this.max = max;
+    /// One that waits, or is under way.
+    ///
+    /// @param number in the order in which they came
+    record Turn(Operation operation, Urgency urgency, Priority priority, long number, long startNanos)
+            implements Comparable<Turn> {
+        private static final Comparator<Turn> ORDER = Comparator.comparing(Turn::priority)
+                .thenComparing(Turn::urgency)
+                .reversed()
+                .thenComparingLong(Turn::number);
+
+        @Override
+        public int compareTo(Turn other) {
+            return ORDER.compare(this, other);
+        }
     }
 
-    /// Waits until the operation may begin; each one that returns from this calls [#release] once.
+    /// Who waits for a restore; later is more.
+    enum Urgency {
+        /// Nobody in particular.
+        NONE,
+        /// A client at a front.
+        CLIENT,
+        /// A guest that ran before, and waits for its pages: it goes at once.
+        GUEST
+    }
+
+    /// @param max 0 for no limit
+    /// @param clock nanoseconds, as [System#nanoTime]
+    RestoreSlots(int max, LongSupplier clock) {
+        this.max = max;
+        this.clock = clock;
+    }
+
+    /// Waits until the operation may begin; each turn that this returns is to be [released][#release] once.
     ///
-    /// @param urgent go at once, because a guest that ran before waits for its pages
     /// @throws ApiException if the operation is cancelled meanwhile
-    synchronized void acquire(Operation operation, boolean urgent) throws ApiException {
-        if (urgent || max == 0) {
+    synchronized Turn acquire(Operation operation, Urgency urgency, Priority priority) throws ApiException {
+        var turn = new Turn(operation, urgency, priority, ++count, 0);
+        if (urgency == Urgency.GUEST || max == 0) {
             used++;
-            return;
+        } else {
+            queue(turn);
         }
-        waiting.addLast(operation);
+        return new Turn(operation, urgency, priority, turn.number, clock.getAsLong());
+    }
+
+    private void queue(Turn turn) throws ApiException {
+        waiting.add(turn);
         try {
-            awaitTurn(operation);
+            awaitTurn(turn);
             used++;
         } finally {
-            waiting.remove(operation);
+            waiting.remove(turn);
             tellPositions();
             notifyAll();
         }
     }
 
-    private void awaitTurn(Operation operation) throws ApiException {
+    private void awaitTurn(Turn turn) throws ApiException {
         tellPositions();
-        while (used >= max || waiting.peekFirst() != operation) {
-            if (operation.isCancelled()) {
+        while (used >= max || !waiting.first().equals(turn)) {
+            if (turn.operation.isCancelled()) {
                 throw new ApiException(
-                        Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(operation.vm()));
+                        Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(turn.operation.vm()));
             }
             try {
                 wait(LOOK_MILLIS);
@@ -55,16 +98,27 @@ final class RestoreSlots {
 
     private void tellPositions() {
         int position = used < max ? 0 : 1; // The first one is about to begin when there is a place.
-        for (Iterator<Operation> all = waiting.iterator(); all.hasNext(); position++) {
-            Operation operation = all.next();
+        for (Turn turn : waiting) {
             if (position > 0) {
-                operation.queued(position);
+                turn.operation.queued(position, expected(position).orElse(null));
             }
+            position++;
         }
     }
 
-    synchronized void release() {
+    /// {@return about how long it takes until as many restores have ended as is the position}
+    private Optional<Duration> expected(int position) {
+        return Optional.ofNullable(usual)
+                .map(each -> each.multipliedBy(position).dividedBy(max));
+    }
+
+    synchronized void release(Turn turn) {
         used--;
+        Duration took = Duration.ofNanos(clock.getAsLong() - turn.startNanos);
+        Duration before = usual;
+        usual = before == null
+                ? took
+                : before.plusNanos((long) (took.minus(before).toNanos() * NEWEST_PART));
         notifyAll();
     }
 }

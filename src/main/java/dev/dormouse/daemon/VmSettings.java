@@ -9,6 +9,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// What the daemon is to do with a VM by itself: `daemon.json` in its folder. It may change at any time, and counts
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// @param idle when it is suspended; never by itself if null
 /// @param sleep when it is to sleep; at no time if null
 /// @param standby whether a QEMU waits for its resume while it is suspended
+/// @param priority whose restore goes first where several wait for their turn
 /// @param pinned never suspend it by itself, neither for its own policy nor to make room for others
 @io.avaje.jsonb.Json
 public record VmSettings(
@@ -25,13 +27,15 @@ public record VmSettings(
         @Nullable IdlePolicy idle,
         @Nullable Sleep sleep,
         boolean standby,
+        Priority priority,
         boolean pinned) {
-    public static final VmSettings NONE = new VmSettings(List.of(), null, null, false, false);
+    public static final VmSettings NONE = new VmSettings(List.of(), null, null, false, Priority.NORMAL, false);
     static final String FILE = "daemon.json";
     private static final int FRONTS_MAX = 16;
 
     public VmSettings {
         fronts = fronts == null ? List.of() : List.copyOf(fronts);
+        priority = Objects.requireNonNullElse(priority, Priority.NORMAL);
     }
 
     /// {@return those of a VM; none if it has no such file}

@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.daemon.RestoreSlots.Urgency;
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
@@ -42,7 +43,7 @@ final class Vms {
         this.operations = operations;
         this.events = events;
         this.activity = activity;
-        slots = new RestoreSlots(options.restoresMax());
+        slots = new RestoreSlots(options.restoresMax(), System::nanoTime);
         room = new Room(options.memoryLimitBytes(), engine, operations, activity, this::suspendUnused);
     }
 
@@ -134,11 +135,15 @@ final class Vms {
     }
 
     Optional<Operation> resume(String name, ResumeOptions options) throws IOException {
-        return resume(name, options, false);
+        return resume(name, options, Urgency.NONE);
     }
 
-    /// @param urgent go before whoever waits for a place
-    private Optional<Operation> resume(String name, ResumeOptions options, boolean urgent) throws IOException {
+    /// Resumes a VM for a client that waits for it.
+    Optional<Operation> wake(String name) throws IOException {
+        return resume(name, ResumeOptions.DEFAULT, Urgency.CLIENT);
+    }
+
+    private Optional<Operation> resume(String name, ResumeOptions options, Urgency urgency) throws IOException {
         synchronized (decisionOn(name)) {
             Optional<Operation> waking =
                     operations.active(name, Operation.Kind.RESUME).filter(operation -> !operation.guestRuns());
@@ -146,21 +151,30 @@ final class Vms {
                 return Optional.empty();
             }
             return Optional.of(operations.begin(Operation.Kind.RESUME, name, operation -> {
-                slots.acquire(operation, urgent);
+                RestoreSlots.Turn turn = slots.acquire(operation, urgency, priority(name));
                 try {
                     operation.begun();
-                    return resumeInRoom(name, options, operation, urgent);
+                    return resumeInRoom(name, options, operation, urgency);
                 } finally {
-                    slots.release();
+                    slots.release(turn);
                     tellState(name);
                 }
             }));
         }
     }
 
-    private ResumeResult resumeInRoom(String name, ResumeOptions options, Operation operation, boolean urgent)
+    private Priority priority(String name) {
+        try {
+            return VmSettings.read(engine.home(), name).priority();
+        } catch (IOException e) { // Nobody waits for that.
+            LOG.warn("vm {}: of normal priority: {}", name, ErrorText.of(e));
+            return Priority.NORMAL;
+        }
+    }
+
+    private ResumeResult resumeInRoom(String name, ResumeOptions options, Operation operation, Urgency urgency)
             throws IOException {
-        if (!urgent) { // Else it has its memory already.
+        if (urgency != Urgency.GUEST) { // Else it has its memory already.
             room.reserve(name, operation);
         }
         try {
@@ -223,7 +237,7 @@ final class Vms {
         switch (state) {
             case "orphaned", "interrupted" -> {
                 LOG.info("vm {}: is {}, carrying on with its restore", name, state);
-                resume(name, ResumeOptions.DEFAULT, true);
+                resume(name, ResumeOptions.DEFAULT, Urgency.GUEST);
             }
             case "suspending", "checkpointing" -> {
                 LOG.info(

@@ -1,6 +1,5 @@
 package dev.dormouse.daemon;
 
-import dev.dormouse.engine.ResumeOptions;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -89,7 +88,7 @@ final class Wake {
     private boolean resume(String name) throws IOException, InterruptedException {
         Optional<Operation> begun;
         try {
-            begun = vms.resume(name, ResumeOptions.DEFAULT);
+            begun = vms.wake(name);
         } catch (ApiException e) {
             if (e.kind() != Problem.Kind.BUSY) {
                 throw e;

@@ -29,7 +29,7 @@ final class Watch implements AutoCloseable {
     private static final long PERIOD_MILLIS = 1000;
     private static final long END_SECONDS = 5;
     private static final long STANDBY_RETRY_NANOS = 20_000_000_000L;
-    private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, false);
+    private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, 0, false);
 
     private final Engine engine;
     private final Vms vms;
@@ -165,7 +165,12 @@ final class Watch implements AutoCloseable {
         IdleRule rule = vm.rule;
         if (rule == null || !rule.isOf(policy, pid)) {
             vm.rule = new IdleRule(policy, pid, cpu, now);
-        } else if (rule.look(cpu, activity.clients(name), activity.lastNanos(name, now - Long.MAX_VALUE / 2), now)) {
+        } else if (rule.look(
+                cpu,
+                () -> engine.networkUse(name),
+                activity.clients(name),
+                activity.lastNanos(name, now - Long.MAX_VALUE / 2),
+                now)) {
             rule.tried(now);
             if (policy.askGuest()) {
                 Thread.ofVirtual().name("veto " + name).start(() -> suspendUnlessTheGuestObjects(name, policy));

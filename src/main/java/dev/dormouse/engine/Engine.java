@@ -118,9 +118,8 @@ public final class Engine {
         return status(request.name());
     }
 
-    /// Asks a running guest, by its agent, whether it does something that must not be interrupted: whoever does that in
-    /// the
-    /// guest makes a file [#STAY_AWAKE] meanwhile. Takes some seconds at most.
+    /// Asks a running guest, by its agent, whether it does something that must not be interrupted: whoever does that
+    /// in the guest makes a file [#STAY_AWAKE] meanwhile. Takes some seconds at most.
     ///
     /// @throws IOException if the guest cannot say
     public boolean staysAwake(String name) throws IOException {
@@ -132,6 +131,16 @@ public final class Engine {
         try (var agent = new GuestAgent(vm.sockets().guestAgent(), AGENT_PATIENCE)) {
             agent.synchronize();
             return agent.hasFile(STAY_AWAKE);
+        }
+    }
+
+    /// {@return how many packets a running guest has sent and received; empty where QEMU does not say}
+    public Optional<NetworkUse> networkUse(String name) {
+        try {
+            Vm vm = Vm.open(home, name);
+            return vm.qemu(vm.record()).flatMap(qemu -> NetworkUse.of(vm, qemu));
+        } catch (IOException _) {
+            return Optional.empty(); // It is gone, or damaged: whoever looks at it otherwise says so.
         }
     }
 

@@ -32,6 +32,13 @@ final class BackgroundWindow {
         return Math.max(0, Math.max(quietEndNanos - nowNanos, restEndNanos - nowNanos));
     }
 
+    /// Stays shut until then at least.
+    void rest(long untilNanos) {
+        if (untilNanos - restEndNanos > 0) {
+            restEndNanos = untilNanos;
+        }
+    }
+
     /// A batch of the background was placed without a demand in between.
     ///
     /// @param guestRests whether the guest leaves its processors to others, so that all of the time may be taken

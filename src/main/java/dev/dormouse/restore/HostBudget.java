@@ -7,22 +7,27 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
-/// What all restores of a process share: the threads that read ahead, and the rule that a demand of any
-/// guest goes before the background of every guest.
+/// What all restores of a process share: the threads that read ahead, the rule that a demand of any
+/// guest goes before the background of every guest, and a limit of what they all load in the background.
 ///
 /// Each restore has only a few batches under way, and the threads take them as they come, so the restores
 /// share the reads evenly. Demands are read by the owner thread of their restore and queue nowhere.
-final class HostBudget {
+public final class HostBudget {
     /// The restores of this process.
-    static final HostBudget SHARED = new HostBudget(
+    public static final HostBudget SHARED = new HostBudget(
             pool("restore-reader", Runtime.getRuntime().availableProcessors(), 0),
             pool("restore-sprint", Runtime.getRuntime().availableProcessors(), 0),
             pool("restore-background", Runtime.getRuntime().availableProcessors(), 10));
+
+    /// What was owed to a limit that has been raised since is forgotten.
+    private static final long DEBT_NANOS_MAX = 60_000_000_000L;
 
     private final Executor urgent;
     private final Executor sprint;
     private final Executor background;
     private volatile @Nullable Demanded last;
+    private volatile long bytesPerSecond;
+    private long restEndNanos; // Guarded by this.
 
     /// @param guest something by which its restore is known
     private record Demanded(long nanos, Object guest) {}
@@ -34,6 +39,30 @@ final class HostBudget {
         this.urgent = urgent;
         this.sprint = sprint;
         this.background = background;
+    }
+
+    /// Limits how much memory all restores together load in the background. What guests wait for is not
+    /// held back, nor is a restore that is to be completed at once.
+    ///
+    /// @param newBytesPerSecond 0 for no limit
+    public void limitBackground(long newBytesPerSecond) {
+        bytesPerSecond = newBytesPerSecond;
+    }
+
+    /// The background of a restore has placed so much. Each rests until what all have placed is within the
+    /// limit, so they take turns.
+    ///
+    /// @return until when it rests
+    long onBackground(long bytes, long nowNanos) {
+        long rate = bytesPerSecond;
+        if (rate == 0) {
+            return nowNanos;
+        }
+        synchronized (this) {
+            long before = restEndNanos - nowNanos;
+            restEndNanos = nowNanos + Math.clamp(before, 0, DEBT_NANOS_MAX) + (long) (bytes * 1e9 / rate);
+            return restEndNanos;
+        }
     }
 
     Executor urgent() {

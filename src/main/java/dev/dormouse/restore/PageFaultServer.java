@@ -375,6 +375,9 @@ final class PageFaultServer {
         long end = clock.getAsLong();
         backgroundNanos = end;
         window.onPlaced(pages, now, end, surroundings.load().isResting(end));
+        if (!hurrying) {
+            window.rest(surroundings.budget().onBackground(pages * (long) RamBlock.TARGET_PAGE_BYTES, end));
+        }
         return true;
     }
 

@@ -100,7 +100,7 @@ class AdoptionTest {
     }
 
     private static DaemonOptions options(boolean yields) {
-        return new DaemonOptions(null, null, null, DaemonOptions.REQUESTS_PER_SECOND, 0, 0, false, yields);
+        return new DaemonOptions(null, null, null, DaemonOptions.REQUESTS_PER_SECOND, 0, 0, 0, false, yields);
     }
 
     /// The stream of a watcher breaks off with its daemon.

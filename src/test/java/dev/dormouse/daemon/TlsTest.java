@@ -43,7 +43,8 @@ class TlsTest {
         makeCertificate("EC", "256");
         var listen = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         var files = new DaemonOptions.TlsFiles(certificate(), key());
-        try (var fixture = new DaemonFixture(folder, new DaemonOptions(null, listen, files, 300, 0, 0, false, false))) {
+        try (var fixture =
+                new DaemonFixture(folder, new DaemonOptions(null, listen, files, 300, 0, 0, 0, false, false))) {
             String token = new Tokens(fixture.home).create("v", "viewer");
             assertThat(get(fixture, token)).isEqualTo(200);
             assertThat(get(fixture, "wrong")).isEqualTo(401);

@@ -116,8 +116,11 @@ class NetworkTest {
             fixture.engine.create(request("vm1", "tap", TAP));
             fixture.engine.start("vm1", false);
             awaitPackets(TAP, 0);
+            NetworkUse use = fixture.engine.networkUse("vm1").orElseThrow();
+            assertThat(use.used().values()).as("packets as QEMU counts them").anyMatch(packets -> packets > 0);
 
             fixture.suspend("vm1");
+            assertThat(fixture.engine.networkUse("vm1")).isEmpty();
             assertThat(carrier()).isEqualTo("0");
             long before = receivedPackets(TAP);
             fixture.resume("vm1");

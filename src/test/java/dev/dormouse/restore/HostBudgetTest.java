@@ -18,6 +18,20 @@ class HostBudgetTest {
     }
 
     @Test
+    void restoresTakeTurnsWithinTheLimitOfTheirBackground() {
+        var budget = new HostBudget(Runnable::run, Runnable::run, Runnable::run);
+        assertThat(budget.onBackground(1 << 20, 1000)).as("no limit").isEqualTo(1000);
+
+        budget.limitBackground(1_000_000);
+
+        assertThat(budget.onBackground(1000, 5_000_000)).isEqualTo(6_000_000);
+        assertThat(budget.onBackground(1000, 5_000_000)).as("another one").isEqualTo(7_000_000);
+        assertThat(budget.onBackground(1000, 9_000_000))
+                .as("nothing is saved up")
+                .isEqualTo(10_000_000);
+    }
+
+    @Test
     void aGuestWithLittleMemorySprintsUnlessItsRateIsLimited() {
         long pages = (1L << 30) / 4096;
 

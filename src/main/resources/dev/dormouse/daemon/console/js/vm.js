@@ -166,7 +166,8 @@ function operationLine(name) {
 function describe(operation, complete) {
   const parts = [words(operation.kind)];
   if (operation.state === "queued") {
-    parts.push(operation.position ? `is number ${operation.position} in the queue` : "waits for its turn");
+    const soon = operation.startsInSeconds === undefined ? "" : `, about ${operation.startsInSeconds} s from its turn`;
+    parts.push(operation.position ? `is number ${operation.position} in the queue${soon}` : "waits for its turn");
   }
   if (operation.guestRunsMillis !== undefined) {
     parts.push(`– the guest runs after ${millis(operation.guestRunsMillis)}, ${complete ? "all of its memory is there, its disks follow" : "its memory follows"}`);
