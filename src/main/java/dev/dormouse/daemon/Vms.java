@@ -246,7 +246,10 @@ final class Vms {
                         engine.settle(name).state(),
                         state);
             }
-            case "running" -> indexInTheBackground(name);
+            case "running" -> {
+                engine.settle(name); // A merge of its disks may have been cut off.
+                indexInTheBackground(name);
+            }
             default -> {} // It rests.
         }
     }

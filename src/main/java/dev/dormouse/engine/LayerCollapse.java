@@ -33,6 +33,16 @@ final class LayerCollapse {
 
     /// {@return the layers that were merged away, or would be}
     List<Item> run() throws IOException {
+        return run(false);
+    }
+
+    /// As [#run()], but the guest stands still meanwhile where this QEMU cannot merge its disks safely otherwise. It
+    /// would have to stop soon anyway.
+    void runBeforeCapture() throws IOException {
+        run(true);
+    }
+
+    private List<Item> run(boolean mayPause) throws IOException {
         VmRecord record = vm.record();
         Optional<QemuProcess> qemu = vm.qemu(record);
         if (record.state() != VmState.STOPPED && (record.state() != VmState.RUNNING || qemu.isEmpty())) {
@@ -44,7 +54,7 @@ final class LayerCollapse {
         }
         listener.step("merging the disks of vm " + vm.name());
         if (qemu.isPresent()) {
-            live(qemu.get());
+            live(qemu.get(), mayPause);
         } else {
             new Merge(home, tools, vm).offline();
         }
@@ -71,17 +81,38 @@ final class LayerCollapse {
 
     /// One layer of each disk at a time, recorded before as the merge at the end of a restore is, so that a merge
     /// that is cut off is settled in the same way.
-    private void live(QemuProcess qemu) throws IOException {
+    private void live(QemuProcess qemu, boolean mayPause) throws IOException {
         try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu)) {
-            QemuVersion version = QemuVersion.ofReply(qmp.execute("query-version"));
-            List<BackingChain> before;
-            do {
-                before = vm.record().chains();
-                List<Layer> tops = before.stream().map(BackingChain::top).toList();
-                vm.save(RestoreRecord.ofMerge(tops, ProcessRef.of(qemu), vm.sockets()));
-                new Merge(home, tools, vm).live(qmp, version);
-                vm.deleteRestoreRecord();
-            } while (!vm.record().chains().equals(before));
+            boolean safe = Merge.isLiveCommitSafe(QemuVersion.ofReply(qmp.execute("query-version")));
+            if (!safe && !mayPause) {
+                return;
+            }
+            save(qemu); // Before the guest is stopped: whoever settles it lets the guest go on.
+            if (!safe) {
+                qmp.execute("stop");
+            }
+            try {
+                mergeAll(qmp, qemu);
+            } finally {
+                if (!safe) {
+                    qmp.execute("cont");
+                }
+            }
+            vm.deleteRestoreRecord();
         }
+    }
+
+    private void mergeAll(QmpClient qmp, QemuProcess qemu) throws IOException {
+        List<BackingChain> before;
+        do {
+            before = vm.record().chains();
+            save(qemu);
+            new Merge(home, tools, vm).live(qmp);
+        } while (!vm.record().chains().equals(before));
+    }
+
+    private void save(QemuProcess qemu) throws IOException {
+        List<Layer> tops = vm.record().chains().stream().map(BackingChain::top).toList();
+        vm.save(RestoreRecord.ofMerge(tops, ProcessRef.of(qemu), vm.sockets()));
     }
 }

@@ -46,9 +46,13 @@ final class Merge {
     /// Merges the top overlay of every disk while the guest runs. Does nothing where the layer below is
     /// pinned, or where this QEMU cannot do it safely: then it is done when the VM is stopped.
     void live(QmpClient qmp, QemuVersion version) throws IOException {
-        if (!isLiveCommitSafe(version)) {
-            return;
+        if (isLiveCommitSafe(version)) {
+            live(qmp);
         }
+    }
+
+    /// As [#live(QmpClient,QemuVersion)], for a guest that stands still where QEMU needs that.
+    void live(QmpClient qmp) throws IOException {
         for (int i = 0; i < config.disks().size(); i++) {
             BackingChain chain = vm.record().chains().get(i);
             if (layers.isMergeable(config.disks().get(i), chain, vm.name())) {

@@ -71,6 +71,11 @@ public record RestoreRecord(
                 tops);
     }
 
+    /// {@return whether it is one of [#ofMerge]}
+    boolean isMergeOnly() {
+        return image.isEmpty();
+    }
+
     /// {@return whether an image has been given to the guest as a whole and is not needed}
     boolean hasSpentImage() {
         return phase == Phase.MERGING && !image.isEmpty();

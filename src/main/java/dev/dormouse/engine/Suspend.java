@@ -112,7 +112,7 @@ final class Suspend {
     /// Every image that is kept adds a layer. Those that nobody needs any more are merged when they are too many.
     private void boundLayers() throws IOException {
         if (tooManyLayers().isPresent()) {
-            new LayerCollapse(home, tools, vm, false, listener).run();
+            new LayerCollapse(home, tools, vm, false, listener).runBeforeCapture();
         }
         Optional<String> disk = tooManyLayers();
         if (disk.isPresent()) {
