@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes target/dormouse_VERSION_amd64.deb: the program with a trimmed Java of its own, manual pages, completions, the
-# unit of systemd, and what lets ordinary users have userfaultfd. Prints its path.
+# units of systemd, and what lets ordinary users have userfaultfd. Prints its path.
 # Usage: scripts/package.sh [COMPRESSION] (after a build; xz, or none for one that is only tested)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -48,7 +48,8 @@ mv "$root/native/org/sqlite/native/Linux/x86_64/libsqlitejdbc.so" "$root/native"
 rm --recursive "$root/native/org"
 
 install -D --mode=755 packaging/dormouse "$tree/usr/bin/dormouse"
-install -D --mode=644 packaging/systemd/dormouse.service "$tree/usr/lib/systemd/user/dormouse.service"
+install -D --mode=644 --target-directory="$tree/usr/lib/systemd/user" packaging/systemd/dormouse.service \
+  packaging/systemd/dormouse-vms.target
 install -D --mode=644 packaging/udev/60-dormouse.rules "$tree/usr/lib/udev/rules.d/60-dormouse.rules"
 doc="$tree/usr/share/doc/dormouse"
 install -D --mode=644 packaging/sysctl/60-dormouse.conf "$doc/examples/60-dormouse.conf"

@@ -2,18 +2,22 @@ package dev.dormouse.daemon;
 
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/// Finds out whether the whole host is about to end, and not only the daemon.
+/// Finds out whether all that runs beside the daemon is about to end, QEMU as well, and not only the daemon: with the
+/// host, or with the last session of a user who does not linger.
 final class HostShutdown {
     private static final int PATIENCE_SECONDS = 5;
 
     private HostShutdown() {}
 
-    /// {@return whether systemd is ending the host; without systemd never}
+    /// {@return whether the systemd that has started the daemon is ending everything; without systemd never}
     static boolean isUnderWay() {
         try {
-            Process systemctl = new ProcessBuilder("systemctl", "is-system-running")
+            Process systemctl = new ProcessBuilder(question(System.getenv()))
                     .redirectInput(new File("/dev/null"))
                     .redirectError(ProcessBuilder.Redirect.DISCARD)
                     .start();
@@ -21,7 +25,7 @@ final class HostShutdown {
                 systemctl.destroyForcibly();
                 return false;
             }
-            return new String(systemctl.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8)
+            return new String(systemctl.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
                     .strip()
                     .equals("stopping");
         } catch (IOException _) {
@@ -30,5 +34,12 @@ final class HostShutdown {
             Thread.currentThread().interrupt();
             return false;
         }
+    }
+
+    /// The manager of a user has the scopes of QEMU, and ends them; it is ended with the host, too.
+    static List<String> question(Map<String, String> environment) {
+        return environment.containsKey("MANAGERPID")
+                ? List.of("systemctl", "--user", "is-system-running")
+                : List.of("systemctl", "is-system-running");
     }
 }

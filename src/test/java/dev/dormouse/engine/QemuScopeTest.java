@@ -6,11 +6,12 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class QemuScopeTest {
+    private static final String UNIT = "dormouse-vms.target";
+
     @Test
     void isMadeOnlyWhereTheUnitAsksForIt() {
-        assertThat(QemuScope.prefix(Map.of(), "web")).isEmpty();
-        assertThat(QemuScope.prefix(
-                        Map.of("DORMOUSE_UNIT", "dormouse.service", "XDG_RUNTIME_DIR", "/run/user/1"), "web"))
+        assertThat(QemuScope.prefix(Map.of("MANAGERPID", "7"), "web")).isEmpty();
+        assertThat(QemuScope.prefix(Map.of("DORMOUSE_UNIT", UNIT, "MANAGERPID", "7", "USER", "ada"), "web"))
                 .containsExactly(
                         "systemd-run",
                         "--scope",
@@ -18,9 +19,22 @@ class QemuScopeTest {
                         "--collect",
                         "--user",
                         "--description=Dormouse VM web",
-                        "--property=Before=dormouse.service",
+                        "--property=Before=dormouse-vms.target",
                         "--");
-        assertThat(QemuScope.prefix(Map.of("DORMOUSE_UNIT", "dormouse.service", "USER", "root"), "web"))
+    }
+
+    @Test
+    void belongsToTheManagerThatHasStartedTheDaemon() {
+        assertThat(QemuScope.prefix(Map.of("DORMOUSE_UNIT", UNIT, "MANAGERPID", "7", "USER", "root"), "web"))
+                .contains("--user");
+        assertThat(QemuScope.prefix(Map.of("DORMOUSE_UNIT", UNIT), "web"))
+                .isNotEmpty()
                 .doesNotContain("--user");
+    }
+
+    @Test
+    void isNotMadeInAServiceOfTheSystemThatRunsAsAnotherUser() {
+        assertThat(QemuScope.prefix(Map.of("DORMOUSE_UNIT", UNIT, "USER", "ada"), "web"))
+                .isEmpty();
     }
 }
