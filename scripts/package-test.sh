@@ -3,51 +3,9 @@
 # the demo, whose output is that of this script. For root. Usage: scripts/package-test.sh PACKAGE GUEST [OPTION OF THE DEMO...]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-package=$1 guest=$2 suite=bookworm
-[[ "$EUID" -eq 0 ]] || fail "the clean root needs root: it is mounted and entered"
-"$DORMOUSE_ROOT/scripts/setup.sh" debian
-work="$(mktemp --directory)"
-root="$work/root"
-mounted=()
-end() {
-  local point
-  for point in "${mounted[@]}"; do umount --recursive --lazy "$point" || true; done
-  rm --recursive --force --one-file-system "$work"
-}
-trap end EXIT
-
-# A clean Debian with what the package depends on: nothing of it depends on the package, so it is made once. Little
-# is downloaded and nothing synced. systemd is there for its judgement of the unit only: nothing is booted.
-packages=qemu-system-x86,qemu-utils,ipxe-qemu,systemd
-base="$DORMOUSE_CACHE_DIR/package-root-$suite-systemd"
-exec 9>"$DORMOUSE_CACHE_DIR/package-root.lock"
-flock 9
-if [[ ! -e "$base" ]]; then
-  note "making a clean root (once)"
-  rm --recursive --force "$base".*
-  mmdebstrap --quiet --format=directory --variant=minbase --mode=root --dpkgopt=force-unsafe-io \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --include="$packages" "$suite" "$base.new"
-  mv "$base.new" "$base"
-fi
-flock --unlock 9
-
-# What is installed lies above it and goes with this script.
-mkdir "$root" "$work/upper" "$work/work"
-mount -t overlay overlay -o "lowerdir=$base,upperdir=$work/upper,workdir=$work/work" "$root"
-mounted=("$root")
-for point in proc dev; do
-  mount --rbind "/$point" "$root/$point"
-  mount --make-rslave "$root/$point"
-  mounted=("$root/$point" "${mounted[@]}")
-done
-mkdir "$root/guest"
-mount --bind "$guest" "$root/guest"
-mounted=("$root/guest" "${mounted[@]}")
-
-inside() { env --ignore-environment PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root timeout 300 chroot "$root" "$@"; }
-cp "$package" "$root/tmp/dormouse.deb"
-inside dpkg --force-unsafe-io --install /tmp/dormouse.deb >&2
+source "$(dirname "${BASH_SOURCE[0]}")/clean-root.sh"
+trap end_root EXIT
+make_root "$1" "$2"
 [[ -e "$root/usr/lib/dormouse/dormouse.jsa" ]] || fail "the installation made no archive of classes"
 inside dormouse --version >&2
 inside dormouse doctor >&2

@@ -3,11 +3,8 @@ package dev.dormouse.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.base.Json;
-import java.io.File;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,14 +13,14 @@ import org.junit.jupiter.api.io.TempDir;
 /// where the commands and the daemon are tried as well.
 @Tag("qemu")
 class DemoTest {
-    private static final int MINUTES_MAX = 10;
-
     @TempDir
     Path folder;
 
     @Test
     void endsWithALineOfFactsAboutAGuestThatLostNothing() throws Exception {
-        String out = System.getProperty("user.name").equals("root") ? fromThePackage() : fromThisProcess();
+        String out = System.getProperty("user.name").equals("root")
+                ? PackagedProgram.tryWith(folder, "package-test.sh", "--json", "--memory=768M")
+                : fromThisProcess();
 
         Map<String, Object> facts =
                 Json.parseObject(out.strip().lines().toList().getLast());
@@ -52,27 +49,5 @@ class DemoTest {
         CliRun run = CliRun.of(folder, "demo", "--json", "--memory=768M");
         assertThat(run.exitCode()).as("%s", run).isZero();
         return run.out();
-    }
-
-    private String fromThePackage() throws Exception {
-        Path out = folder.resolve("out");
-        Path log = folder.resolve("log");
-        Process packaging = new ProcessBuilder("bash", "-c", """
-                        set -e
-                        package="$(scripts/package.sh none | tail --lines 1)"
-                        exec scripts/package-test.sh "$package" "$1" --json --memory=768M
-                        """, "package", System.getProperty("dormouse.guest"))
-                .directory(Path.of(System.getProperty("dormouse.root", ".")).toFile())
-                .redirectInput(new File("/dev/null"))
-                .redirectError(log.toFile())
-                .redirectOutput(out.toFile())
-                .start();
-        try {
-            assertThat(packaging.waitFor(MINUTES_MAX, TimeUnit.MINUTES)).isTrue();
-        } finally {
-            packaging.destroy(); // Its trap unmounts the root.
-        }
-        assertThat(packaging.exitValue()).as(Files.readString(log)).isZero();
-        return Files.readString(out);
     }
 }
