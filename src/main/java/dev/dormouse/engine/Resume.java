@@ -224,7 +224,7 @@ final class Resume {
         VmSockets sockets = vm.sockets();
         // An image of somebody else, or one that somebody else was made of, is not ours to drop.
         boolean keep = options.keepImage()
-                || !Clone.isOwn(home, id, vm.name())
+                || !Images.metadata(image, home.image(id)).vm().equals(vm.name())
                 || new Images(home).users(id).size() > 1;
         return new RestoreRecord(
                 id,
