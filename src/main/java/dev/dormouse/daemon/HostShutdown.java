@@ -14,10 +14,23 @@ final class HostShutdown {
 
     private HostShutdown() {}
 
-    /// {@return whether the systemd that has started the daemon is ending everything; without systemd never}
+    /// {@return whether a systemd is ending everything; without systemd never}
     static boolean isUnderWay() {
+        return questions(System.getenv()).stream().anyMatch(HostShutdown::isAnsweredByStopping);
+    }
+
+    /// The manager of a user has the scopes of QEMU, and ends them. It is ended with the host, too, but may not be
+    /// reached.
+    static List<List<String>> questions(Map<String, String> environment) {
+        List<String> ofHost = List.of("systemctl", "is-system-running");
+        return environment.containsKey("MANAGERPID")
+                ? List.of(List.of("systemctl", "--user", "is-system-running"), ofHost)
+                : List.of(ofHost);
+    }
+
+    private static boolean isAnsweredByStopping(List<String> question) {
         try {
-            Process systemctl = new ProcessBuilder(question(System.getenv()))
+            Process systemctl = new ProcessBuilder(question)
                     .redirectInput(new File("/dev/null"))
                     .redirectError(ProcessBuilder.Redirect.DISCARD)
                     .start();
@@ -34,12 +47,5 @@ final class HostShutdown {
             Thread.currentThread().interrupt();
             return false;
         }
-    }
-
-    /// The manager of a user has the scopes of QEMU, and ends them; it is ended with the host, too.
-    static List<String> question(Map<String, String> environment) {
-        return environment.containsKey("MANAGERPID")
-                ? List.of("systemctl", "--user", "is-system-running")
-                : List.of("systemctl", "is-system-running");
     }
 }

@@ -9,7 +9,7 @@ import io.avaje.jsonb.Json;
 /// @param cpuPercent up to how much of one processor QEMU may use for the guest to count as resting, 1 to 100
 /// @param askGuest ask the guest's agent first; a guest that wants to stay awake, or cannot say, does
 /// @param networkPackets up to how many packets a second the guest may send and receive to count as
-///     resting, at most 1,000,000; 0 if its network is not looked at
+///     resting, at most 10,000; 0 if its network is not looked at
 /// @param awakeSeconds counted from when the daemon saw it awake; 0 or more
 @Json
 public record IdlePolicy(int afterSeconds, int cpuPercent, int networkPackets, int awakeSeconds, boolean askGuest) {
@@ -17,7 +17,7 @@ public record IdlePolicy(int afterSeconds, int cpuPercent, int networkPackets, i
     void check() {
         require("afterSeconds", afterSeconds, 1, 31_536_000);
         require("cpuPercent", cpuPercent, 1, 100);
-        require("networkPackets", networkPackets, 0, 1_000_000);
+        require("networkPackets", networkPackets, 0, 10_000);
         require("awakeSeconds", awakeSeconds, 0, 31_536_000);
     }
 

@@ -19,6 +19,7 @@ final class IdleRule {
     private long cpuNanos;
     private @Nullable NetworkUse network; // Null while the guest works: what it sends then does not matter.
     private long networkNanos;
+    private long askedNanos;
     private boolean networkRests;
 
     /// @param pid of its QEMU; another QEMU is another life, and another rule
@@ -30,13 +31,14 @@ final class IdleRule {
         awakeSinceNanos = nowNanos;
         restingSinceNanos = nowNanos;
         lookedNanos = nowNanos;
+        askedNanos = nowNanos - TimeUnit.SECONDS.toNanos(NETWORK_SECONDS);
     }
 
     boolean isOf(IdlePolicy otherPolicy, long otherPid) {
         return policy.equals(otherPolicy) && pid == otherPid;
     }
 
-    /// @param nowNetwork asked for now and then, while all else rests; empty where nobody can tell
+    /// @param nowNetwork asked for now and then, while all else rests; empty while nobody can tell
     /// @param clients how many there are
     /// @param clientNanos when one last came or went
     /// @return whether the VM is to be suspended
@@ -63,22 +65,24 @@ final class IdleRule {
     }
 
     private void lookAtNetwork(Supplier<Optional<NetworkUse>> nowNetwork, long nowNanos) {
-        NetworkUse before = network;
-        long elapsed = nowNanos - networkNanos;
-        if (before != null && elapsed < TimeUnit.SECONDS.toNanos(Math.min(NETWORK_SECONDS, policy.afterSeconds()))) {
+        if (nowNanos - askedNanos < TimeUnit.SECONDS.toNanos(Math.min(NETWORK_SECONDS, policy.afterSeconds()))) {
             return;
         }
+        askedNanos = nowNanos;
         NetworkUse now = nowNetwork.get().orElse(null);
-        networkNanos = nowNanos;
-        if (now == null) { // Its processor time has to do.
-            networkRests = true;
-        } else if (before != null) {
+        if (now == null) {
+            return; // Nobody can tell just now, so nothing has changed.
+        }
+        NetworkUse before = network;
+        if (before != null) {
+            long elapsed = nowNanos - networkNanos;
             networkRests = now.packetsSince(before) * 1e9 <= (double) policy.networkPackets() * elapsed;
             if (!networkRests) {
                 restingSinceNanos = nowNanos;
             }
         }
         network = now;
+        networkNanos = nowNanos;
     }
 
     /// It was tried, and is to be tried again only when it has rested as long again.

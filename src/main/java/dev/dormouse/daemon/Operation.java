@@ -64,7 +64,7 @@ final class Operation implements OperationListener {
     private @Nullable String startTime;
     private @Nullable String endTime;
     private @Nullable Integer position;
-    private @Nullable Long startsInSeconds;
+    private @Nullable Long turnNanos; // When its turn comes, about.
     private @Nullable String step;
     private @Nullable Long guestRunsMillis;
     private @Nullable Long done;
@@ -108,7 +108,7 @@ final class Operation implements OperationListener {
                 startTime,
                 endTime,
                 state == State.QUEUED ? position : null,
-                state == State.QUEUED ? startsInSeconds : null,
+                state == State.QUEUED ? secondsUntilTurn() : null,
                 step,
                 guestRunsMillis,
                 done,
@@ -116,6 +116,11 @@ final class Operation implements OperationListener {
                 stalledReason,
                 result,
                 error);
+    }
+
+    private @Nullable Long secondsUntilTurn() {
+        Long turn = turnNanos;
+        return turn == null ? null : Math.max(0, Math.ceilDiv(turn - System.nanoTime(), TimeUnit.SECONDS.toNanos(1)));
     }
 
     /// {@return it as a trace of OpenTelemetry}
@@ -153,7 +158,7 @@ final class Operation implements OperationListener {
     void queued(int newPosition, @Nullable Duration startsIn) {
         synchronized (this) {
             position = newPosition;
-            startsInSeconds = startsIn == null ? null : startsIn.plusMillis(999).toSeconds();
+            turnNanos = startsIn == null ? null : System.nanoTime() + startsIn.toNanos();
         }
         publish();
     }

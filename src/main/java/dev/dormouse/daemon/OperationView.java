@@ -11,8 +11,7 @@ import org.jspecify.annotations.Nullable;
 /// @param state `queued`, `running`, `succeeded`, `failed` or `cancelled`
 /// @param created, started, ended ISO 8601
 /// @param position in the queue, from 1; null unless queued
-/// @param startsInSeconds about how long it waits in the queue, from when it was told its position; null if
-///     unknown
+/// @param startsInSeconds about how long it still waits in the queue; null if unknown
 /// @param step what it is doing, in words
 /// @param guestRunsMillis of a resume: from its start until the guest ran; its memory may still follow
 /// @param done, total bytes captured by a suspend, or restored by a resume

@@ -74,15 +74,28 @@ final class RestoreSlots {
             awaitTurn(turn);
             used++;
         } finally {
-            waiting.remove(turn);
+            waiting.removeIf(other -> other.operation == turn.operation); // It may have been raised.
             tellPositions();
             notifyAll();
         }
     }
 
+    /// Has an operation that waits go before others of its priority; one that does not wait is left alone.
+    synchronized void raise(Operation operation, Urgency urgency) {
+        waiting.stream()
+                .filter(turn -> turn.operation == operation && turn.urgency.compareTo(urgency) < 0)
+                .findFirst()
+                .ifPresent(turn -> {
+                    waiting.remove(turn);
+                    waiting.add(new Turn(operation, urgency, turn.priority, turn.number, 0));
+                    tellPositions();
+                    notifyAll();
+                });
+    }
+
     private void awaitTurn(Turn turn) throws ApiException {
         tellPositions();
-        while (used >= max || !waiting.first().equals(turn)) {
+        while (used >= max || waiting.first().operation != turn.operation) {
             if (turn.operation.isCancelled()) {
                 throw new ApiException(
                         Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(turn.operation.vm()));
@@ -112,13 +125,20 @@ final class RestoreSlots {
                 .map(each -> each.multipliedBy(position).dividedBy(max));
     }
 
-    synchronized void release(Turn turn) {
+    /// @param restored whether it has come to its end, so that its time says something of others
+    synchronized void release(Turn turn, boolean restored) {
         used--;
+        if (restored) {
+            learn(turn);
+        }
+        notifyAll();
+    }
+
+    private void learn(Turn turn) {
         Duration took = Duration.ofNanos(clock.getAsLong() - turn.startNanos);
         Duration before = usual;
         usual = before == null
                 ? took
                 : before.plusNanos((long) (took.minus(before).toNanos() * NEWEST_PART));
-        notifyAll();
     }
 }

@@ -140,7 +140,14 @@ final class Vms {
 
     /// Resumes a VM for a client that waits for it.
     Optional<Operation> wake(String name) throws IOException {
-        return resume(name, ResumeOptions.DEFAULT, Urgency.CLIENT);
+        Optional<Operation> resume = resume(name, ResumeOptions.DEFAULT, Urgency.CLIENT);
+        resume.ifPresent(this::raise);
+        return resume;
+    }
+
+    /// Has a resume that waits for its turn go before those for which no client waits.
+    void raise(Operation resume) {
+        slots.raise(resume, Urgency.CLIENT);
     }
 
     private Optional<Operation> resume(String name, ResumeOptions options, Urgency urgency) throws IOException {
@@ -152,11 +159,14 @@ final class Vms {
             }
             return Optional.of(operations.begin(Operation.Kind.RESUME, name, operation -> {
                 RestoreSlots.Turn turn = slots.acquire(operation, urgency, priority(name));
+                boolean restored = false;
                 try {
                     operation.begun();
-                    return resumeInRoom(name, options, operation, urgency);
+                    ResumeResult result = resumeInRoom(name, options, operation, urgency);
+                    restored = true;
+                    return result;
                 } finally {
-                    slots.release(turn);
+                    slots.release(turn, restored);
                     tellState(name);
                 }
             }));
@@ -246,12 +256,19 @@ final class Vms {
                         engine.settle(name).state(),
                         state);
             }
-            case "running" -> {
-                engine.settle(name); // A merge of its disks may have been cut off.
-                indexInTheBackground(name);
-            }
+            case "running" -> Thread.ofVirtual().name("settle " + name).start(() -> settleMerge(name));
             default -> {} // It rests.
         }
+    }
+
+    /// A merge of its disks may have been cut off, for which its guest may stand still.
+    private void settleMerge(String name) {
+        try {
+            engine.settleMerge(name);
+        } catch (IOException e) {
+            LOG.warn("vm {}: {}", name, ErrorText.of(e)); // Somebody else has it, who settles it.
+        }
+        indexInTheBackground(name);
     }
 
     /// Has missing block indexes made, so that a suspend need not, on a thread that works only when nobody else does.

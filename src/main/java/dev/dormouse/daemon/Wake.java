@@ -41,6 +41,7 @@ final class Wake {
             return awaitOther(active.getLast());
         }
         if (!active.isEmpty() && !active.getLast().guestRuns()) {
+            vms.raise(active.getLast());
             return resumed(active.getLast()); // Also one that is stalled: its guest does not run yet.
         }
         VmView vm = vms.view(name);

@@ -134,7 +134,7 @@ public final class Engine {
         }
     }
 
-    /// {@return how many packets a running guest has sent and received; empty where QEMU does not say}
+    /// {@return how many packets a running guest has sent and received; empty while QEMU cannot say}
     public Optional<NetworkUse> networkUse(String name) {
         try {
             Vm vm = Vm.open(home, name);
@@ -324,6 +324,13 @@ public final class Engine {
             new Settle(home, tools(), vm).run();
         }
         return status(name);
+    }
+
+    /// Ends a merge of the disks of a running VM that was cut off, if there is one.
+    public void settleMerge(String name) throws IOException {
+        if (Vm.open(home, name).restoreRecord().isPresent()) {
+            settle(name);
+        }
     }
 
     /// Makes a new VM of an image; it is suspended then, and the image is kept.

@@ -106,7 +106,7 @@ public final class HostChecks {
         if (!version.atLeast(7, 2)) {
             fail("QEMU", found, "install QEMU 7.2 or newer");
         } else if (!Merge.isLiveCommitSafe(version)) {
-            warn("QEMU", found, "use 10.0.10 or newer: with this one disks are merged only when a VM is stopped");
+            warn("QEMU", found, "use 10.0.10 or newer: with this one disks are not merged while a guest runs");
         } else {
             ok("QEMU", found);
         }

@@ -33,16 +33,6 @@ final class LayerCollapse {
 
     /// {@return the layers that were merged away, or would be}
     List<Item> run() throws IOException {
-        return run(false);
-    }
-
-    /// As [#run()], but the guest stands still meanwhile where this QEMU cannot merge its disks safely otherwise. It
-    /// would have to stop soon anyway.
-    void runBeforeCapture() throws IOException {
-        run(true);
-    }
-
-    private List<Item> run(boolean mayPause) throws IOException {
         VmRecord record = vm.record();
         Optional<QemuProcess> qemu = vm.qemu(record);
         if (record.state() != VmState.STOPPED && (record.state() != VmState.RUNNING || qemu.isEmpty())) {
@@ -54,7 +44,7 @@ final class LayerCollapse {
         }
         listener.step("merging the disks of vm " + vm.name());
         if (qemu.isPresent()) {
-            live(qemu.get(), mayPause);
+            live(qemu.get());
         } else {
             new Merge(home, tools, vm).offline();
         }
@@ -79,40 +69,79 @@ final class LayerCollapse {
         return spare;
     }
 
-    /// One layer of each disk at a time, recorded before as the merge at the end of a restore is, so that a merge
-    /// that is cut off is settled in the same way.
-    private void live(QemuProcess qemu, boolean mayPause) throws IOException {
+    /// Merges the layers of a running VM until none of its disks has as many as there may be. Where this QEMU cannot do
+    /// that safely while the guest runs, the guest stands still for the top layer of each disk: what it has written
+    /// since the last resume is copied then.
+    ///
+    /// @return for how long it stood still, in milliseconds
+    /// @throws IOException if a layer cannot be merged; the VM is settled then, and runs
+    long runBeforeCapture(QemuProcess qemu) throws IOException {
+        if (spare(vm.record()).isEmpty()) {
+            return 0;
+        }
         try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu)) {
-            boolean safe = Merge.isLiveCommitSafe(QemuVersion.ofReply(qmp.execute("query-version")));
-            if (!safe && !mayPause) {
-                return;
+            if (!isSafe(qmp)) {
+                return mergeWhileItStandsStill(qmp, qemu);
             }
-            save(qemu); // Before the guest is stopped: whoever settles it lets the guest go on.
-            if (!safe) {
-                qmp.execute("stop");
-            }
-            try {
-                mergeAll(qmp, qemu);
-            } finally {
-                if (!safe) {
-                    qmp.execute("cont");
-                }
-            }
-            vm.deleteRestoreRecord();
+            mergeAll(qmp, qemu);
+            return 0;
+        } catch (IOException e) {
+            settleAfter(e);
+            throw e;
         }
     }
 
+    private long mergeWhileItStandsStill(QmpClient qmp, QemuProcess qemu) throws IOException {
+        listener.step("merging the disks of vm " + vm.name());
+        boolean runs = "running".equals(qmp.execute("query-status").get("status"));
+        save(qemu, runs); // Before it is stopped: whoever settles the VM lets it go on.
+        long startNanos = System.nanoTime();
+        if (runs) {
+            qmp.execute("stop");
+        }
+        new Merge(home, tools, vm).live(qmp);
+        if (runs) {
+            qmp.execute("cont");
+        }
+        vm.deleteRestoreRecord();
+        return runs ? Suspend.millisSince(startNanos) : 0;
+    }
+
+    /// By another connection: what failed may be this one.
+    private void settleAfter(IOException reason) {
+        try {
+            new Settle(home, tools, vm).run();
+        } catch (IOException e) {
+            reason.addSuppressed(e);
+        }
+    }
+
+    private static boolean isSafe(QmpClient qmp) throws IOException {
+        return Merge.isLiveCommitSafe(QemuVersion.ofReply(qmp.execute("query-version")));
+    }
+
+    private void live(QemuProcess qemu) throws IOException {
+        try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu)) {
+            if (isSafe(qmp)) {
+                mergeAll(qmp, qemu);
+            }
+        }
+    }
+
+    /// One layer of each disk at a time, recorded before as the merge at the end of a restore is, so that a merge
+    /// that is cut off is settled in the same way.
     private void mergeAll(QmpClient qmp, QemuProcess qemu) throws IOException {
         List<BackingChain> before;
         do {
             before = vm.record().chains();
-            save(qemu);
+            save(qemu, false);
             new Merge(home, tools, vm).live(qmp);
+            vm.deleteRestoreRecord();
         } while (!vm.record().chains().equals(before));
     }
 
-    private void save(QemuProcess qemu) throws IOException {
+    private void save(QemuProcess qemu, boolean guestStopped) throws IOException {
         List<Layer> tops = vm.record().chains().stream().map(BackingChain::top).toList();
-        vm.save(RestoreRecord.ofMerge(tops, ProcessRef.of(qemu), vm.sockets()));
+        vm.save(RestoreRecord.ofMerge(tops, ProcessRef.of(qemu), vm.sockets(), guestStopped));
     }
 }

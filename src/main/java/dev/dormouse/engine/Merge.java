@@ -51,7 +51,8 @@ final class Merge {
         }
     }
 
-    /// As [#live(QmpClient,QemuVersion)], for a guest that stands still where QEMU needs that.
+    /// As [#live(QmpClient,QemuVersion)], where the caller has seen to it that it is safe: by the version, or because
+    /// the guest stands still.
     void live(QmpClient qmp) throws IOException {
         for (int i = 0; i < config.disks().size(); i++) {
             BackingChain chain = vm.record().chains().get(i);

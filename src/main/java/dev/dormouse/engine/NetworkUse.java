@@ -15,8 +15,8 @@ import java.util.Optional;
 ///
 /// @param used the number of buffers used by now, modulo 65536, of each queue by its device and number
 public record NetworkUse(Map<String, Integer> used) {
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
-    private static final Duration TIMEOUT = Duration.ofSeconds(5);
+    private static final Duration CONNECT_TIMEOUT = Duration.ofMillis(500);
+    private static final Duration TIMEOUT = Duration.ofSeconds(1);
     private static final int QUEUES_MAX = 16;
     private static final int COUNTER_MASK = 0xffff;
 
@@ -32,7 +32,7 @@ public record NetworkUse(Map<String, Integer> used) {
                 .sum();
     }
 
-    /// {@return that of a running VM; empty if QEMU does not say, or knows no virtio network card}
+    /// {@return that of a running VM, without any queue if it has no virtio network card; empty if QEMU cannot say}
     static Optional<NetworkUse> of(Vm vm, QemuProcess qemu) {
         try (QmpClient qmp = QmpClient.connect(vm.sockets().qmpOutOfBand(), CONNECT_TIMEOUT, qemu)) {
             var used = new HashMap<String, Integer>();
@@ -41,9 +41,9 @@ public record NetworkUse(Map<String, Integer> used) {
                     addQueues(qmp, path, used);
                 }
             }
-            return used.isEmpty() ? Optional.empty() : Optional.of(new NetworkUse(used));
+            return Optional.of(new NetworkUse(used));
         } catch (IOException _) {
-            return Optional.empty(); // An unstable command, or somebody else is talking to QEMU, or it is ending.
+            return Optional.empty(); // Somebody else is talking to QEMU, or it is ending.
         }
     }
 

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 /// @param ramBlocks names of the RAM blocks in the order announced
 /// @param placement per block how its pages are placed, [#STREAM], `direct`, or [#UNDECIDED]: what is not `stream` may
 ///     hold pages of which QEMU's own account does not know
+/// @param guestStopped of a merge without a restore: whether the guest was stopped for it, and is to go on
 @Json
 public record RestoreRecord(
         String image,
@@ -30,7 +31,8 @@ public record RestoreRecord(
         int ramSectionId,
         List<String> ramBlocks,
         List<String> placement,
-        List<Layer> overlays) {
+        List<Layer> overlays,
+        boolean guestStopped) {
     static final String STREAM = "stream";
     static final String UNDECIDED = "undecided";
 
@@ -55,7 +57,8 @@ public record RestoreRecord(
     }
 
     /// {@return the record of a merge of a running VM that is no restore: there is no image that is spent}
-    static RestoreRecord ofMerge(List<Layer> tops, ProcessRef qemu, VmSockets sockets) throws IOException {
+    static RestoreRecord ofMerge(List<Layer> tops, ProcessRef qemu, VmSockets sockets, boolean guestStopped)
+            throws IOException {
         return new RestoreRecord(
                 "",
                 Phase.MERGING,
@@ -68,12 +71,8 @@ public record RestoreRecord(
                 0,
                 List.of(),
                 List.of(),
-                tops);
-    }
-
-    /// {@return whether it is one of [#ofMerge]}
-    boolean isMergeOnly() {
-        return image.isEmpty();
+                tops,
+                guestStopped);
     }
 
     /// {@return whether an image has been given to the guest as a whole and is not needed}
@@ -112,6 +111,7 @@ public record RestoreRecord(
                 ramSectionId,
                 ramBlocks,
                 newPlacement,
-                overlays);
+                overlays,
+                guestStopped);
     }
 }

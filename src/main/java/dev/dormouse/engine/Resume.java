@@ -238,7 +238,8 @@ final class Resume {
                 image.ramSectionId(),
                 blocks,
                 Collections.nCopies(blocks.size(), RestoreRecord.UNDECIDED),
-                suspended.overlays());
+                suspended.overlays(),
+                false);
     }
 
     private ResumeResult feed(

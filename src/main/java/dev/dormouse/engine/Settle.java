@@ -152,9 +152,8 @@ final class Settle {
         if (qemu.isPresent()) {
             try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu.get())) {
                 new Merge(home, tools, vm).settle(qmp, restore.overlays());
-                if (restore.isMergeOnly()
-                        && "paused".equals(qmp.execute("query-status").get("status"))) {
-                    qmp.execute("cont"); // It stood still for the merge.
+                if (restore.guestStopped()) {
+                    qmp.execute("cont");
                 }
             }
         }

@@ -78,19 +78,19 @@ final class Suspend {
                 .filter(_ -> running.state() == VmState.RUNNING)
                 .orElseThrow(() -> new VmException("vm %s: not running, only a running VM can be %s"
                         .formatted(vm.name(), kind == VmState.SUSPENDING ? "suspended" : "checkpointed")));
-        boundLayers();
+        long stoodStillMillis = boundLayers(qemu);
         VmRecord before = vm.record();
         try (QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), Duration.ofSeconds(10), qemu)) {
             refuseBlocked(qmp);
             String id = newImageId();
             VmRecord during = before.withImage(id, createOverlays(before)).withGeneration(before.generation() + 1);
             Captured captured = captureOrGoOn(qmp, qemu, before, during, kind);
-            long pausedMillis = millisSince(captured.pausedNanos());
+            long pausedMillis = stoodStillMillis + millisSince(captured.pausedNanos());
             if (kind == VmState.SUSPENDING) {
                 letGo(qmp, qemu, during);
             } else {
                 qmp.execute("cont", Map.of(), COMMAND_TIMEOUT); // A crash just after it is put right.
-                pausedMillis = millisSince(captured.pausedNanos());
+                pausedMillis = stoodStillMillis + millisSince(captured.pausedNanos());
                 vm.enter(
                         VmState.RUNNING,
                         during.withChains(during.chainsWithOverlays()).withImage(null, List.of()));
@@ -110,16 +110,19 @@ final class Suspend {
     }
 
     /// Every image that is kept adds a layer. Those that nobody needs any more are merged when they are too many.
-    private void boundLayers() throws IOException {
-        if (tooManyLayers().isPresent()) {
-            new LayerCollapse(home, tools, vm, false, listener).runBeforeCapture();
-        }
+    ///
+    /// @return for how long the guest stood still for that, in milliseconds
+    private long boundLayers(QemuProcess qemu) throws IOException {
+        long stoodStillMillis = tooManyLayers().isPresent()
+                ? new LayerCollapse(home, tools, vm, false, listener).runBeforeCapture(qemu)
+                : 0;
         Optional<String> disk = tooManyLayers();
         if (disk.isPresent()) {
             throw new VmException(
                     "vm %s: %s has %d layers, more are not made; remove images that need them, which 'dormouse image list' shows, and run 'dormouse gc'"
                             .formatted(vm.name(), disk.get(), LAYERS_MAX));
         }
+        return stoodStillMillis;
     }
 
     private Optional<String> tooManyLayers() throws IOException {

@@ -12,7 +12,7 @@ class IdleRuleTest {
     private static final long START = 5_000_000_000L;
     private final IdleRule rule = new IdleRule(new IdlePolicy(10, 20, 50, 30, false), 1, 0, START);
     private long cpuNanos;
-    private Optional<NetworkUse> network = Optional.empty();
+    private Optional<NetworkUse> network = Optional.of(new NetworkUse(Map.of())); // It has no card.
 
     /// Looks once a second.
     ///
@@ -53,6 +53,14 @@ class IdleRuleTest {
     @Test
     void aGuestThatSendsLittleIsIdle() {
         assertThat(isIdleSending(49)).isTrue();
+    }
+
+    @Test
+    void whatCannotBeToldIsNotIdle() {
+        network = Optional.empty();
+        for (int second = 1; second <= 100; second++) {
+            assertThat(look(second, 1, 0, -1000)).isFalse();
+        }
     }
 
     @Test

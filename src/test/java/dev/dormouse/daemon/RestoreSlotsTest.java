@@ -40,7 +40,7 @@ class RestoreSlotsTest {
     }
 
     private void release(Operation operation) {
-        slots.release(turns.remove(operation));
+        slots.release(turns.remove(operation), true);
     }
 
     private static void awaitPosition(Operation operation, int position) throws InterruptedException {
@@ -102,6 +102,27 @@ class RestoreSlotsTest {
         awaitPosition(low, 1);
         release(normal);
         lowBegins.join();
+    }
+
+    @Test
+    void oneForWhichAClientComesGoesBeforeOthersOfItsPriority() throws Exception {
+        Operation first = operation("first");
+        acquire(first).join();
+        Operation second = operation("second");
+        CompletableFuture<Void> secondBegins = acquire(second);
+        awaitPosition(second, 1);
+        Operation third = operation("third");
+        CompletableFuture<Void> thirdBegins = acquire(third);
+        awaitPosition(third, 2);
+
+        slots.raise(third, Urgency.CLIENT);
+
+        awaitPosition(second, 2);
+        release(first);
+        thirdBegins.join();
+        assertThat(secondBegins).isNotDone();
+        release(third);
+        secondBegins.join();
     }
 
     @Test

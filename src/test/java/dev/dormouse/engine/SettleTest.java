@@ -267,7 +267,8 @@ class SettleTest {
                 2,
                 List.of(),
                 List.of(),
-                record.overlays());
+                record.overlays(),
+                false);
     }
 
     @ParameterizedTest
