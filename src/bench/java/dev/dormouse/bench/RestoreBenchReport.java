@@ -356,14 +356,16 @@ final class RestoreBenchReport {
         line("");
         line("## A bare loop of UFFDIO_COPY on this machine");
         line("");
-        line("| pages a call | threads | GB/s |");
-        line("|---|---|---|");
+        line("| pages a call | threads | GB/s | first touch of a page, us | next touch, us |");
+        line("|---|---|---|---|---|");
         for (Map<String, Object> loop : loops.lines()) {
-            line("| %s | %s | %.2f |"
+            line("| %s | %s | %.2f | %.2f | %.2f |"
                     .formatted(
                             number(loop.get("pagesPerCall")),
                             number(loop.get("threads")),
-                            real(loop.get("gigabytesPerSecond"))));
+                            real(loop.get("gigabytesPerSecond")),
+                            real(loop.get("firstTouchMicros")),
+                            real(loop.get("nextTouchMicros"))));
         }
     }
 

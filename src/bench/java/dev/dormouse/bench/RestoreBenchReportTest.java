@@ -96,11 +96,22 @@ class RestoreBenchReportTest {
                 500.0,
                 "timesToResponsivenessMs",
                 List.of(600.0, 1000.0));
-        Map<String, Object> loop =
-                Map.of("bench", "copy-loop", "pagesPerCall", 16, "threads", 1, "gigabytesPerSecond", 2.5);
+        Map<String, Object> loop = Map.of(
+                "bench",
+                "copy-loop",
+                "pagesPerCall",
+                16,
+                "threads",
+                1,
+                "gigabytesPerSecond",
+                2.5,
+                "firstTouchMicros",
+                13.0,
+                "nextTouchMicros",
+                0.3);
 
         assertThat(report(List.of(together, loop)))
                 .contains("| 7.2 | 2 | 512M | 1 | 500 | 800 / 1,000 / 0 | 2.0 |")
-                .contains("| 16 | 1 | 2.50 |");
+                .contains("| 16 | 1 | 2.50 | 13.00 | 0.30 |");
     }
 }
