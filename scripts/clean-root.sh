@@ -6,6 +6,7 @@
 #   end_root                 removes it; to be called at the end of the script
 # shellcheck shell=bash disable=SC2034
 
+umask 022 # Ordinary users are to find their way in it, whoever runs this.
 clean_root_mounts=()
 
 # What the package depends on, and a systemd that can be booted, with what it needs for users: nothing of it depends on

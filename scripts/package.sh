@@ -3,6 +3,7 @@
 # units of systemd, and what lets ordinary users have userfaultfd. Prints its path.
 # Usage: scripts/package.sh [COMPRESSION] (after a build; xz, or none for one that is only tested)
 set -euo pipefail
+umask 022 # What is installed is for all users, whoever packs it.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 use_jdk
 cd "$DORMOUSE_ROOT"
