@@ -79,6 +79,7 @@ final class LayerCollapse {
         if (spare(vm.record()).isEmpty()) {
             return 0;
         }
+        listener.step("merging the disks of vm " + vm.name());
         try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu)) {
             if (!isSafe(qmp)) {
                 return mergeWhileItStandsStill(qmp, qemu);
@@ -92,7 +93,6 @@ final class LayerCollapse {
     }
 
     private long mergeWhileItStandsStill(QmpClient qmp, QemuProcess qemu) throws IOException {
-        listener.step("merging the disks of vm " + vm.name());
         boolean runs = "running".equals(qmp.execute("query-status").get("status"));
         save(qemu, runs); // Before it is stopped: whoever settles the VM lets it go on.
         long startNanos = System.nanoTime();
