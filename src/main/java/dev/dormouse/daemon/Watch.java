@@ -22,13 +22,13 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Looks at all VMs once a second: opens the fronts that their settings name, suspends those that are idle, and tells
-/// of changes that others made. One thread; only file times are looked at where nothing has changed.
+/// Looks at all VMs once a second: opens the fronts that their settings name, settles those whose operation was cut
+/// off, suspends those that are idle, and tells of changes that others made. One thread; only file times are looked at
+/// where nothing has changed.
 final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
     private static final long PERIOD_MILLIS = 1000;
     private static final long END_SECONDS = 5;
-    private static final long STANDBY_RETRY_NANOS = 20_000_000_000L;
     private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, 0, false);
 
     private final Engine engine;
@@ -53,9 +53,8 @@ final class Watch implements AutoCloseable {
         private Optional<FileStamp> settingsFile = Optional.empty();
         private VmSettings settings = VmSettings.NONE;
         private @Nullable IdleRule rule;
-        private volatile long standbyNanos = System.nanoTime(); // Not before that is a QEMU started that waits.
-        private volatile boolean standbyStarts;
-        private volatile String standbyFailure = ""; // That of the last time.
+        private final Attempts standby = new Attempts("no QEMU waits for it");
+        private final Attempts settling = new Attempts("was cut off, and its guest may stand still");
     }
 
     Watch(Engine engine, Vms vms, Operations operations, Fronts fronts, Activity activity, History history) {
@@ -117,13 +116,15 @@ final class Watch implements AutoCloseable {
             boolean changed = !state.equals(vm.state) || !lastRestore.equals(vm.lastRestore);
             if (!state.equals(vm.state)) {
                 vms.tellState(name);
-                vm.standbyNanos = System.nanoTime();
+                vm.standby.hurry();
+                vm.settling.hurry();
             }
             vm.state = state;
             vm.lastRestore = lastRestore;
             if (changed && operations.active(name).isEmpty()) { // Else its operation is written down at its end.
                 history.look(name);
             }
+            settleIfCutOff(name, vm);
             suspendIfIdle(name, vm);
             if (vm.settings.standby()) {
                 standBy(name, vm);
@@ -132,6 +133,19 @@ final class Watch implements AutoCloseable {
             LOG.warn("vm {}: {}", name, ErrorText.of(e));
         } catch (RuntimeException e) { // The other VMs are to be looked at all the same.
             LOG.error("vm {}: {}", name, e.getMessage(), e);
+        }
+    }
+
+    /// A command without a daemon, or a daemon before this one, may have been killed while the guest stood still.
+    private void settleIfCutOff(String name, Seen vm) throws IOException {
+        if (vm.settling.mayBegin() && operations.active(name).isEmpty() && engine.isCutOff(name)) {
+            vm.settling.begin(
+                    name,
+                    task -> Thread.ofVirtual().name("settle " + name).start(task),
+                    () -> LOG.info(
+                            "vm {}: is {}, what was done with it was cut off",
+                            name,
+                            engine.settle(name).state()));
         }
     }
 
@@ -205,32 +219,17 @@ final class Watch implements AutoCloseable {
     /// One QEMU is started at a time: those of all VMs together would keep who wakes one of them waiting. Where that
     /// fails it is tried again when the VM's state has changed, or some time later.
     private void standBy(String name, Seen vm) throws IOException {
-        if (System.nanoTime() - vm.standbyNanos < 0
-                || vm.standbyStarts
-                || !operations.active(name).isEmpty()) {
-            return;
-        }
-        if (vms.view(name).state().equals("suspended") && !engine.isOnStandby(name)) {
-            vm.standbyStarts = true;
-            standbys.execute(() -> startStandby(name, vm));
+        if (vm.standby.mayBegin()
+                && operations.active(name).isEmpty()
+                && vms.view(name).state().equals("suspended")
+                && !engine.isOnStandby(name)) {
+            vm.standby.begin(name, standbys, () -> startStandby(name));
         }
     }
 
-    private void startStandby(String name, Seen vm) {
-        try {
-            if (operations.active(name).isEmpty()) {
-                engine.standby(name);
-                vm.standbyFailure = "";
-            }
-        } catch (IOException | RuntimeException e) {
-            String failure = e instanceof IOException io ? ErrorText.of(io) : e.toString();
-            if (!failure.equals(vm.standbyFailure)) { // It may fail again and again.
-                LOG.warn("vm {}: no QEMU waits for it: {}", name, failure);
-            }
-            vm.standbyFailure = failure;
-        } finally {
-            vm.standbyNanos = System.nanoTime() + STANDBY_RETRY_NANOS;
-            vm.standbyStarts = false;
+    private void startStandby(String name) throws IOException {
+        if (operations.active(name).isEmpty()) { // Others may have been started before it.
+            engine.standby(name);
         }
     }
 

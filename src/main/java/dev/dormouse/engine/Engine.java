@@ -326,11 +326,11 @@ public final class Engine {
         return status(name);
     }
 
-    /// Ends a merge of the disks of a running VM that was cut off, if there is one.
-    public void settleMerge(String name) throws IOException {
-        if (Vm.open(home, name).restoreRecord().isPresent()) {
-            settle(name);
-        }
+    /// {@return whether a capture, or a merge of the disks of a running VM, was cut off and nobody works on the VM
+    /// since:
+    /// its guest may stand still, and [#settle] lets it go on}
+    public boolean isCutOff(String name) throws IOException {
+        return statuses.isCutOff(name);
     }
 
     /// Makes a new VM of an image; it is suspended then, and the image is kept.

@@ -81,6 +81,19 @@ final class Statuses {
                 VmIndexing.status(vm).orElse(null));
     }
 
+    /// {@return whether a capture or a merge was cut off, and nobody works on the VM}
+    ///
+    /// @throws NotFoundException if there is no such VM
+    boolean isCutOff(String name) throws IOException {
+        Vm vm = Vm.open(home, name);
+        VmState state =
+                known.computeIfAbsent(name, _ -> Files.of(vm)).record.get().state();
+        boolean underWay = state == VmState.SUSPENDING
+                || state == VmState.CHECKPOINTING
+                || (state == VmState.RUNNING && vm.hasRestoreRecord());
+        return underWay && !VmLock.isHeld(vm);
+    }
+
     /// Nothing depends on it: a VM whose report cannot be read is shown all the same.
     private static @Nullable RestoreReport lastRestore(Files files) {
         try {

@@ -92,8 +92,12 @@ final class Vm {
         return entered;
     }
 
+    boolean hasRestoreRecord() {
+        return Files.exists(restoreFile());
+    }
+
     Optional<RestoreRecord> restoreRecord() throws IOException {
-        return Files.exists(restoreFile()) ? Optional.of(read(RestoreRecord.class, restoreFile())) : Optional.empty();
+        return hasRestoreRecord() ? Optional.of(read(RestoreRecord.class, restoreFile())) : Optional.empty();
     }
 
     void save(RestoreRecord record) throws IOException {

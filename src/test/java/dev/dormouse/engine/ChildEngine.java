@@ -73,6 +73,10 @@ final class ChildEngine implements AutoCloseable {
         return Files.readString(output).strip();
     }
 
+    boolean hasEnded() {
+        return !process.isAlive();
+    }
+
     long pid() {
         return process.pid();
     }

@@ -76,9 +76,13 @@ final class EngineFixture implements AutoCloseable {
     ///
     /// @return the disk
     Path startWithoutGuest(String name) throws IOException {
+        return startWithoutGuest(name, 1 << 20);
+    }
+
+    Path startWithoutGuest(String name, long diskBytes) throws IOException {
         Path disk = folder.resolve("disk.raw");
         try (var file = new RandomAccessFile(disk.toFile(), "rw")) {
-            file.setLength(1 << 20);
+            file.setLength(diskBytes);
         }
         engine.create(VmRequest.named(name)
                 .withMemory("16M")
@@ -167,6 +171,22 @@ final class EngineFixture implements AutoCloseable {
         return record(name).chains().getFirst().layers().stream()
                 .map(layer -> Path.of(layer.path()).getFileName().toString())
                 .toList();
+    }
+
+    /// Has a running VM with one disk run on as many layers as there may be.
+    void makeLayers(String name) throws IOException {
+        Vm vm = vm(name);
+        VmRecord record = vm.record();
+        process(name).kill();
+        vm.enter(VmState.STOPPED, record.withQemu(null));
+        var chain = record.chains().getFirst();
+        for (int i = 1; i < Suspend.LAYERS_MAX; i++) {
+            VmRecord below = record.withChains(List.of(chain)).withGeneration(i);
+            chain = chain.with(Overlays.create(engine.tools().images(), vm, vm.config(), below)
+                    .getFirst());
+        }
+        vm.save(vm.record().withChains(List.of(chain)).withGeneration(Suspend.LAYERS_MAX));
+        engine.start(name, false);
     }
 
     /// {@return the files in the VM's own folder of disks, by name}

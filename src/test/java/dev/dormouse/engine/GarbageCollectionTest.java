@@ -333,7 +333,7 @@ class GarbageCollectionTest {
         fixture.close();
         fixture = new EngineFixture(folder, EngineFixture.qemu("10.0"));
         fixture.engine.start("vm1", false);
-        makeLayers();
+        fixture.makeLayers("vm1");
         assertThat(fixture.layers("vm1")).hasSize(Suspend.LAYERS_MAX);
         write(9, 0);
         collect(false);
@@ -351,7 +351,7 @@ class GarbageCollectionTest {
 
     @Test
     void aDiskHasABoundedNumberOfLayers() throws Exception {
-        makeLayers();
+        fixture.makeLayers("vm1");
         String golden = "golden"; // A layer that another VM needs is not merged.
         pinAll(golden);
 
@@ -364,24 +364,6 @@ class GarbageCollectionTest {
         // What nobody needs any more is merged before it is refused.
         fixture.checkpoint("vm1");
         assertThat(fixture.layers("vm1")).hasSize(2);
-    }
-
-    /// Has the VM run on as many layers as there may be.
-    private void makeLayers() throws IOException {
-        VmRecord record = vm.record();
-        fixture.process("vm1").kill();
-        vm.enter(VmState.STOPPED, record.withQemu(null));
-        var chain = record.chains().getFirst();
-        for (int i = 1; i < Suspend.LAYERS_MAX; i++) {
-            chain = chain.with(Overlays.create(
-                            fixture.engine.tools().images(),
-                            vm,
-                            vm.config(),
-                            record.withChains(List.of(chain)).withGeneration(i))
-                    .getFirst());
-        }
-        vm.save(vm.record().withChains(List.of(chain)).withGeneration(Suspend.LAYERS_MAX));
-        fixture.engine.start("vm1", false);
     }
 
     private void pinAll(String name) throws IOException {
