@@ -35,8 +35,6 @@ public final class DaemonBench {
     private static final Duration LONG = Duration.ofMinutes(1);
     private static final int VMS = 500;
     private static final int CONNECTIONS = 1000;
-    private static final int REQUESTS = 2000;
-    private static final long REQUEST_NANOS = 5_000_000; // 200 a second.
     private static final long PROXY_BYTES = 4L << 30;
     private static final int LISTS = 30;
 
@@ -45,6 +43,7 @@ public final class DaemonBench {
     private final Engine engine;
     private final DaemonClient client;
     private final PrintWriter samples;
+    private final InetSocketAddress tcp;
     private Process daemon;
 
     private DaemonBench(Path folder, PrintWriter samples) throws IOException {
@@ -53,6 +52,9 @@ public final class DaemonBench {
         home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
         engine = new Engine(home, QemuTools.locate(null));
         client = new DaemonClient(DaemonClient.socket(home));
+        try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            tcp = new InetSocketAddress(free.getInetAddress(), free.getLocalPort());
+        }
     }
 
     /// @param args the launcher, rounds, the file of samples
@@ -72,7 +74,7 @@ public final class DaemonBench {
     }
 
     private void start(String launcher) throws Exception {
-        var builder = new ProcessBuilder(launcher, "serve")
+        var builder = new ProcessBuilder(launcher, "serve", "--listen", "127.0.0.1:" + tcp.getPort())
                 .redirectInput(new File("/dev/null"))
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("daemon.log").toFile());
@@ -111,7 +113,10 @@ public final class DaemonBench {
             probe.fill("pattern", 7, 64, 50, LONG);
         }
         wakes(rounds);
-        requests();
+        requests("unix socket, a connection for each", this::get);
+        try (var kept = new KeptConnections(tcp, new Tokens(home).create("bench", "viewer"))) {
+            requests("TCP with a token, connections kept", kept);
+        }
         try (ServerSocket far = new ServerSocket(0, 2000, InetAddress.getLoopbackAddress())) {
             InetSocketAddress front = front("far", "127.0.0.1:" + far.getLocalPort());
             proxy(far, front);
@@ -173,50 +178,33 @@ public final class DaemonBench {
         }
     }
 
-    /// So slow a restore that it lasts for all of the requests. Each is sent at its time, however long others take.
-    private void requests() throws Exception {
+    /// Beside so slow a restore that it lasts for all of the requests.
+    private void requests(String what, RestLoad.Client way) throws Exception {
         action("suspend", null);
         action("resume", "{\"backgroundBytesPerSecond\": 3000000}");
-        ask(new double[REQUESTS]); // A daemon runs for days: code that is not compiled yet is not what is measured.
-        double[] millis = new double[REQUESTS];
-        ask(millis);
+        RestLoad.millis(way); // A daemon runs for days: code that is not compiled yet is not what is measured.
+        double[] millis = RestLoad.millis(way);
         boolean restoring = state().equals("restoring");
         sample(
                 "requests",
                 Map.of(
+                        "client",
+                        what,
                         "restoringToTheEnd",
                         restoring,
                         "millis",
                         Arrays.stream(millis).boxed().toList()));
         System.out.printf(
-                "REST, 200 requests/s for 10 s, after as many that do not count, beside a restore%s, ms: p50 %.2f, p99 %.2f, max %.2f%n",
+                "REST, %d requests/s for %d s, after as many that do not count, beside a restore%s, %s, ms: p50 %.2f, p99 %.2f, max %.2f%n",
+                RestLoad.REQUESTS_PER_SECOND,
+                RestLoad.SECONDS,
                 restoring ? "" : " (which ended before)",
+                what,
                 percentile(millis, 50),
                 percentile(millis, 99),
                 percentile(millis, 100));
         action("stop", "{\"force\": true}");
         action("start", null);
-    }
-
-    private void ask(double[] millis) throws InterruptedException {
-        var threads = new ArrayList<Thread>();
-        long begin = System.nanoTime();
-        for (int i = 0; i < millis.length; i++) {
-            int request = i;
-            sleepUntil(begin + i * REQUEST_NANOS);
-            threads.add(Thread.startVirtualThread(() -> {
-                long sent = System.nanoTime();
-                try {
-                    client.send("GET", request % 2 == 0 ? "/v1/vms/desk" : "/v1/vms", null);
-                } catch (IOException e) {
-                    throw new IllegalStateException(e);
-                }
-                millis[request] = (System.nanoTime() - sent) / 1e6;
-            }));
-        }
-        for (Thread thread : threads) {
-            thread.join();
-        }
     }
 
     private void proxy(ServerSocket far, InetSocketAddress front) throws Exception {
@@ -328,6 +316,13 @@ public final class DaemonBench {
         return new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
     }
 
+    private void get(String path) throws IOException {
+        DaemonClient.Answer answer = client.send("GET", path, null);
+        if (answer.status() != 200) {
+            throw new IOException(answer.body());
+        }
+    }
+
     /// A suspend and a start are waited for, of a resume until the guest runs.
     private void action(String action, String body) throws Exception {
         DaemonClient.Answer answer = client.send("POST", "/v1/vms/desk/" + action + "?wait=60", body);
@@ -367,13 +362,6 @@ public final class DaemonBench {
             }
         }
         throw new IOException("no VmRSS");
-    }
-
-    private static void sleepUntil(long nanos) throws InterruptedException {
-        long left = nanos - System.nanoTime();
-        if (left > 0) {
-            TimeUnit.NANOSECONDS.sleep(left);
-        }
     }
 
     private void sample(String kind, Map<String, Object> facts) {
