@@ -4,7 +4,6 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.QemuTools;
-import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
@@ -58,8 +57,8 @@ final class BenchEngine implements AutoCloseable {
     @Override
     public void close() throws IOException {
         try {
-            for (VmStatus vm : engine.list().reversed()) { // Clones sort behind what they were made of.
-                remove(vm.name());
+            for (String vm : engine.names().reversed()) { // Clones sort behind what they were made of.
+                remove(vm);
             }
         } finally {
             delete(engine.home().runtime());

@@ -14,6 +14,8 @@ import java.util.Optional;
 /// told (`werror=stop`, `rerror=stop`), and does again what failed when it goes on: so the guest loses nothing and
 /// knows of nothing.
 final class DiskErrors {
+    /// Whoever looks at VMs does not wait for one whose QEMU hangs.
+    private static final Duration LOOK_TIMEOUT = Duration.ofSeconds(1);
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
     private static final long SETTLE_MILLIS = 300;
@@ -27,19 +29,19 @@ final class DiskErrors {
         if (record.state() != VmState.RUNNING) {
             return Optional.empty(); // While memory arrives QEMU may not answer at all.
         }
-        try (QmpClient qmp = QmpClient.connect(vm.sockets().qmpOutOfBand(), CONNECT_TIMEOUT, qemu)) {
-            return reason(qmp, vm, record);
+        try (QmpClient qmp = QmpClient.connect(vm.sockets().qmpOutOfBand(), LOOK_TIMEOUT, qemu)) {
+            return reason(qmp, vm, record, LOOK_TIMEOUT);
         } catch (IOException _) {
             return Optional.empty(); // Somebody else is talking to it, or it is ending.
         }
     }
 
-    private static Optional<String> reason(QmpClient qmp, Vm vm, VmRecord record) throws IOException {
-        if (!"io-error".equals(qmp.execute("query-status", Map.of(), TIMEOUT).get("status"))) {
+    private static Optional<String> reason(QmpClient qmp, Vm vm, VmRecord record, Duration timeout) throws IOException {
+        if (!"io-error".equals(qmp.execute("query-status", Map.of(), timeout).get("status"))) {
             return Optional.empty();
         }
         String advice = "then 'dormouse resume %s' carries on".formatted(vm.name());
-        List<Map<String, Object>> devices = qmp.executeForList("query-block", Map.of(), TIMEOUT);
+        List<Map<String, Object>> devices = qmp.executeForList("query-block", Map.of(), timeout);
         for (int i = 0; i < record.chains().size(); i++) {
             BackingChain chain = record.chains().get(i);
             String node = QemuCommandLine.node(vm.config().disks().get(i), chain.depth() - 1);
@@ -76,7 +78,7 @@ final class DiskErrors {
             do {
                 qmp.execute("cont", Map.of(), TIMEOUT);
                 pause(vm); // What failed before is tried at once.
-                still = reason(qmp, vm, record);
+                still = reason(qmp, vm, record, TIMEOUT);
             } while (still.isPresent() && !servers.isEmpty() && Suspend.millisSince(startNanos) < RECONNECT_MILLIS);
             if (still.isPresent()) {
                 throw new VmException(still.get());

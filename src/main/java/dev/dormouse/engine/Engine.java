@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.base.Parallel;
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.qmp.GuestAgent;
@@ -9,7 +10,6 @@ import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -151,13 +151,22 @@ public final class Engine {
         return names;
     }
 
-    /// {@return all VMs, sorted by name}
-    public List<VmStatus> list() throws IOException {
-        var all = new ArrayList<VmStatus>();
-        for (String name : names()) {
-            all.add(status(name));
+    /// {@return all VMs, sorted by name}. They are looked at all at once, because a QEMU may be slow to answer.
+    public List<ListedVm> list() throws IOException {
+        return Parallel.map(names(), this::listed).stream()
+                .flatMap(Optional::stream)
+                .toList();
+    }
+
+    /// {@return the VM, unless it was removed meanwhile}
+    private Optional<ListedVm> listed(String name) {
+        try {
+            return Optional.of(new ListedVm(name, status(name), null));
+        } catch (NotFoundException _) {
+            return Optional.empty();
+        } catch (IOException e) {
+            return Optional.of(new ListedVm(name, null, e));
         }
-        return all;
     }
 
     /// {@return what the VM is now}

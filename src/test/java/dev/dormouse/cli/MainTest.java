@@ -113,6 +113,31 @@ class MainTest {
     }
 
     @Test
+    void listsADamagedVmBesideTheOthers() throws Exception {
+        Path vms = folder.resolve("home/vms");
+        CliRun.of(folder, "list");
+        for (String vm : List.of("broken", "fine")) {
+            CliRun.of(folder, "vm", "create", vm, "--memory", "16M");
+        }
+        Files.writeString(vms.resolve("broken/state.json"), "{");
+
+        CliRun run = CliRun.of(folder, "list");
+
+        assertThat(run.exitCode()).as(run.toString()).isZero();
+        assertThat(run.out().lines())
+                .satisfiesExactly(
+                        heading -> assertThat(heading).startsWith("NAME "),
+                        row -> assertThat(row).matches("broken +\\(unreadable\\) +- +- +- +- +-"),
+                        row -> assertThat(row).startsWith("fine "),
+                        gap -> assertThat(gap).isEmpty(),
+                        error -> assertThat(error).startsWith("vm broken: " + vms.resolve("broken/state.json")));
+        assertThat(CliRun.of(folder, "list", "--json").out())
+                .contains(
+                        "\"state\":\"unreadable\"",
+                        vms.resolve("broken/state.json").toString());
+    }
+
+    @Test
     void refusesAWrongRateBeforeAnythingIsStarted() {
         CliRun run = CliRun.of(folder, "resume", "--background-rate", "fast", "web");
 
