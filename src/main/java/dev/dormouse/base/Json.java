@@ -3,6 +3,8 @@ package dev.dormouse.base;
 import io.avaje.jsonb.Jsonb;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// JSON text to and from plain trees (`Map`, `List`, `String`, `Long`, `Double`, `Boolean`, null) and
 /// to and from the records annotated with `@Json`. Stateless; any thread.
@@ -14,6 +16,8 @@ public final class Json {
     private static final int DEPTH_MAX = 200;
 
     private Json() {}
+    /// As the library says it.
+    private static final Pattern UNKNOWN = Pattern.compile("Unknown property (\\S+) at");
 
     /// Made when it is needed: commands do not wait for it.
     private static final class Strict {
@@ -83,7 +87,12 @@ public final class Json {
         try {
             return Strict.JSONB.type(type).fromJson(text);
         } catch (RuntimeException e) {
-            throw new IllegalArgumentException("not a JSON " + type.getSimpleName() + ": " + e.getMessage(), e);
+            Matcher unknown = UNKNOWN.matcher(String.valueOf(e.getMessage()));
+            throw new IllegalArgumentException(
+                    unknown.lookingAt()
+                            ? "'%s' is not known here".formatted(unknown.group(1))
+                            : "not JSON of the form that is wanted: " + e.getMessage(),
+                    e);
         }
     }
 

@@ -3,7 +3,6 @@ package dev.dormouse.cli;
 import dev.dormouse.engine.Home;
 import java.io.File;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,18 +23,14 @@ final class BackgroundResume {
     private final String name;
     private final ResumeFlags flags;
     private final ProgressBar bar;
-    private final PrintWriter err;
     private final Map<String, Object> facts = new LinkedHashMap<>();
-    private final Thread interrupted = new Thread(this::sayWhatGoesOn, "interrupted");
     private volatile @Nullable Process server;
 
-    /// @param err told what goes on when this process is ended before the guest runs
-    BackgroundResume(Main main, String name, ResumeFlags flags, ProgressBar bar, PrintWriter err) {
+    BackgroundResume(Main main, String name, ResumeFlags flags, ProgressBar bar) {
         this.main = main;
         this.name = name;
         this.flags = flags;
         this.bar = bar;
-        this.err = err;
     }
 
     /// @param toTheEnd whether to wait until every page is placed and the disks are merged
@@ -46,43 +41,27 @@ final class BackgroundResume {
         Home home = main.home();
         Path events = home.sockets(name).resolve("events-" + UUID.randomUUID());
         facts.put("vm", name);
-        try (EventTail tail = EventTail.create(events)) {
+        try (EventTail tail = EventTail.create(events);
+                var _ = WhatGoesOn.afterCtrlC(main, () -> WhatGoesOn.ofResume(name, goesOn()))) {
             Path log = home.vm(name).resolve("server.log");
-            Runtime.getRuntime().addShutdownHook(interrupted);
             Process started = start(events, log);
             server = started;
             follow(started, tail, toTheEnd, log);
         } finally {
-            forgetInterruption();
             Files.deleteIfExists(events);
         }
         return facts;
     }
 
-    private void forgetInterruption() {
-        try {
-            Runtime.getRuntime().removeShutdownHook(interrupted);
-        } catch (IllegalStateException _) {
-            // This process is being ended, and the hook is at work.
-        }
-    }
-
-    /// After Ctrl-C the user must know whether the VM comes back all the same. A signal that arrives before the
-    /// background process has its own session ends that one, too.
-    private void sayWhatGoesOn() {
+    /// A signal that arrives before the background process has its own session ends that one, too.
+    private boolean goesOn() {
         Process started = server;
-        boolean goesOn = false;
         try {
-            goesOn = started != null && !started.waitFor(SESSION_MILLIS, TimeUnit.MILLISECONDS);
+            return started != null && !started.waitFor(SESSION_MILLIS, TimeUnit.MILLISECONDS);
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
+            return false;
         }
-        err.println(
-                goesOn
-                        ? "dormouse: vm %s: the restore goes on in the background, 'dormouse show %s' tells how far it is"
-                                .formatted(name, name)
-                        : "dormouse: vm %s: cancelled, it is suspended as before".formatted(name));
-        err.flush();
     }
 
     private Process start(Path events, Path log) throws IOException {

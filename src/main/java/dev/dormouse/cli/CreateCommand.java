@@ -141,6 +141,9 @@ final class CreateCommand extends FactsCommand {
     int run() throws IOException {
         VmRequest request = VmFile.request(values());
         VmSettings settings = daemon.settings();
+        if (settings != null) {
+            settings.checkFor(request.vnc(), request.forwards());
+        }
         VmStatus created = engine().create(request);
         if (settings != null) {
             settings.write(main().home(), created.name());

@@ -112,9 +112,12 @@ final class DaemonRun {
         if (daemon.isEmpty()) {
             return Optional.empty();
         }
-        return daemon.get()
-                .run("resume", body.get(), toTheEnd, "not suspended, only a suspended VM can be resumed")
-                .map(operation -> resumed(vm, operation, startNanos));
+        try (var _ = WhatGoesOn.afterCtrlC(
+                main, () -> WhatGoesOn.ofResume(vm, daemon.get().awaitId() != null))) {
+            return daemon.get()
+                    .run("resume", body.get(), toTheEnd, "not suspended, only a suspended VM can be resumed")
+                    .map(operation -> resumed(vm, operation, startNanos));
+        }
     }
 
     private static Map<String, Object> resumed(String vm, Map<String, Object> operation, long startNanos) {
@@ -214,16 +217,25 @@ final class DaemonRun {
 
     /// Calls off what this command has begun, for Ctrl-C: it ends where it can be undone.
     void cancel() {
+        String operation = awaitId();
+        if (operation == null) {
+            return;
+        }
         try {
-            boolean known = begun.await(FIRST_WAIT_SECONDS + 1, TimeUnit.SECONDS);
-            if (known && id != null) {
-                client.send("DELETE", "/v1/operations/" + id, null);
-            }
+            client.send("DELETE", "/v1/operations/" + operation, null);
         } catch (IOException _) {
             // It has ended, or comes to its end.
+        }
+    }
+
+    /// {@return the id of the operation that was begun; null if there is none}
+    private @Nullable String awaitId() {
+        try {
+            var _ = begun.await(FIRST_WAIT_SECONDS + 1, TimeUnit.SECONDS);
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
+        return id;
     }
 
     private static Map<String, Object> read(DaemonClient.Answer answer) throws IOException {

@@ -38,8 +38,7 @@ final class RestoreCommand extends FactsCommand {
         if (!resume) {
             return print(status);
         }
-        Map<String, Object> facts =
-                show(bar -> new BackgroundResume(main(), name, new ResumeFlags(), bar, err()).run(false));
+        Map<String, Object> facts = show(bar -> new BackgroundResume(main(), name, new ResumeFlags(), bar).run(false));
         return print(facts, Texts.resumed(name, false, facts));
     }
 }

@@ -39,6 +39,6 @@ final class ResumeCommand extends FactsCommand {
 
     private Map<String, Object> resume(ProgressBar bar) throws IOException {
         Optional<Map<String, Object>> facts = DaemonRun.resume(main(), name, flags, bar, wait);
-        return facts.isPresent() ? facts.get() : new BackgroundResume(main(), name, flags, bar, err()).run(wait);
+        return facts.isPresent() ? facts.get() : new BackgroundResume(main(), name, flags, bar).run(wait);
     }
 }

@@ -39,7 +39,7 @@ final class ResumeFlags {
     @Option(
             names = "--placement",
             paramLabel = "WAY",
-            defaultValue = "AUTO",
+            defaultValue = "auto",
             description = "How pages get into the guest: direct, stream, or auto (${DEFAULT-VALUE}).")
     private RestoreOptions.Placement placement = RestoreOptions.Placement.AUTO;
 

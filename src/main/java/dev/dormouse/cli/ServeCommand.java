@@ -8,6 +8,7 @@ import dev.dormouse.engine.MemorySize;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -21,8 +22,8 @@ import picocli.CommandLine.Spec;
         description = {
             "Runs the daemon of this home in the foreground, until a signal ends it; VMs run on then.",
             "It serves the REST API at a unix socket of the home. Its log goes to standard output.",
-            "The commands that need a daemon start one in the background, whose log is daemon.log in the home. That one makes",
-            "room for this one."
+            "The commands that need a daemon start one in the background, whose log is daemon.log in the home; that "
+                    + "one makes room for this one."
         },
         footerHeading = "%nExamples:%n",
         footer = {
@@ -89,18 +90,17 @@ final class ServeCommand implements Callable<Integer> {
             names = "--on-shutdown",
             paramLabel = "leave|suspend",
             defaultValue = "leave",
-            description = {
-                "What becomes of VMs that are awake when systemd ends the host: leave them to their fate, or suspend them and",
-                "resume them when the daemon is back (default: ${DEFAULT-VALUE}). When only the daemon ends they run on."
-            })
+            description =
+                    "What becomes of VMs that are awake when systemd ends the host, or the session of a user who does "
+                            + "not linger: leave them to their fate, or suspend them and resume them when the daemon is "
+                            + "back (default: ${DEFAULT-VALUE}). When only the daemon ends they run on.")
     private AtShutdown onShutdown;
 
     @Option(
             names = "--yield",
-            description = {
-                "Ends as soon as somebody runs 'dormouse serve' for this home without --yield. So commands start the daemon",
-                "that they need: a person, or systemd, need not look for it first."
-            })
+            description =
+                    "Ends as soon as somebody runs 'dormouse serve' for this home without --yield. So commands start "
+                            + "the daemon that they need: a person, or systemd, need not look for it first.")
     private boolean yield;
 
     @Option(
@@ -111,7 +111,12 @@ final class ServeCommand implements Callable<Integer> {
     /// What becomes of VMs when the host ends.
     private enum AtShutdown {
         LEAVE,
-        SUSPEND
+        SUSPEND;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     @Override

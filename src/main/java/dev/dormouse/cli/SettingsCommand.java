@@ -2,7 +2,9 @@ package dev.dormouse.cli;
 
 import dev.dormouse.daemon.IdlePolicy;
 import dev.dormouse.daemon.Priority;
+import dev.dormouse.daemon.Sleep;
 import dev.dormouse.daemon.VmSettings;
+import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -32,7 +34,7 @@ final class SettingsCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
-        main().lookingEngine().status(name); // Refuses a VM that does not exist.
+        VmStatus vm = main().lookingEngine().status(name); // Refuses a VM that does not exist.
         VmSettings wanted = flags.settings();
         if (none && wanted != null) {
             throw new IllegalArgumentException("--no-settings: cannot be used with other options");
@@ -41,6 +43,7 @@ final class SettingsCommand extends FactsCommand {
             wanted = VmSettings.NONE;
         }
         if (wanted != null) {
+            wanted.checkFor(vm.vnc(), vm.forwards());
             wanted.write(main().home(), name);
         }
         VmSettings settings = VmSettings.read(main().home(), name);
@@ -55,6 +58,9 @@ final class SettingsCommand extends FactsCommand {
         table.row(
                 "suspended",
                 settings.pinned() ? "never by itself" : idle == null ? "only to make room" : describe(idle));
+        if (settings.sleep() != null) {
+            table.row("asleep", describe(settings.sleep()));
+        }
         if (settings.priority() != Priority.NORMAL) {
             table.row("priority", settings.priority().word());
         }
@@ -62,6 +68,12 @@ final class SettingsCommand extends FactsCommand {
             table.row("standby", "a QEMU waits while it is suspended");
         }
         return table.toString();
+    }
+
+    private static String describe(Sleep sleep) {
+        return sleep.from().equals(sleep.to())
+                ? "at all hours, while it has no client"
+                : "from %s to %s, while it has no client".formatted(sleep.from(), sleep.to());
     }
 
     private static String describe(IdlePolicy idle) {

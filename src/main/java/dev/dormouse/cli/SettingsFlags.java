@@ -38,10 +38,9 @@ final class SettingsFlags {
     @Option(
             names = "--idle-network",
             paramLabel = "PACKETS",
-            description = {
-                "Up to how many packets a second, sent and received, count as resting (default: 20); 0 if the network does",
-                "not count."
-            })
+            description =
+                    "Up to how many packets a second, sent and received, count as resting (default: 20); 0 if the "
+                            + "network does not count.")
     private @Nullable Integer idleNetwork;
 
     @Option(

@@ -230,8 +230,9 @@ final class Texts {
                 ? "\n... and %d more"
                         .formatted(report.damageCount() - report.damages().size())
                 : "";
-        return "%s: damaged in %d places: %s\n%s%s"
-                .formatted(file, report.damageCount(), checked, String.join("\n", report.damages()), unlisted);
+        String places = report.damageCount() == 1 ? "one place" : report.damageCount() + " places";
+        return "%s: damaged in %s: %s\n%s%s"
+                .formatted(file, places, checked, String.join("\n", report.damages()), unlisted);
     }
 
     static String describe(GcReport report) {

@@ -67,10 +67,13 @@ final class EventRoutes {
         String header = request.header("Last-Event-ID");
         String text = header == null ? request.queryParam("after") : header;
         try {
-            return text == null ? null : Long.valueOf(text);
+            if (text == null || Long.parseLong(text) >= 0) {
+                return text == null ? null : Long.valueOf(text);
+            }
         } catch (NumberFormatException _) {
-            throw new ApiException(Problem.Kind.INVALID, "Last-Event-ID '%s': not the id of an event".formatted(text));
+            // Told below, as one that is negative.
         }
+        throw new ApiException(Problem.Kind.INVALID, "Last-Event-ID '%s': not the id of an event".formatted(text));
     }
 
     /// A comment at the start shows the client that it is connected, and one in a long silence that it still is.

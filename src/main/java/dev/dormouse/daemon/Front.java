@@ -2,8 +2,11 @@ package dev.dormouse.daemon;
 
 import io.avaje.jsonb.Json;
 import java.net.InetSocketAddress;
+import java.util.List;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /// A port of the host that leads to a VM, and wakes it.
 ///
@@ -14,6 +17,8 @@ import java.util.regex.Pattern;
 @Json
 public record Front(String name, String listen, String target) {
     static final String VNC = "vnc";
+    private static final String GUEST = "guest:";
+    private static final Pattern FORWARD = Pattern.compile("tcp:([^:]*):([0-9]+)-[^:]*:([0-9]+)");
     private static final Pattern NAME = Pattern.compile("[a-z0-9][a-z0-9-]{0,19}");
     private static final Pattern ADDRESS = Pattern.compile("(?:(\\[[0-9A-Fa-f:]+]|[A-Za-z0-9.-]+):)?([0-9]{1,5})");
     private static final Pattern TARGET = Pattern.compile("vnc|[A-Za-z0-9.-]+:[0-9]{1,5}|\\[[0-9A-Fa-f:]+]:[0-9]{1,5}");
@@ -27,7 +32,7 @@ public record Front(String name, String listen, String target) {
             throw new IllegalArgumentException(
                     "front '%s': use LISTEN=TARGET, as in 5901=vnc or 127.0.0.1:2222=22".formatted(text));
         }
-        String target = parts[1].matches("[0-9]{1,5}") ? "guest:" + parts[1] : parts[1];
+        String target = parts[1].matches("[0-9]{1,5}") ? GUEST + parts[1] : parts[1];
         var front = new Front(target.equals(VNC) ? VNC : "port-" + port(parts[0]), parts[0], target);
         front.check();
         return front;
@@ -35,15 +40,53 @@ public record Front(String name, String listen, String target) {
 
     /// @throws IllegalArgumentException that says what is wrong
     void check() {
-        if (name == null || !NAME.matcher(name).matches()) {
+        if (name == null || listen == null || target == null) {
+            throw new IllegalArgumentException(
+                    "front: '%s' is missing".formatted(name == null ? "name" : listen == null ? "listen" : "target"));
+        }
+        if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException(
                     "front '%s': not a name, use 1 to 20 small letters, digits or '-'".formatted(name));
         }
         address(listen);
-        if (target == null || !TARGET.matcher(target).matches()) {
+        if (!TARGET.matcher(target).matches()) {
             throw new IllegalArgumentException(
                     "front %s: its target is '%s', use vnc, guest:PORT or HOST:PORT".formatted(name, target));
         }
+    }
+
+    /// @param vnc of the VM it is for
+    /// @param forwards of that VM, in QEMU's form
+    /// @throws IllegalArgumentException if it leads to what the VM has not
+    void checkFor(@Nullable String vnc, List<String> forwards) {
+        if (target.equals(VNC) && vnc == null) {
+            throw new IllegalArgumentException(
+                    "front %s: the VM has no VNC server, which 'vm create --vnc' gives it".formatted(name));
+        }
+        if (guestPort().isPresent() && forwarded(forwards).isEmpty()) {
+            throw new IllegalArgumentException(
+                    "front %s: none of the VM's forwards leads to port %s of the guest, 'vm create --network user,forward=tcp:127.0.0.1:0-:%s' gives it one"
+                            .formatted(name, guestPort().get(), guestPort().get()));
+        }
+    }
+
+    /// {@return the port of the guest that it leads to; empty if that is somewhere else}
+    Optional<String> guestPort() {
+        return target.startsWith(GUEST) ? Optional.of(target.substring(GUEST.length())) : Optional.empty();
+    }
+
+    /// {@return where the first of the forwards listens that leads to its port of the guest}
+    ///
+    /// @param forwards in QEMU's form
+    Optional<InetSocketAddress> forwarded(List<String> forwards) {
+        for (String forward : forwards) {
+            Matcher matcher = FORWARD.matcher(forward);
+            if (matcher.matches() && guestPort().equals(Optional.of(matcher.group(3)))) {
+                String host = matcher.group(1).isEmpty() ? "127.0.0.1" : matcher.group(1);
+                return Optional.of(new InetSocketAddress(host, Integer.parseInt(matcher.group(2))));
+            }
+        }
+        return Optional.empty();
     }
 
     /// {@return where it listens}

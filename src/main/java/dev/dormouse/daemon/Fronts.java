@@ -15,8 +15,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,7 +25,6 @@ final class Fronts implements AutoCloseable {
     private static final int VNC_PORT = 5900;
     private static final int CLIENTS_MAX = 8000;
     private static final Front SCREEN = new Front("screen", "0", Front.VNC);
-    private static final Pattern FORWARD = Pattern.compile("tcp:([^:]*):([0-9]+)-[^:]*:([0-9]+)");
 
     private final Home home;
     private final Vms vms;
@@ -78,7 +75,8 @@ final class Fronts implements AutoCloseable {
             port.listen();
             ports.add(port);
             told.clear();
-            LOG.info("vm {}: front {} listens at {}", vm, front.name(), port.address());
+            InetSocketAddress address = port.address();
+            LOG.info("vm {}: front {} listens at {}:{}", vm, front.name(), address.getHostString(), address.getPort());
         } catch (IOException e) {
             if (told.add(ErrorText.of(e))) {
                 LOG.warn("{}", ErrorText.of(e));
@@ -136,19 +134,14 @@ final class Fronts implements AutoCloseable {
         if (front.target().equals(Front.VNC)) {
             return vnc(vm, view.vnc());
         }
-        if (!front.target().startsWith("guest:")) {
+        if (front.guestPort().isEmpty()) {
             return Front.address(front.target());
         }
-        String port = front.target().substring("guest:".length());
-        for (String forward : view.forwards() == null ? List.<String>of() : view.forwards()) {
-            Matcher matcher = FORWARD.matcher(forward);
-            if (matcher.matches() && matcher.group(3).equals(port)) {
-                String host = matcher.group(1).isEmpty() ? "127.0.0.1" : matcher.group(1);
-                return new InetSocketAddress(host, Integer.parseInt(matcher.group(2)));
-            }
-        }
-        throw new IOException("vm %s: none of its forwards leads to port %s of the guest, front %s needs one"
-                .formatted(vm, port, front.name()));
+        List<String> forwards = view.forwards() == null ? List.of() : view.forwards();
+        return front.forwarded(forwards)
+                .orElseThrow(() ->
+                        new IOException("vm %s: none of its forwards leads to port %s of the guest, front %s needs one"
+                                .formatted(vm, front.guestPort().get(), front.name())));
     }
 
     /// @param display as QEMU has it: `unix:PATH` or `HOST:NUMBER`, options behind a comma

@@ -41,16 +41,16 @@ final class Gate {
         }
     }
 
-    /// A token is not guessed by trying, but who tries must cost nothing either.
+    /// Who shows a valid token is let in whatever others at the same address try.
     private Caller identify(Context request) throws IOException {
-        String peer = request.ip();
-        if (wrongTokens.isExhausted(peer)) {
-            throw tooMany(request, 1, "too many requests without a valid token from %s".formatted(peer));
-        }
         Optional<String> token = Requests.bearerToken(request);
         Optional<Caller> caller = token.isPresent() ? tokens.caller(token.get()) : Optional.empty();
         if (caller.isEmpty()) {
-            wrongTokens.take(peer);
+            String peer = request.ip();
+            long wait = wrongTokens.take(peer);
+            if (wait > 0) {
+                throw tooMany(request, wait, "too many requests without a valid token from %s".formatted(peer));
+            }
             request.header("WWW-Authenticate", "Bearer");
             throw new ApiException(
                     Problem.Kind.UNAUTHORIZED,

@@ -4,6 +4,7 @@ import dev.dormouse.base.RamBlock;
 import dev.dormouse.catalog.Catalog;
 import dev.dormouse.catalog.CatalogException;
 import dev.dormouse.catalog.HistoryItem;
+import dev.dormouse.catalog.NativeLibrary;
 import dev.dormouse.catalog.Visit;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
@@ -79,6 +80,7 @@ final class History implements AutoCloseable {
             throw failure;
         }
         try {
+            NativeLibrary.unpackIn(engine.home().runtime());
             catalog = Catalog.open(file, Clock.systemUTC(), Catalog.Retention.DEFAULT, LOG::warn);
             failure = null;
             return catalog;

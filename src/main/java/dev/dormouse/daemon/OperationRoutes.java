@@ -26,6 +26,12 @@ final class OperationRoutes {
         int limit = Requests.limit(request);
         String vm = request.queryParam("vm");
         String after = request.queryParam("after");
+        if (after != null && operations.find(after).isEmpty()) {
+            throw new ApiException(
+                    Problem.Kind.INVALID,
+                    "query: 'after' is '%s', no such operation; those of an earlier daemon, and the oldest, are forgotten"
+                            .formatted(after));
+        }
         List<OperationView> found = operations.newestFirst().stream()
                 .dropWhile(operation -> isNotAfter(operation, after))
                 .filter(operation -> !operation.id().equals(after))

@@ -2,6 +2,7 @@ package dev.dormouse.daemon;
 
 import dev.dormouse.base.DormouseException;
 import dev.dormouse.catalog.CatalogException;
+import dev.dormouse.engine.BusyException;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.NotFoundException;
 import dev.dormouse.engine.UsageException;
@@ -87,6 +88,7 @@ public record Problem(String type, String title, int status, String detail) {
         }
         return switch (failure) {
             case NotFoundException _ -> Kind.NOT_FOUND;
+            case BusyException _ -> Kind.BUSY;
             case UsageException _, IllegalArgumentException _ -> Kind.INVALID;
             case VmException _ -> Kind.CONFLICT;
             default -> Kind.FAILED;

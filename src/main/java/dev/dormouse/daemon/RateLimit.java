@@ -42,11 +42,6 @@ final class RateLimit {
         return 0;
     }
 
-    /// {@return whether a request would be refused; counts none}
-    synchronized boolean isExhausted(String who) {
-        return refill(who).left < 1;
-    }
-
     private Bucket refill(String who) {
         long at = nanos.getAsLong();
         Bucket before = buckets.get(who);

@@ -17,6 +17,7 @@ import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.eclipse.jetty.ee10.servlet.ServletContextRequest;
+import org.eclipse.jetty.io.EofException;
 import org.eclipse.jetty.server.Connector;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
@@ -91,7 +92,10 @@ final class RestServer implements AutoCloseable {
             http.setRequestHeaderSize(HEADER_BYTES_MAX);
             http.setSendServerVersion(false);
         });
-        config.jetty.modifyServer(server -> server.setStopTimeout(STOP_MILLIS));
+        config.jetty.modifyServer(server -> {
+            server.setStopTimeout(STOP_MILLIS);
+            server.setErrorHandler(new HttpErrors());
+        });
         config.jetty.addConnector(this::unixConnector);
         if (listener != null) {
             config.jetty.addConnector(listener::connector);
@@ -137,6 +141,11 @@ final class RestServer implements AutoCloseable {
     }
 
     private static void answer(Exception e, Context request) {
+        if (isGone(e)) {
+            LOG.debug("{} {}: the client hung up before its request ended", request.method(), request.path());
+            Requests.answer(request, Problem.ofStatus(400, "the request ends in its middle"));
+            return;
+        }
         Problem problem = Problem.of(e);
         if (request.res().isCommitted()) {
             LOG.debug("{} {}: the client is gone: {}", request.method(), request.path(), problem.detail());
@@ -146,6 +155,11 @@ final class RestServer implements AutoCloseable {
             LOG.error("{} {}: {}", request.method(), request.path(), problem.detail(), e);
         }
         Requests.answer(request, problem);
+    }
+
+    /// {@return whether the client hung up, which nobody can be told and is no fault of the server}
+    private static boolean isGone(Throwable e) {
+        return e instanceof EofException || (e.getCause() != null && isGone(e.getCause()));
     }
 
     /// {@return method and path of each route, as in `GET /v1/vms`}

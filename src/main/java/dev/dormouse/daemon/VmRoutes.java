@@ -1,15 +1,16 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.base.Parallel;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.SuspendOptions;
 import dev.dormouse.engine.VmRequest;
+import dev.dormouse.engine.VmStatus;
 import dev.dormouse.restore.RestoreOptions;
 import io.javalin.config.RoutesConfig;
 import io.javalin.http.Context;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -50,13 +51,10 @@ final class VmRoutes {
                 request,
                 engine.names().stream().filter(Caller.of(request)::sees).toList(),
                 name -> name);
-        var items = new ArrayList<VmView>();
-        for (String name : names.subList(0, Math.min(limit, names.size()))) {
-            VmView vm = vms.viewOfAny(name);
-            if (vm != null) {
-                items.add(vm);
-            }
-        }
+        List<String> listed = names.subList(0, Math.min(limit, names.size()));
+        List<VmView> items = Parallel.map(listed, vms::viewOfAny).stream() // A QEMU may be slow to answer.
+                .flatMap(Optional::stream)
+                .toList();
         Requests.answer(request, 200, new VmView.Page(items, names.size() > limit ? names.get(limit - 1) : null));
     }
 
@@ -89,13 +87,11 @@ final class VmRoutes {
     }
 
     private void start(Context request) throws IOException {
-        Requests.allowQuery(request, "wait");
         var body = Requests.body(request, Bodies.Start.class, new Bodies.Start(null));
-        accept(request, vms.start(name(request), isTrue(body.discardState())));
+        accept(request, () -> vms.start(name(request), isTrue(body.discardState())));
     }
 
     private void stop(Context request) throws IOException {
-        Requests.allowQuery(request, "wait");
         var body = Requests.body(request, Bodies.Stop.class, new Bodies.Stop(null, null));
         int seconds = body.timeoutSeconds() == null ? STOP_SECONDS : body.timeoutSeconds();
         if (seconds < 1 || seconds > STOP_SECONDS_MAX) {
@@ -103,17 +99,17 @@ final class VmRoutes {
                     Problem.Kind.INVALID,
                     "body: 'timeoutSeconds' is %d, 1 to %d are allowed".formatted(seconds, STOP_SECONDS_MAX));
         }
-        accept(request, vms.stop(name(request), isTrue(body.force()), Duration.ofSeconds(seconds)));
+        accept(request, () -> vms.stop(name(request), isTrue(body.force()), Duration.ofSeconds(seconds)));
     }
 
     private void suspend(Context request) throws IOException {
-        Requests.allowQuery(request, "wait");
-        accept(request, vms.suspend(name(request), captureOptions(request)));
+        SuspendOptions options = captureOptions(request);
+        accept(request, () -> vms.suspend(name(request), options));
     }
 
     private void checkpoint(Context request) throws IOException {
-        Requests.allowQuery(request, "wait");
-        accept(request, Optional.of(vms.checkpoint(name(request), captureOptions(request))));
+        SuspendOptions options = captureOptions(request);
+        accept(request, () -> Optional.of(vms.checkpoint(name(request), options)));
     }
 
     private static SuspendOptions captureOptions(Context request) throws ApiException {
@@ -122,14 +118,13 @@ final class VmRoutes {
     }
 
     private void resume(Context request) throws IOException {
-        Requests.allowQuery(request, "wait");
         var body = Requests.body(request, Bodies.Resume.class, new Bodies.Resume(null, null, null, null));
         var options = new ResumeOptions(
                 isTrue(body.eager()),
                 isTrue(body.keepImage()),
                 isTrue(body.discardChanges()),
                 background(body.backgroundBytesPerSecond()));
-        accept(request, vms.resume(name(request), options));
+        accept(request, () -> vms.resume(name(request), options));
     }
 
     private static RestoreOptions background(@Nullable Long bytesPerSecond) throws ApiException {
@@ -155,22 +150,33 @@ final class VmRoutes {
     /// They count when this answers, but for a front whose address is taken: that is tried again and again.
     private void changeSettings(Context request) throws IOException {
         Requests.allowQuery(request);
-        engine.status(name(request));
+        VmStatus vm = engine.status(name(request));
         var settings = Requests.body(request, VmSettings.class, VmSettings.NONE);
+        settings.checkFor(vm.vnc(), vm.forwards());
         settings.write(engine.home(), name(request));
         watch.lookNow();
         Requests.answer(request, 200, settings);
     }
 
+    /// What begins an operation, unless there is nothing to do.
+    @FunctionalInterface
+    private interface Beginning {
+        Optional<Operation> begin() throws IOException;
+    }
+
     /// Answers with the operation, or with the VM if there is nothing to do. A client that waits gets the operation
-    /// when it has ended, of a resume when the guest runs; what failed by then is its answer.
-    private void accept(Context request, Optional<Operation> begun) throws IOException {
+    /// when it has ended, of a resume when the guest runs; what failed by then is its answer. For a request that is
+    /// wrong nothing is begun.
+    private void accept(Context request, Beginning beginning) throws IOException {
+        Requests.allowQuery(request, "wait");
+        Duration patience = Requests.patience(request);
+        Optional<Operation> begun = beginning.begin();
         if (begun.isEmpty()) {
             Requests.answer(request, 200, vms.view(name(request)));
             return;
         }
         Operation operation = begun.get();
-        await(operation, Requests.patience(request));
+        await(operation, patience);
         Problem error = operation.error();
         request.header("Location", "/v1/operations/" + operation.id());
         if (error != null) {

@@ -59,6 +59,15 @@ public record VmSettings(
         home.storage().writeAtomically(home.vm(vm).resolve(FILE), text);
     }
 
+    /// As [#check()], and that the fronts lead to something that the VM has.
+    ///
+    /// @param vnc where the VM's VNC server is; null if it has none
+    /// @param forwards of the VM, in QEMU's form
+    public void checkFor(@Nullable String vnc, List<String> forwards) {
+        check();
+        fronts.forEach(front -> front.checkFor(vnc, forwards));
+    }
+
     /// @throws IllegalArgumentException that says what is wrong
     public void check() {
         if (fronts.size() > FRONTS_MAX) {

@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,15 +52,14 @@ final class Vms {
         return VmView.of(status, active.isEmpty() ? null : active.getLast().id(), activity.clients(name));
     }
 
-    /// As [#view], of a VM that may be damaged; null if it is gone.
-    @Nullable
-    VmView viewOfAny(String name) {
+    /// As [#view], of a VM that may be damaged; empty if it is gone.
+    Optional<VmView> viewOfAny(String name) {
         try {
-            return view(name);
+            return Optional.of(view(name));
         } catch (NotFoundException _) {
-            return null;
+            return Optional.empty();
         } catch (IOException e) {
-            return VmView.unreadable(name, ErrorText.of(e));
+            return Optional.of(VmView.unreadable(name, ErrorText.of(e)));
         }
     }
 

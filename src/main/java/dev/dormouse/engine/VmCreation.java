@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -30,7 +31,8 @@ final class VmCreation {
     /// Those whose devices a restore was tried with.
     private static final Pattern MACHINE = Pattern.compile("pc-(q35|i440fx)-.+");
     private static final Pattern VNC = Pattern.compile("(unix:(\\{runtime})?/[^,]+|[^,/]*:\\d+)(,.*)?");
-    private static final Pattern FORWARD = Pattern.compile("(tcp|udp):[^:,]*:\\d+-[^:,]*:\\d+");
+    private static final Pattern FORWARD = Pattern.compile("(tcp|udp):[^:,]*:(\\d+)-[^:,]*:(\\d+)");
+    private static final int PORT_MAX = 65_535;
     private static final SecureRandom RANDOM = new SecureRandom();
 
     private final Home home;
@@ -353,10 +355,17 @@ final class VmCreation {
     }
 
     private void checkForward(String forward) throws UsageException {
-        if (!FORWARD.matcher(forward).matches()) {
+        Matcher parts = FORWARD.matcher(forward);
+        if (!parts.matches()) {
             throw new UsageException(
                     "vm %s: forward is '%s', PROTOCOL:HOSTADDRESS:PORT-GUESTADDRESS:PORT is allowed, as in tcp:127.0.0.1:2222-:22"
                             .formatted(request.name(), forward));
+        }
+        for (String port : List.of(parts.group(2), parts.group(3))) {
+            if (port.length() > 5 || Integer.parseInt(port) > PORT_MAX) {
+                throw new UsageException("vm %s: forward '%s' has port %s, up to %d is allowed"
+                        .formatted(request.name(), forward, port, PORT_MAX));
+            }
         }
     }
 

@@ -61,7 +61,7 @@ final class VmLock implements AutoCloseable {
                 end += STANDBY_NANOS;
             }
             if (System.nanoTime() - end >= 0 || !turn.run()) {
-                throw new VmException("vm %s: busy, %s; wait for it to end".formatted(vm.name(), holder(vm)));
+                throw new BusyException("vm %s: busy, %s; wait for it to end".formatted(vm.name(), holder(vm)));
             }
             sleep();
         }

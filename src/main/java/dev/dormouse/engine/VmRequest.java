@@ -3,6 +3,7 @@ package dev.dormouse.engine;
 import dev.dormouse.qmp.Accelerator;
 import io.avaje.jsonb.Json;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -69,6 +70,16 @@ public record VmRequest(
             @Nullable String target,
             @Nullable List<String> forwards,
             @Nullable String mac) {}
+
+    /// {@return the host forwards of all networks, in QEMU's form}
+    public List<String> forwards() {
+        List<NetworkRequest> cards = networks == null ? List.of() : networks;
+        return cards.stream()
+                .map(NetworkRequest::forwards)
+                .filter(Objects::nonNull)
+                .flatMap(List::stream)
+                .toList();
+    }
 
     /// {@return a request with all defaults}
     public static VmRequest named(String name) {

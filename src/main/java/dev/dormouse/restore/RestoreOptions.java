@@ -1,6 +1,7 @@
 package dev.dormouse.restore;
 
 import dev.dormouse.base.RamBlock;
+import java.util.Locale;
 
 /// How a lazy restore treats the guest beside which it runs.
 ///
@@ -34,7 +35,13 @@ public record RestoreOptions(
         /// Directly, or not at all.
         DIRECT,
         /// Through QEMU's migration stream.
-        STREAM
+        STREAM;
+
+        /// {@return as it is written on a command line}
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     /// Chosen by reasoning and short trials, see `docs/adr`; not by a bench on a quiet machine yet.

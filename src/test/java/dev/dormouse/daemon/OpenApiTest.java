@@ -75,7 +75,7 @@ class OpenApiTest {
     private void walkTheLifeOfAVm() throws Exception {
         check(200, "GET", "/v1/vms/web", null);
         check(200, "PUT", "/v1/vms/web/settings", """
-                {"fronts": [{"name": "ssh", "listen": "127.0.0.1:0", "target": "guest:22"}],
+                {"fronts": [{"name": "ssh", "listen": "127.0.0.1:0", "target": "127.0.0.1:22"}],
                  "idle": {"afterSeconds": 600, "cpuPercent": 10, "awakeSeconds": 60}, "pinned": true}""");
         check(200, "GET", "/v1/vms/web/settings", null);
         check(202, "POST", "/v1/vms/web/start?wait=60", "{\"discardState\": false}");

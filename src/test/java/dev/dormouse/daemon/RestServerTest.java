@@ -16,9 +16,11 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -71,14 +73,14 @@ class RestServerTest {
                 "/v1/vms/..",
                 null,
                 "VM name '..': not allowed, use 1 to 40 letters, digits, '.', '_' or '-', a letter or digit first");
-        refuses(400, "POST", "/v1/vms/nemo/stop", "[", "body: not a JSON Stop: ");
-        refuses(400, "POST", "/v1/vms/nemo/stop", "{\"force\": \"yes\"}", "body: not a JSON Stop: ");
+        refuses(400, "POST", "/v1/vms/nemo/stop", "[", "body: not JSON of the form that is wanted: ");
         refuses(
                 400,
                 "POST",
                 "/v1/vms/nemo/stop",
-                "{\"forced\": true}",
-                "body: not a JSON Stop: Unknown property forced");
+                "{\"force\": \"yes\"}",
+                "body: not JSON of the form that is wanted: ");
+        refuses(400, "POST", "/v1/vms/nemo/stop", "{\"forced\": true}", "body: 'forced' is not known here");
         refuses(413, "POST", "/v1/vms/nemo/stop", "{\"force\":" + " ".repeat(70_000) + "true}", "");
     }
 
@@ -135,6 +137,88 @@ class RestServerTest {
             last = overTcp("GET", "/v1/vms", "wrong" + i);
         }
         assertThat(last).isEqualTo(429);
+        String valid = new Tokens(fixture.home).create("v", "viewer");
+        assertThat(overTcp("GET", "/v1/vms", valid)).as("at the same address").isEqualTo(200);
+    }
+
+    @Test
+    void aRequestThatIsWrongBeginsNothing() throws Exception {
+        fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+        fixture.run("start", "web");
+
+        for (String action : List.of("suspend", "stop", "checkpoint", "resume")) {
+            refuses(
+                    400,
+                    "POST",
+                    "/v1/vms/web/" + action + "?wait=99",
+                    null,
+                    "query: 'wait' is '99', 0 to 60 are allowed");
+        }
+        refuses(400, "GET", "/v1/operations?after=nope", null, "query: 'after' is 'nope', no such operation");
+
+        Object operations = fixture.ok(200, "GET", "/v1/operations").get("items");
+        assertThat(operations).asInstanceOf(InstanceOfAssertFactories.LIST).hasSize(1);
+        assertThat(fixture.state("web")).isEqualTo("running");
+    }
+
+    @Test
+    void aFrontToWhatTheVmHasNotIsRefused() throws Exception {
+        fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+        String front = "{\"fronts\":[{\"name\":\"f\",\"listen\":\"0\",\"target\":\"%s\"}]}";
+
+        refuses(
+                400,
+                "PUT",
+                "/v1/vms/web/settings",
+                front.formatted("vnc"),
+                "front f: the VM has no VNC server, which 'vm create --vnc' gives it");
+        refuses(
+                400,
+                "PUT",
+                "/v1/vms/web/settings",
+                front.formatted("guest:22"),
+                "front f: none of the VM's forwards leads to port 22 of the guest, ");
+        refuses(400, "PUT", "/v1/vms/web/settings", "{\"fronts\":[{\"name\":\"f\"}]}", "front: 'listen' is missing");
+    }
+
+    @Test
+    void whatIsNoHttpOrTooLargeIsAProblemToo() throws Exception {
+        assertThat(raw("GET /v1/vms/a%00 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+                .startsWith("HTTP/1.1 400 ")
+                .contains("application/problem+json", "urn:dormouse:http-400");
+        String large = "X: " + "x".repeat(20_000);
+        assertThat(raw("GET /v1/vms HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + large + "\r\n\r\n"))
+                .startsWith("HTTP/1.1 431 ")
+                .contains("application/problem+json", "urn:dormouse:http-431");
+    }
+
+    /// That is no error of the server.
+    @Test
+    void aClientThatHangsUpInItsRequestIsNoted() throws Exception {
+        String admin = new Tokens(fixture.home).create("a", "admin");
+        Path audit = fixture.home.root().resolve("audit.log");
+        try (var socket = new java.net.Socket(
+                InetAddress.getLoopbackAddress(), fixture.server().port())) {
+            String request = "POST /v1/vms/nemo/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n"
+                    + "Authorization: Bearer " + admin + "\r\n\r\n{";
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+        }
+
+        long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+        while (!Files.exists(audit) || !Files.readString(audit).contains("\"status\":")) {
+            assertThat(System.nanoTime() - end).isNegative();
+            Thread.sleep(10);
+        }
+        assertThat(Files.readString(audit)).contains("nemo/stop", "\"status\":400");
+    }
+
+    private String raw(String request) throws IOException {
+        try (var socket = new java.net.Socket(
+                InetAddress.getLoopbackAddress(), fixture.server().port())) {
+            socket.setSoTimeout(60_000);
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+        }
     }
 
     /// Each of them a connection that says nothing, or says it slowly, or too much.
