@@ -12,11 +12,10 @@ public final class NativeLibrary {
     /// Has it unpacked in a folder that only the owner can enter, and removes what others left there. Before the first
     /// catalog is opened.
     ///
-    /// @param folder of nobody else now; where there is none it is unpacked where Java puts temporary files
+    /// @param folder of nobody else now; made if there is none
+    /// @throws IOException if it cannot be used: then the library is unpacked where Java puts temporary files
     public static void unpackIn(Path folder) throws IOException {
-        if (!Files.isDirectory(folder)) {
-            return;
-        }
+        Files.createDirectories(folder);
         try (DirectoryStream<Path> left = Files.newDirectoryStream(folder, "sqlite-*")) {
             for (Path file : left) {
                 Files.deleteIfExists(file);

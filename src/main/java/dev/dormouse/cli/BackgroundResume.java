@@ -42,7 +42,7 @@ final class BackgroundResume {
         Path events = home.sockets(name).resolve("events-" + UUID.randomUUID());
         facts.put("vm", name);
         try (EventTail tail = EventTail.create(events);
-                var _ = WhatGoesOn.afterCtrlC(main, () -> WhatGoesOn.ofResume(name, goesOn()))) {
+                var _ = WhatGoesOn.afterCtrlC(main, this::whatGoesOn)) {
             Path log = home.vm(name).resolve("server.log");
             Process started = start(events, log);
             server = started;
@@ -51,6 +51,10 @@ final class BackgroundResume {
             Files.deleteIfExists(events);
         }
         return facts;
+    }
+
+    private String whatGoesOn() {
+        return goesOn() ? WhatGoesOn.restoring(name) : "vm %s: cancelled, it is suspended as before".formatted(name);
     }
 
     /// A signal that arrives before the background process has its own session ends that one, too.

@@ -112,8 +112,7 @@ final class DaemonRun {
         if (daemon.isEmpty()) {
             return Optional.empty();
         }
-        try (var _ = WhatGoesOn.afterCtrlC(
-                main, () -> WhatGoesOn.ofResume(vm, daemon.get().awaitId() != null))) {
+        try (var _ = WhatGoesOn.afterCtrlC(main, daemon.get()::whatGoesOn)) {
             return daemon.get()
                     .run("resume", body.get(), toTheEnd, "not suspended, only a suspended VM can be resumed")
                     .map(operation -> resumed(vm, operation, startNanos));
@@ -226,6 +225,12 @@ final class DaemonRun {
         } catch (IOException _) {
             // It has ended, or comes to its end.
         }
+    }
+
+    private String whatGoesOn() {
+        return awaitId() != null
+                ? WhatGoesOn.restoring(vm)
+                : "vm %s: the daemon may have begun with it, 'dormouse show %s' tells".formatted(vm, vm);
     }
 
     /// {@return the id of the operation that was begun; null if there is none}

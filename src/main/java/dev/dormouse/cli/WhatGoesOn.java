@@ -19,12 +19,9 @@ final class WhatGoesOn implements AutoCloseable {
         return new WhatGoesOn(hook);
     }
 
-    /// {@return what is said of a resume}
-    static String ofResume(String vm, boolean goesOn) {
-        return goesOn
-                ? "vm %s: the restore goes on in the background, 'dormouse show %s' tells how far it is"
-                        .formatted(vm, vm)
-                : "vm %s: cancelled, it is suspended as before".formatted(vm);
+    /// {@return what is said of a restore that has begun}
+    static String restoring(String vm) {
+        return "vm %s: the restore goes on in the background, 'dormouse show %s' tells how far it is".formatted(vm, vm);
     }
 
     @Override

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 public record Front(String name, String listen, String target) {
     static final String VNC = "vnc";
     private static final String GUEST = "guest:";
-    private static final Pattern FORWARD = Pattern.compile("tcp:([^:]*):([0-9]+)-[^:]*:([0-9]+)");
+    /// With port 0 nobody knows where QEMU listens.
+    private static final Pattern FORWARD = Pattern.compile("tcp:([^:]*):([1-9][0-9]*)-[^:]*:([0-9]+)");
     private static final Pattern NAME = Pattern.compile("[a-z0-9][a-z0-9-]{0,19}");
     private static final Pattern ADDRESS = Pattern.compile("(?:(\\[[0-9A-Fa-f:]+]|[A-Za-z0-9.-]+):)?([0-9]{1,5})");
     private static final Pattern TARGET = Pattern.compile("vnc|[A-Za-z0-9.-]+:[0-9]{1,5}|\\[[0-9A-Fa-f:]+]:[0-9]{1,5}");
@@ -63,9 +64,9 @@ public record Front(String name, String listen, String target) {
             throw new IllegalArgumentException(
                     "front %s: the VM has no VNC server, which 'vm create --vnc' gives it".formatted(name));
         }
-        if (guestPort().isPresent() && forwarded(forwards).isEmpty()) {
+        if (guestPort().isPresent() && forwards.stream().noneMatch(this::leadsToIt)) {
             throw new IllegalArgumentException(
-                    "front %s: none of the VM's forwards leads to port %s of the guest, 'vm create --network user,forward=tcp:127.0.0.1:0-:%s' gives it one"
+                    "front %s: none of the VM's forwards leads to port %s of the guest, 'vm create --network user,forward=tcp:127.0.0.1:2222-:%s' gives it one"
                             .formatted(name, guestPort().get(), guestPort().get()));
         }
     }
@@ -79,14 +80,21 @@ public record Front(String name, String listen, String target) {
     ///
     /// @param forwards in QEMU's form
     Optional<InetSocketAddress> forwarded(List<String> forwards) {
-        for (String forward : forwards) {
-            Matcher matcher = FORWARD.matcher(forward);
-            if (matcher.matches() && guestPort().equals(Optional.of(matcher.group(3)))) {
-                String host = matcher.group(1).isEmpty() ? "127.0.0.1" : matcher.group(1);
-                return Optional.of(new InetSocketAddress(host, Integer.parseInt(matcher.group(2))));
-            }
+        return forwards.stream().filter(this::leadsToIt).findFirst().map(Front::listener);
+    }
+
+    private boolean leadsToIt(String forward) {
+        Matcher matcher = FORWARD.matcher(forward);
+        return matcher.matches() && guestPort().equals(Optional.of(matcher.group(3)));
+    }
+
+    private static InetSocketAddress listener(String forward) {
+        Matcher matcher = FORWARD.matcher(forward);
+        if (!matcher.matches()) {
+            throw new IllegalStateException(forward);
         }
-        return Optional.empty();
+        String host = matcher.group(1).isEmpty() ? "127.0.0.1" : matcher.group(1);
+        return new InetSocketAddress(host, Integer.parseInt(matcher.group(2)));
     }
 
     /// {@return where it listens}

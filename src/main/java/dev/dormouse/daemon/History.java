@@ -66,6 +66,14 @@ final class History implements AutoCloseable {
         var _ = pen.scheduleWithFixedDelay(() -> write(this::tidy), 1, TIDY_MINUTES, TimeUnit.MINUTES);
     }
 
+    private void unpackLibrary() {
+        try {
+            NativeLibrary.unpackIn(engine.home().runtime().resolve(".sqlite")); // No VM has such a name.
+        } catch (IOException e) {
+            LOG.warn("the library of SQLite is unpacked in a shared folder: {}", ErrorText.of(e));
+        }
+    }
+
     /// {@return the catalog, opened when it is first needed}
     ///
     /// @throws CatalogException if it cannot be used; it is tried again some time later
@@ -80,7 +88,7 @@ final class History implements AutoCloseable {
             throw failure;
         }
         try {
-            NativeLibrary.unpackIn(engine.home().runtime());
+            unpackLibrary();
             catalog = Catalog.open(file, Clock.systemUTC(), Catalog.Retention.DEFAULT, LOG::warn);
             failure = null;
             return catalog;

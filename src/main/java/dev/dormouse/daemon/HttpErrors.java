@@ -13,6 +13,12 @@ import org.jspecify.annotations.Nullable;
 
 /// Answers requests that no route ever sees, because they are no HTTP or too large: as problems, as all others.
 final class HttpErrors extends ErrorHandler {
+    /// With any method.
+    @Override
+    public boolean errorPageForMethod(String method) {
+        return true;
+    }
+
     @Override
     protected void generateResponse(
             Request request,

@@ -26,17 +26,11 @@ final class OperationRoutes {
         int limit = Requests.limit(request);
         String vm = request.queryParam("vm");
         String after = request.queryParam("after");
-        if (after != null && operations.find(after).isEmpty()) {
-            throw new ApiException(
-                    Problem.Kind.INVALID,
-                    "query: 'after' is '%s', no such operation; those of an earlier daemon, and the oldest, are forgotten"
-                            .formatted(after));
-        }
-        List<OperationView> found = operations.newestFirst().stream()
-                .dropWhile(operation -> isNotAfter(operation, after))
-                .filter(operation -> !operation.id().equals(after))
-                .filter(operation -> vm == null || operation.vm().equals(vm))
+        List<Operation> seen = operations.newestFirst().stream()
                 .filter(operation -> Caller.of(request).sees(operation.vm()))
+                .toList();
+        List<OperationView> found = seen.subList(begin(seen, after), seen.size()).stream()
+                .filter(operation -> vm == null || operation.vm().equals(vm))
                 .limit(limit + 1L)
                 .map(Operation::view)
                 .toList();
@@ -49,8 +43,20 @@ final class OperationRoutes {
                         more ? found.get(limit - 1).id() : null));
     }
 
-    private static boolean isNotAfter(Operation operation, @Nullable String after) {
-        return after != null && !operation.id().equals(after);
+    /// {@return the index behind that of the operation that the client had last}
+    private static int begin(List<Operation> seen, @Nullable String after) throws ApiException {
+        if (after == null) {
+            return 0;
+        }
+        for (int i = 0; i < seen.size(); i++) {
+            if (seen.get(i).id().equals(after)) {
+                return i + 1;
+            }
+        }
+        throw new ApiException(
+                Problem.Kind.INVALID,
+                "query: 'after' is '%s', no such operation; those of an earlier daemon, and the oldest, are forgotten"
+                        .formatted(after));
     }
 
     private void show(Context request) throws IOException {

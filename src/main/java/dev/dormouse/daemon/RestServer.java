@@ -141,14 +141,14 @@ final class RestServer implements AutoCloseable {
     }
 
     private static void answer(Exception e, Context request) {
-        if (isGone(e)) {
-            LOG.debug("{} {}: the client hung up before its request ended", request.method(), request.path());
-            Requests.answer(request, Problem.ofStatus(400, "the request ends in its middle"));
-            return;
-        }
         Problem problem = Problem.of(e);
         if (request.res().isCommitted()) {
             LOG.debug("{} {}: the client is gone: {}", request.method(), request.path(), problem.detail());
+            return;
+        }
+        if (isGone(e)) {
+            LOG.debug("{} {}: the client hung up before its request ended", request.method(), request.path());
+            Requests.answer(request, Problem.ofStatus(400, "the request ends in its middle"));
             return;
         }
         if (problem.status() == Problem.Kind.FAILED.status()) {

@@ -247,9 +247,26 @@ final class Vms {
                 LOG.info("vm {}: is {}, carrying on with its restore", name, state);
                 resume(name, ResumeOptions.DEFAULT, Urgency.GUEST);
             }
-            case "running" -> indexInTheBackground(name);
+            case "suspending", "checkpointing" -> {
+                LOG.info(
+                        "vm {}: is now {}, its {} was cut off",
+                        name,
+                        engine.settle(name).state(),
+                        state);
+            }
+            case "running" -> Thread.ofVirtual().name("settle " + name).start(() -> settleMerge(name));
             default -> {} // It rests.
         }
+    }
+
+    /// A merge of its disks may have been cut off.
+    private void settleMerge(String name) {
+        try {
+            engine.settleMerge(name);
+        } catch (IOException e) {
+            LOG.warn("vm {}: {}", name, ErrorText.of(e)); // Somebody else has it, who settles it.
+        }
+        indexInTheBackground(name);
     }
 
     /// Has missing block indexes made, so that a suspend need not, on a thread that works only when nobody else does.

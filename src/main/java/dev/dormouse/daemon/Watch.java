@@ -5,6 +5,7 @@ import dev.dormouse.engine.ErrorText;
 import dev.dormouse.storage.FileStamp;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.LocalTime;
 import java.time.ZoneId;
 import java.util.HashMap;
@@ -29,6 +30,8 @@ final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
     private static final long PERIOD_MILLIS = 1000;
     private static final long END_SECONDS = 5;
+    private static final Duration STANDBY_PAUSE = Duration.ofSeconds(20);
+    private static final Duration SETTLE_PAUSE = Duration.ofMinutes(5); // Its QEMU hangs; others are to get at the VM.
     private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, 0, false);
 
     private final Engine engine;
@@ -53,8 +56,9 @@ final class Watch implements AutoCloseable {
         private Optional<FileStamp> settingsFile = Optional.empty();
         private VmSettings settings = VmSettings.NONE;
         private @Nullable IdleRule rule;
-        private final Attempts standby = new Attempts("no QEMU waits for it");
-        private final Attempts settling = new Attempts("was cut off, and its guest may stand still");
+        private final Attempts standby = new Attempts("no QEMU waits for it", STANDBY_PAUSE, STANDBY_PAUSE);
+        private final Attempts settling =
+                new Attempts("was cut off, and its guest may stand still", Duration.ZERO, SETTLE_PAUSE);
     }
 
     Watch(Engine engine, Vms vms, Operations operations, Fronts fronts, Activity activity, History history) {
@@ -136,16 +140,20 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    /// A command without a daemon, or a daemon before this one, may have been killed while the guest stood still.
-    private void settleIfCutOff(String name, Seen vm) throws IOException {
+    /// A command without the daemon may have been killed while the guest stood still.
+    private void settleIfCutOff(String name, Seen vm) {
         if (vm.settling.mayBegin() && operations.active(name).isEmpty() && engine.isCutOff(name)) {
             vm.settling.begin(
+                    name, task -> Thread.ofVirtual().name("settle " + name).start(task), () -> settle(name));
+        }
+    }
+
+    private void settle(String name) throws IOException {
+        if (engine.settleCutOff(name)) {
+            LOG.info(
+                    "vm {}: is {}, what was done with it was cut off",
                     name,
-                    task -> Thread.ofVirtual().name("settle " + name).start(task),
-                    () -> LOG.info(
-                            "vm {}: is {}, what was done with it was cut off",
-                            name,
-                            engine.settle(name).state()));
+                    engine.status(name).state());
         }
     }
 

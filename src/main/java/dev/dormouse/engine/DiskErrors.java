@@ -14,10 +14,9 @@ import java.util.Optional;
 /// told (`werror=stop`, `rerror=stop`), and does again what failed when it goes on: so the guest loses nothing and
 /// knows of nothing.
 final class DiskErrors {
-    /// Whoever looks at VMs does not wait for one whose QEMU hangs.
-    private static final Duration LOOK_TIMEOUT = Duration.ofSeconds(1);
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(2);
-    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+    /// For how long one answer of QEMU is waited for: whoever looks at VMs does not wait for one that hangs.
+    static final Duration LOOK = Duration.ofSeconds(1);
+    static final Duration CERTAINLY = Duration.ofSeconds(10);
     private static final long SETTLE_MILLIS = 300;
     /// QEMU tries to connect again by itself, at most 16 s after it failed, and what is read before fails at once.
     private static final long RECONNECT_MILLIS = 20_000;
@@ -25,12 +24,12 @@ final class DiskErrors {
     private DiskErrors() {}
 
     /// {@return why the guest stands still, and what to do; empty if it does not, or if QEMU does not say}
-    static Optional<String> reason(Vm vm, VmRecord record, QemuProcess qemu) {
+    static Optional<String> reason(Vm vm, VmRecord record, QemuProcess qemu, Duration patience) {
         if (record.state() != VmState.RUNNING) {
             return Optional.empty(); // While memory arrives QEMU may not answer at all.
         }
-        try (QmpClient qmp = QmpClient.connect(vm.sockets().qmpOutOfBand(), LOOK_TIMEOUT, qemu)) {
-            return reason(qmp, vm, record, LOOK_TIMEOUT);
+        try (QmpClient qmp = QmpClient.connect(vm.sockets().qmpOutOfBand(), patience, qemu)) {
+            return reason(qmp, vm, record, patience);
         } catch (IOException _) {
             return Optional.empty(); // Somebody else is talking to it, or it is ending.
         }
@@ -73,12 +72,12 @@ final class DiskErrors {
             throws IOException {
         long startNanos = System.nanoTime();
         try (LayerServers servers = LayerServers.startMissing(tools, vm, record.chains());
-                QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), CONNECT_TIMEOUT, qemu)) {
+                QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), CERTAINLY, qemu)) {
             Optional<String> still;
             do {
-                qmp.execute("cont", Map.of(), TIMEOUT);
+                qmp.execute("cont", Map.of(), CERTAINLY);
                 pause(vm); // What failed before is tried at once.
-                still = reason(qmp, vm, record, TIMEOUT);
+                still = reason(qmp, vm, record, CERTAINLY);
             } while (still.isPresent() && !servers.isEmpty() && Suspend.millisSince(startNanos) < RECONNECT_MILLIS);
             if (still.isPresent()) {
                 throw new VmException(still.get());

@@ -312,7 +312,9 @@ public final class Engine {
             }
             VmRecord record = vm.record();
             Optional<QemuProcess> qemu = vm.qemu(record);
-            if (qemu.isPresent() && DiskErrors.reason(vm, record, qemu.get()).isPresent()) {
+            if (qemu.isPresent()
+                    && DiskErrors.reason(vm, record, qemu.get(), DiskErrors.CERTAINLY)
+                            .isPresent()) {
                 return DiskErrors.carryOn(tools(), vm, record, qemu.get(), listener);
             }
             if (options.discardChanges()) {
@@ -329,17 +331,42 @@ public final class Engine {
     /// pages is left waiting: [#resume] helps it.
     public VmStatus settle(String name) throws IOException {
         Vm vm = Vm.open(home, name);
-        try (VmLock _ = VmLock.acquire(vm, "settle")) {
+        try (VmLock _ = VmLock.acquire(vm, VmLock.SETTLE)) {
             new Settle(home, tools(), vm).run();
         }
         return status(name);
     }
 
-    /// {@return whether a capture, or a merge of the disks of a running VM, was cut off and nobody works on the VM
-    /// since:
-    /// its guest may stand still, and [#settle] lets it go on}
-    public boolean isCutOff(String name) throws IOException {
+    /// Ends a merge of the disks of a running VM that was cut off, if there is one.
+    public void settleMerge(String name) throws IOException {
+        if (Vm.open(home, name).restoreRecord().isPresent()) {
+            settle(name);
+        }
+    }
+
+    /// {@return whether a capture, or a merge for one, was cut off and nobody works on the VM since: its guest may
+    /// stand
+    /// still, and [#settleCutOff] lets it go on}. False, too, of a VM whose records cannot be read.
+    public boolean isCutOff(String name) {
         return statuses.isCutOff(name);
+    }
+
+    /// Settles a VM for which [#isCutOff] holds, unless somebody else is at it by now.
+    ///
+    /// @return whether it was settled
+    public boolean settleCutOff(String name) throws IOException {
+        Vm vm = Vm.open(home, name);
+        Optional<VmLock> lock = VmLock.tryAcquire(vm, VmLock.SETTLE);
+        if (lock.isEmpty()) {
+            return false;
+        }
+        try (VmLock _ = lock.get()) {
+            if (!Statuses.isUnderWay(vm, vm.record())) {
+                return false;
+            }
+            new Settle(home, tools(), vm).run();
+            return true;
+        }
     }
 
     /// Makes a new VM of an image; it is suspended then, and the image is kept.

@@ -259,8 +259,9 @@ final class GarbageCollection {
 
     private void collectRuntimes(List<Path> runtimes) throws IOException {
         for (Path folder : runtimes) {
-            if (Files.isDirectory(folder)
-                    && !Files.exists(home.vm(folder.getFileName().toString()))) {
+            String name = folder.getFileName().toString();
+            boolean ofDaemon = name.startsWith(".");
+            if (Files.isDirectory(folder) && !ofDaemon && !Files.exists(home.vm(name))) {
                 removeFolder(Kind.RUNTIME_FOLDER, folder);
             }
         }

@@ -48,8 +48,9 @@ final class Statuses {
         Optional<QemuProcess> qemu = vm.qemu(record);
         Optional<RestoreStatus.Report> report =
                 record.state() == VmState.RESTORING ? RestoreStatus.read(vm.sockets()) : Optional.empty();
-        Optional<String> diskError =
-                qemu.isEmpty() || VmLock.isHeld(vm) ? Optional.empty() : DiskErrors.reason(vm, record, qemu.get());
+        Optional<String> diskError = qemu.isEmpty() || VmLock.isHeld(vm)
+                ? Optional.empty()
+                : DiskErrors.reason(vm, record, qemu.get(), DiskErrors.LOOK);
         return new VmStatus(
                 config.name(),
                 diskError.isPresent() ? "stalled" : word(vm, record, qemu.isPresent(), report),
@@ -81,17 +82,25 @@ final class Statuses {
                 VmIndexing.status(vm).orElse(null));
     }
 
-    /// {@return whether a capture or a merge was cut off, and nobody works on the VM}
-    ///
-    /// @throws NotFoundException if there is no such VM
-    boolean isCutOff(String name) throws IOException {
-        Vm vm = Vm.open(home, name);
-        VmState state =
-                known.computeIfAbsent(name, _ -> Files.of(vm)).record.get().state();
-        boolean underWay = state == VmState.SUSPENDING
-                || state == VmState.CHECKPOINTING
-                || (state == VmState.RUNNING && vm.hasRestoreRecord());
-        return underWay && !VmLock.isHeld(vm);
+    /// {@return whether a capture, or a merge for one, was cut off, and nobody works on the VM}
+    boolean isCutOff(String name) {
+        try {
+            Vm vm = Vm.open(home, name);
+            VmRecord record =
+                    known.computeIfAbsent(name, _ -> Files.of(vm)).record.get();
+            return isUnderWay(vm, record) && !VmLock.isHeld(vm);
+        } catch (IOException _) {
+            return false; // It is gone, or damaged, which others tell.
+        }
+    }
+
+    /// {@return whether somebody has the guest stand still, for a capture or for a merge before it}
+    static boolean isUnderWay(Vm vm, VmRecord record) throws IOException {
+        return switch (record.state()) {
+            case SUSPENDING, CHECKPOINTING -> true;
+            case RUNNING -> vm.restoreRecord().map(RestoreRecord::guestStopped).orElse(false);
+            default -> false;
+        };
     }
 
     /// Nothing depends on it: a VM whose report cannot be read is shown all the same.

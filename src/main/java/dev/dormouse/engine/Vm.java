@@ -92,12 +92,8 @@ final class Vm {
         return entered;
     }
 
-    boolean hasRestoreRecord() {
-        return Files.exists(restoreFile());
-    }
-
     Optional<RestoreRecord> restoreRecord() throws IOException {
-        return hasRestoreRecord() ? Optional.of(read(RestoreRecord.class, restoreFile())) : Optional.empty();
+        return Files.exists(restoreFile()) ? Optional.of(read(RestoreRecord.class, restoreFile())) : Optional.empty();
     }
 
     void save(RestoreRecord record) throws IOException {

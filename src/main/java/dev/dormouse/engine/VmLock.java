@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
@@ -18,9 +19,11 @@ final class VmLock implements AutoCloseable {
     /// An operation that the VM's state does not allow has the lock until it has found that out. Whoever comes
     /// just then is not to fail for it.
     private static final Duration GRACE = Duration.ofMillis(500);
-    /// The operation that others wait for instead of being told.
+    /// Operations that nobody asked for: others wait for their end instead of being told.
     static final String STANDBY = "standby";
-    private static final long STANDBY_NANOS = TimeUnit.SECONDS.toNanos(35); // Longer than a QEMU is waited for.
+    static final String SETTLE = "settle";
+    private static final List<String> UNASKED = List.of(STANDBY, SETTLE);
+    private static final long UNASKED_NANOS = TimeUnit.SECONDS.toNanos(35); // Longer than a QEMU is waited for.
     private final OfdLock lock;
     private final Path file;
 
@@ -50,15 +53,15 @@ final class VmLock implements AutoCloseable {
     /// As [#acquire(Vm, String, Duration)], and runs the turn meanwhile, until it does not want to wait on.
     static VmLock acquire(Vm vm, String operation, Duration patience, Turn turn) throws IOException {
         long end = System.nanoTime() + patience.toNanos();
-        boolean standby = false;
+        boolean unasked = false;
         while (true) {
             Optional<VmLock> lock = tryAcquire(vm, operation);
             if (lock.isPresent()) {
                 return lock.get();
             }
-            if (!standby && isForStandby(vm)) {
-                standby = true; // Its name may be gone before its lock is.
-                end += STANDBY_NANOS;
+            if (!unasked && isUnasked(vm)) {
+                unasked = true; // Its name may be gone before its lock is.
+                end += UNASKED_NANOS;
             }
             if (System.nanoTime() - end >= 0 || !turn.run()) {
                 throw new BusyException("vm %s: busy, %s; wait for it to end".formatted(vm.name(), holder(vm)));
@@ -121,9 +124,10 @@ final class VmLock implements AutoCloseable {
     }
 
     /// Whoever has a QEMU wait for a resume is waited for: it is over when that QEMU has started.
-    private static boolean isForStandby(Vm vm) {
+    private static boolean isUnasked(Vm vm) {
         try {
-            return Files.readString(file(vm)).startsWith("'" + STANDBY + "'");
+            String holder = Files.readString(file(vm));
+            return UNASKED.stream().anyMatch(operation -> holder.startsWith("'" + operation + "'"));
         } catch (IOException _) {
             return false;
         }
