@@ -113,10 +113,7 @@ public final class DaemonBench {
             probe.fill("pattern", 7, 64, 50, LONG);
         }
         wakes(rounds);
-        requests("unix socket, a connection for each", this::get);
-        try (var kept = new KeptConnections(tcp, new Tokens(home).create("bench", "viewer"))) {
-            requests("TCP with a token, connections kept", kept);
-        }
+        requests();
         try (ServerSocket far = new ServerSocket(0, 2000, InetAddress.getLoopbackAddress())) {
             InetSocketAddress front = front("far", "127.0.0.1:" + far.getLocalPort());
             proxy(far, front);
@@ -179,9 +176,18 @@ public final class DaemonBench {
     }
 
     /// Beside so slow a restore that it lasts for all of the requests.
-    private void requests(String what, RestLoad.Client way) throws Exception {
+    private void requests() throws Exception {
         action("suspend", null);
-        action("resume", "{\"backgroundBytesPerSecond\": 3000000}");
+        action("resume", "{\"backgroundBytesPerSecond\": 1500000}");
+        requests("unix socket, a connection for each", this::get);
+        try (var kept = new KeptConnections(tcp, new Tokens(home).create("bench", "viewer"))) {
+            requests("TCP with a token, connections kept", kept);
+        }
+        action("stop", "{\"force\": true}");
+        action("start", null);
+    }
+
+    private void requests(String what, RestLoad.Client way) throws Exception {
         RestLoad.millis(way); // A daemon runs for days: code that is not compiled yet is not what is measured.
         double[] millis = RestLoad.millis(way);
         boolean restoring = state().equals("restoring");
@@ -203,8 +209,6 @@ public final class DaemonBench {
                 percentile(millis, 50),
                 percentile(millis, 99),
                 percentile(millis, 100));
-        action("stop", "{\"force\": true}");
-        action("start", null);
     }
 
     private void proxy(ServerSocket far, InetSocketAddress front) throws Exception {

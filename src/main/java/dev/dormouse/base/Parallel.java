@@ -2,12 +2,13 @@ package dev.dormouse.base;
 
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Executor;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 
-/// The same for many things at once, where each may have to wait for somebody else. Any thread.
+/// The same for many things, some of them at once, where each may have to wait for somebody else. Any thread.
 public final class Parallel {
-    private static final Executor THREADS = Thread::startVirtualThread;
+    /// More would cost memory and let others wait, where nobody has to be waited for.
+    private static final int THREADS = 16;
 
     private Parallel() {}
 
@@ -15,9 +16,12 @@ public final class Parallel {
     ///
     /// @param work must not throw; what it throws all the same comes as a `CompletionException`
     public static <T, R> List<R> map(List<T> items, Function<T, R> work) {
-        List<CompletableFuture<R>> results = items.stream()
-                .map(item -> CompletableFuture.supplyAsync(() -> work.apply(item), THREADS))
+        int count = Math.min(THREADS, items.size());
+        List<CompletableFuture<List<R>>> parts = IntStream.range(0, count)
+                .mapToObj(part -> items.subList(items.size() * part / count, items.size() * (part + 1) / count))
+                .map(part -> CompletableFuture.supplyAsync(
+                        () -> part.stream().map(work).toList(), Thread::startVirtualThread))
                 .toList();
-        return results.stream().map(CompletableFuture::join).toList();
+        return parts.stream().map(CompletableFuture::join).flatMap(List::stream).toList();
     }
 }
