@@ -182,6 +182,8 @@ class CommandsQemuTest extends CommandsFixture {
         fails(2, "vm x: memory is 900T, more than 16 times the", "vm", "create", "x", "--memory=900T");
         fails(2, "vm x: VNC is 'foo'", "vm", "create", "x", "--vnc=foo");
         fails(2, "vm x: forward is 'foo'", "vm", "create", "x", "--network=user,forward=foo");
+        String port = "--network=user,forward=tcp:127.0.0.1:99999-:22";
+        fails(2, "vm x: forward 'tcp:127.0.0.1:99999-:22' has port 99999, up to 65535", "vm", "create", "x", port);
         fails(2, "/dev/null: is neither a file nor a block device", "vm", "create", "x", "--disk=/dev/null");
         fails(1, folder.resolve("none") + ": not found", "vm", "create", "x", "--disk=" + folder.resolve("none"));
         fails(2, "vm x: an initrd or kernel arguments need", "vm", "create", "x", "--append=quiet", "--accel=tcg");
