@@ -15,9 +15,10 @@ public final class Json {
     /// The parser recurses once a level; QEMU's deepest description has about 10.
     private static final int DEPTH_MAX = 200;
 
-    private Json() {}
     /// As the library says it.
     private static final Pattern UNKNOWN = Pattern.compile("Unknown property (\\S+) at");
+
+    private Json() {}
 
     /// Made when it is needed: commands do not wait for it.
     private static final class Strict {

@@ -7,11 +7,13 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// `/v1/events`: what happens, as server-sent events. The thread of the request stays with its client; one that is gone
 /// or too slow is found out when it is written to.
 final class EventRoutes {
+    private static final Pattern ID = Pattern.compile("[0-9]{1,18}");
     private static final Duration SILENCE_MAX = Duration.ofSeconds(10);
 
     private static final int WATCHERS_MAX = 200;
@@ -66,14 +68,13 @@ final class EventRoutes {
     private static @Nullable Long lastId(Context request) throws ApiException {
         String header = request.header("Last-Event-ID");
         String text = header == null ? request.queryParam("after") : header;
-        try {
-            if (text == null || Long.parseLong(text) >= 0) {
-                return text == null ? null : Long.valueOf(text);
-            }
-        } catch (NumberFormatException _) {
-            // Told below, as one that is negative.
+        if (text == null) {
+            return null;
         }
-        throw new ApiException(Problem.Kind.INVALID, "Last-Event-ID '%s': not the id of an event".formatted(text));
+        if (!ID.matcher(text).matches()) {
+            throw new ApiException(Problem.Kind.INVALID, "Last-Event-ID '%s': not the id of an event".formatted(text));
+        }
+        return Long.valueOf(text);
     }
 
     /// A comment at the start shows the client that it is connected, and one in a long silence that it still is.

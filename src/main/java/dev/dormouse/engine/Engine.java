@@ -344,9 +344,8 @@ public final class Engine {
         }
     }
 
-    /// {@return whether a capture, or a merge for one, was cut off and nobody works on the VM since: its guest may
-    /// stand
-    /// still, and [#settleCutOff] lets it go on}. False, too, of a VM whose records cannot be read.
+    /// {@return whether a capture, or a merge for one, was cut off and nobody works on the VM since}. Its guest may
+    /// stand still then, and [#settleCutOff] lets it go on. False, too, of a VM whose records cannot be read.
     public boolean isCutOff(String name) {
         return statuses.isCutOff(name);
     }

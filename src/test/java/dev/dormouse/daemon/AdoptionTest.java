@@ -19,6 +19,7 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -121,22 +122,9 @@ class AdoptionTest {
     }
 
     private void startDaemon() throws IOException {
-        List<String> command = List.of(
-                "bash",
-                KEEPER.toString(),
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-ea:dev.dormouse...",
-                "--enable-native-access=ALL-UNNAMED",
-                "-Xmx512m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "dev.dormouse.cli.Main",
-                "serve",
-                "--yield");
-        Map<String, String> environment = Map.of(
-                "DORMOUSE_HOME", folder.resolve("home").toString(),
-                "XDG_RUNTIME_DIR", folder.resolve("run").toString());
-        keeper = DaemonProcess.start(home, command, environment);
+        var command = new ArrayList<>(List.of("bash", KEEPER.toString()));
+        command.addAll(ProgramInTest.command("serve", "--yield"));
+        keeper = DaemonProcess.start(home, command, ProgramInTest.environment(folder));
     }
 
     private Path log() {

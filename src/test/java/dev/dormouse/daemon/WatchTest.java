@@ -7,8 +7,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -79,21 +77,8 @@ class WatchTest {
     }
 
     private Process startSuspend() throws IOException {
-        var builder = new ProcessBuilder(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-ea:dev.dormouse...",
-                "--enable-native-access=ALL-UNNAMED",
-                "-Xmx512m",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "dev.dormouse.cli.Main",
-                "--no-daemon",
-                "suspend",
-                "web"));
-        builder.environment()
-                .putAll(Map.of(
-                        "DORMOUSE_HOME", folder.resolve("home").toString(),
-                        "XDG_RUNTIME_DIR", folder.resolve("run").toString()));
+        var builder = new ProcessBuilder(ProgramInTest.command("--no-daemon", "suspend", "web"));
+        builder.environment().putAll(ProgramInTest.environment(folder));
         return builder.redirectErrorStream(true)
                 .redirectOutput(folder.resolve("suspend.log").toFile())
                 .start();
