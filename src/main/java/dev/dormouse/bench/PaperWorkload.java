@@ -37,7 +37,7 @@ enum PaperWorkload implements Workload {
     private static final int OBSERVED_SECONDS = 20;
     private static final int IDLE_WORKING_SET = 64;
     /// To boot, and to get into its stride, under emulation on a host that is busy.
-    private static final Duration BEGIN_TIMEOUT = Duration.ofMinutes(12);
+    private static final Duration BEGIN_TIMEOUT = Duration.ofMinutes(20);
 
     private final Kind kind;
     private final String title;

@@ -6,12 +6,15 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.ResumeResult;
 import dev.dormouse.restore.RestoreReport;
+import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
@@ -43,7 +46,8 @@ final class RestoreRun {
     private final Map<String, Object> report = new LinkedHashMap<>();
     private final List<Thread> threads = new ArrayList<>();
     private final AtomicLong runningNanos = new AtomicLong();
-    private volatile @Nullable Completed completed;
+    private volatile @Nullable Whole whole;
+    private volatile boolean over;
 
     /// What one run measures.
     ///
@@ -53,11 +57,12 @@ final class RestoreRun {
     record Kind(RestoreStrategy strategy, StorageProfile profile, boolean loaded, boolean verified) {}
 
     /// When every page was there, and what that had taken until then.
-    ///
+    private record Whole(long nanos, ProcessUse qemu, ProcessUse server) {}
+
     /// @param readyMillis until QEMU's monitor greeted
     /// @param result of a restore by the engine
     private record Completed(
-            long nanos, double readyMillis, @Nullable ResumeResult result, ProcessUse qemu, ProcessUse server) {}
+            Whole whole, double readyMillis, @Nullable ResumeResult result) {}
 
     RestoreRun(BenchEngine bench, RestoreBenchOptions options, RestoreState state, Kind kind) {
         this.bench = bench;
@@ -139,8 +144,9 @@ final class RestoreRun {
             FutureTask<Load> load = kind.loaded() ? inBackground(() -> load(watch.probe())) : null;
             Optional<Duration> responsive = await(watch, request, restore, load);
             put(request, firstResponse, responsive);
+            over = whole != null; // The engine need not make huge pages any more.
             // A guest that is never idle may keep a restore without background from its end for ever.
-            Completed done = restore.isDone() ? result(restore) : null;
+            Completed done = over || restore.isDone() ? result(restore) : null;
             if (done == null) {
                 report.put("completeMs", null);
             } else {
@@ -184,31 +190,49 @@ final class RestoreRun {
                             kind.strategy().means())
                     .restore();
             runningNanos.set(request + (long) (restored.runningMillis() * 1e6));
-            return completed(restored.readyMillis(), null, restored.qemu().pid(), before);
+            Whole all = whole(restored.qemu().pid(), before);
+            whole = all;
+            return new Completed(all, restored.readyMillis(), null);
         }
         ResumeResult result = engine.resume(VM, kind.strategy().options(), new OperationListener() {
             @Override
             public void running() {
                 runningNanos.set(System.nanoTime());
             }
+
+            @Override
+            public void reached(RestoreStep step) {
+                if (step == RestoreStep.CLEAN) {
+                    try {
+                        whole = whole(qemu(), before);
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                }
+            }
+
+            @Override
+            public boolean hurry() {
+                return over;
+            }
         });
+        return new Completed(
+                Objects.requireNonNull(whole, "a restore that has ended"), (double) result.qemuReadyMillis(), result);
+    }
+
+    private long qemu() throws IOException {
         Long pid = engine.status(VM).pid();
         if (pid == null) {
             throw new ProbeException("vm " + VM + ": its QEMU has ended after the restore");
         }
-        return completed((double) result.qemuReadyMillis(), result, pid, before);
+        return pid;
     }
 
-    private Completed completed(double readyMillis, @Nullable ResumeResult result, long qemu, ProcessUse before)
-            throws IOException {
-        var done = new Completed(
+    private static Whole whole(long qemu, ProcessUse before) throws IOException {
+        return new Whole(
                 System.nanoTime(),
-                readyMillis,
-                result,
                 ProcessUse.of(qemu),
                 ProcessUse.ofThisProcess().since(before));
-        completed = done;
-        return done;
     }
 
     /// What the guest did besides its work loop.
@@ -227,18 +251,17 @@ final class RestoreRun {
         long patience = options.patience() * 1_000_000_000L * (kind.profile().isThrottled() ? 2 : 1);
         long settleNanos = options.patience() * 1_000_000_000L / SETTLE_SHARE;
         Optional<Duration> responsive = Optional.empty();
-        boolean over = false;
-        while (!over && System.nanoTime() - request < patience) {
+        boolean ended = false;
+        while (!ended && System.nanoTime() - request < patience) {
             Thread.sleep(POLL_MILLIS);
             if (responsive.isEmpty()) {
                 responsive = watch.timeToResponsiveness();
             }
-            Completed done = completed;
-            boolean whole = done != null && System.nanoTime() - done.nanos() > AFTERWARDS_NANOS;
-            boolean failed = done == null && restore.isDone();
-            boolean settled =
-                    responsive.isPresent() || (done != null && System.nanoTime() - done.nanos() > settleNanos);
-            over = failed || (whole && settled && (load == null || load.isDone()));
+            Whole all = whole;
+            boolean watched = all != null && System.nanoTime() - all.nanos() > AFTERWARDS_NANOS;
+            boolean failed = all == null && restore.isDone();
+            boolean settled = responsive.isPresent() || (all != null && System.nanoTime() - all.nanos() > settleNanos);
+            ended = failed || (watched && settled && (load == null || load.isDone()));
         }
         return responsive;
     }
@@ -264,9 +287,11 @@ final class RestoreRun {
         report.put("qemuReadyMs", done.readyMillis());
         report.put("completeMs", completeMillis);
         report.put("placedGigabytesPerSecond", state.nonZeroBytes() / 1e9 / seconds);
-        report.put("qemuProcessorSeconds", done.qemu().processorSeconds());
-        report.put("serverProcessorSeconds", done.server().processorSeconds());
-        report.put("readBytes", done.qemu().readBytes() + done.server().readBytes());
+        report.put("qemuProcessorSeconds", done.whole().qemu().processorSeconds());
+        report.put("serverProcessorSeconds", done.whole().server().processorSeconds());
+        report.put(
+                "readBytes",
+                done.whole().qemu().readBytes() + done.whole().server().readBytes());
         if (done.result() != null) {
             put(done.result().report());
             report.put("pagesSkipped", done.result().pagesSkipped());
@@ -275,7 +300,7 @@ final class RestoreRun {
 
     private static double millis(long request, Completed done) {
         ResumeResult result = done.result();
-        return result == null ? (done.nanos() - request) / 1e6 : result.completeMillis();
+        return result == null ? (done.whole().nanos() - request) / 1e6 : result.completeMillis();
     }
 
     private void put(RestoreReport restored) {
@@ -286,8 +311,10 @@ final class RestoreRun {
         report.put("demandMicrosP99", restored.demandMicrosP99());
         report.put("demandMicrosMax", restored.demandMicrosMax());
         report.put("blockedMs", restored.blockedMillis());
+        report.put("pagesBeforeRun", restored.pagesBeforeRun());
         report.put("workingSetPages", restored.workingSetPages());
         report.put("workingSetHitRate", restored.workingSetHitRate());
+        report.put("wantedShare", restored.wantedShare());
         report.put("direct", restored.placement().contains("direct"));
     }
 
@@ -310,7 +337,7 @@ final class RestoreRun {
     }
 
     private static long watchedNanos(@Nullable Completed done) {
-        return done == null ? System.nanoTime() : done.nanos();
+        return done == null ? System.nanoTime() : done.whole().nanos();
     }
 
     /// {@return the touches of the guest's work loop in buckets of a power of two, from the request on}

@@ -85,7 +85,18 @@ enum RestoreStrategy {
                         false,
                         true,
                         false,
-                        new RestoreOptions(256, 256, IDLE_NANOS, 1, 0, 0, 0, Placement.AUTO, true, false));
+                        new RestoreOptions(
+                                256,
+                                256,
+                                IDLE_NANOS,
+                                1,
+                                0,
+                                0,
+                                RestoreOptions.Early.NONE,
+                                0,
+                                Placement.AUTO,
+                                true,
+                                false));
             case DORMOUSE_FIRST, DORMOUSE, DORMOUSE_STANDBY -> usual;
             case DORMOUSE_STREAM -> usual.withPlacement(Placement.STREAM);
             case STOCK_STREAM, STOCK_MAPPED_RAM -> throw new IllegalStateException(text() + " is QEMU's own way");

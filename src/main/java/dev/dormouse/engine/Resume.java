@@ -15,6 +15,7 @@ import dev.dormouse.restore.LazyRestore;
 import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.restore.RestoreException;
 import dev.dormouse.restore.RestoreListener;
+import dev.dormouse.restore.RestoreOptions;
 import dev.dormouse.restore.RestoreOptions.Placement;
 import dev.dormouse.restore.RestorePhase;
 import dev.dormouse.restore.RestoreReport;
@@ -317,7 +318,11 @@ final class Resume {
 
     private RestoreReport lazy(SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreStatus status)
             throws IOException {
-        var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, options.restore());
+        // Pages that are sent before the guest runs come into huge ones.
+        RestoreOptions how = config.memoryBackend() == VmConfig.MemoryBackend.ANONYMOUS
+                ? options.restore()
+                : options.restore().withEarly(RestoreOptions.Early.NONE);
+        var lazy = new LazyRestore("vm " + vm.name(), channel, qemuPid(restore), image, status, how);
         workingSet.ifPresent(lazy::expect);
         try (var _ = RestorePhase.begin("handshake")) {
             lazy.handshake();

@@ -86,7 +86,8 @@ public final class EagerRestore {
 
     /// {@return what was done}
     public RestoreReport report() {
-        return image.report(ServingOutcome.ofAll(progress(), 0), List.of(), "");
+        RestoreListener.Progress progress = progress();
+        return image.report(ServingOutcome.ofAll(progress), progress.nonZeroPages(), 0, List.of(), "");
     }
 
     /// {@return what was sent so far}

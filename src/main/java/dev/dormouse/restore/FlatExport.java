@@ -36,7 +36,8 @@ public final class FlatExport {
         long first = layout.firstFrame(layout.blockIndex(block));
         // So that the file is as long as the block even if its last page is a hole.
         file.write(ByteBuffer.allocate(1), block.lengthBytes() - 1);
-        pages.placeAll(new FilePlacer(file, first), first, first + block.frameCount());
+        long end = first + block.frameCount();
+        pages.place(new FilePlacer(file, first), frame -> frame >= first && frame < end);
     }
 
     private record FilePlacer(Target file, long firstFrame) implements PagePlacer {

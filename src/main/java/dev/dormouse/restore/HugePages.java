@@ -5,6 +5,7 @@ import dev.dormouse.storage.Libc;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 
 /// Gives a guest whose pages were placed one by one the huge pages back that it had when it booted: without
 /// them its work rate stays at two thirds to nine tenths of what it was
@@ -16,6 +17,10 @@ final class HugePages {
     private static final long HUGE_BYTES = 2 << 20;
     private static final int FRAMES = (int) (HUGE_BYTES / RamBlock.TARGET_PAGE_BYTES);
     private static final int NON_ZERO_FRAMES_MIN = FRAMES / 2;
+    /// Of the time: a guest that faults meanwhile waits for the copy of 2 MiB, and where page tables are shadowed that
+    /// takes 5 ms.
+    private static final double SHARE = 0.25;
+    private static final long REST_NANOS_MAX = 50_000_000;
     private final List<Region> regions = new ArrayList<>();
 
     /// A RAM block in QEMU's address space.
@@ -25,7 +30,7 @@ final class HugePages {
         regions.add(new Region(address, firstFrame, frameCount));
     }
 
-    /// Goes through all regions, for half a second or so for each GiB of data.
+    /// Goes through all regions, for two seconds or so for each GiB of data, most of which is rest.
     ///
     /// @param listener asked whether somebody waits for the end
     /// @return the huge pages that were made
@@ -41,14 +46,22 @@ final class HugePages {
                 long end = region.address() + region.frameCount() * RamBlock.TARGET_PAGE_BYTES;
                 for (; at + HUGE_BYTES <= end && !listener.hurry(); at += HUGE_BYTES) {
                     long frame = region.firstFrame() + (at - region.address()) / RamBlock.TARGET_PAGE_BYTES;
-                    if (isMostlyData(source, frame) && Libc.collapse(pidfd, at, HUGE_BYTES) >= 0) {
-                        made++;
+                    if (isMostlyData(source, frame)) {
+                        made += collapse(pidfd, at) ? 1 : 0;
                     }
                 }
             }
         } finally {
             Libc.close(pidfd);
         }
+        return made;
+    }
+
+    private static boolean collapse(int pidfd, long address) {
+        long start = System.nanoTime();
+        boolean made = Libc.collapse(pidfd, address, HUGE_BYTES) >= 0;
+        long nanos = System.nanoTime() - start;
+        LockSupport.parkNanos(Math.min(REST_NANOS_MAX, (long) (nanos * (1 - SHARE) / SHARE)));
         return made;
     }
 

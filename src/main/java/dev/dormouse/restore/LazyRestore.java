@@ -26,6 +26,8 @@ public final class LazyRestore {
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
     private static final int DEVICES_LOADED = 3; // What QEMU itself asks behind the devices.
     private static final long SMALL_BLOCK_BYTES_MAX = 1 << 20;
+    /// A guest that touches so much of what is not zero is as fast as before only when nearly all is there.
+    private static final double EVERYTHING_SHARE = 0.4;
     private final String resource;
     private final WatchedChannel watched;
     private final PreparedImage image;
@@ -42,6 +44,8 @@ public final class LazyRestore {
     private String streamReason = "";
     private @Nullable ServingOutcome outcome;
     private @Nullable WorkingSet expected;
+    private @Nullable WorkingSetTrial trial; // From the handshake on, if anything went early.
+    private List<Command.PostcopyDiscard> discards = List.of();
     private @Nullable WorkingSet learnt;
 
     /// @param resource what errors call the restore, such as the name of the VM
@@ -86,7 +90,8 @@ public final class LazyRestore {
         }
     }
 
-    /// Tells QEMU what memory to expect. The guest cannot have run when this returns or throws.
+    /// Tells QEMU what memory to expect, and sends it what is to be there first. The guest cannot have run when this
+    /// returns or throws.
     public void handshake() throws IOException {
         watched.write(ByteBuffer.wrap(image.configuration()));
         listener.reached(RestoreStep.CONFIGURED);
@@ -98,6 +103,7 @@ public final class LazyRestore {
         sendSmallBlocks();
         out.flush();
         returnPath.start();
+        discards = sendEarly();
         listener.reached(RestoreStep.SHAKEN);
     }
 
@@ -122,6 +128,34 @@ public final class LazyRestore {
         out.endPart();
     }
 
+    /// Sends what is to be there before the guest runs.
+    ///
+    /// @return what is to be discarded: all that was not sent
+    private List<Command.PostcopyDiscard> sendEarly() throws IOException {
+        WorkingSet known = ahead();
+        if (known == null || known.frameCount() != layout.frameCount() || !options.isSendingEarly()) {
+            return layout.blocks().stream()
+                    .filter(block -> !isSmall(block))
+                    .map(Command.PostcopyDiscard::whole)
+                    .toList();
+        }
+        boolean everything = options.early() == RestoreOptions.Early.EVERYTHING || known.wants(EVERYTHING_SHARE);
+        RandomGenerator random = RandomGenerator.getDefault();
+        trial = everything
+                ? WorkingSetTrial.ofEverything(known, image.source(), random)
+                : new WorkingSetTrial(known, image.source(), options.neighbourPages(), random);
+        EarlyPages early = everything
+                ? EarlyPages.everything(layout, image.source(), trial, sentAhead)
+                : EarlyPages.dense(layout, image.source(), trial, sentAhead, random);
+        if (!early.isEmpty()) {
+            image.endEarlyReads();
+            out.beginPart(image.ramSectionId(), false);
+            early.send(new StreamPlacer(out, layout), listener);
+            out.endPart();
+        }
+        return early.discards();
+    }
+
     private static boolean isSmall(RamBlock block) {
         return block.lengthBytes() <= SMALL_BLOCK_BYTES_MAX;
     }
@@ -133,17 +167,17 @@ public final class LazyRestore {
     public void run(PlacementRecord record) throws IOException {
         demands.hold();
         try {
-            List<RamBlock> discarded =
-                    layout.blocks().stream().filter(block -> !isSmall(block)).toList();
-            out.launch(discarded, new DevicePackage(image.deviceState(), OptionalInt.of(DEVICES_LOADED)));
+            out.launch(discards, new DevicePackage(image.deviceState(), OptionalInt.of(DEVICES_LOADED)));
             listener.reached(RestoreStep.LAUNCHED);
             out.beginPart(image.ramSectionId(), false);
             image.endEarlyReads();
             // While QEMU loads its devices, so that the guest does not wait for it.
-            var trial = new WorkingSetTrial(
-                    ahead(), image.source(), options.neighbourPages(), RandomGenerator.getDefault());
-            serve(new StreamPlacer(out, layout), record, trial);
-            learnt = trial.next();
+            WorkingSetTrial current = trial != null
+                    ? trial
+                    : new WorkingSetTrial(
+                            ahead(), image.source(), options.neighbourPages(), RandomGenerator.getDefault());
+            serve(new StreamPlacer(out, layout), record, current);
+            learnt = current.next();
             listener.reached(RestoreStep.PLACED);
             end();
             listener.reached(RestoreStep.ENDED);
@@ -173,7 +207,8 @@ public final class LazyRestore {
 
     /// {@return what was done; after [#run]}
     public RestoreReport report() {
-        return image.report(Objects.requireNonNull(outcome, "the restore has not run"), ways, streamReason);
+        ServingOutcome served = Objects.requireNonNull(outcome, "the restore has not run");
+        return image.report(served, served.there(), 0, ways, streamReason);
     }
 
     /// Makes the ways of a restore durable, for whoever has to carry on with it; must not wait for a disk.

@@ -30,6 +30,8 @@ final class PageFaultServer {
     private static final long YIELD_NANOS_MAX = 10_000_000;
     private static final int AHEAD_PAGES = 16; // Some 30 us, for which a demand may have to wait.
     private static final int BACKGROUND_PAGES = 32; // The same, of pages that lie together.
+    /// For how long a guest that was given nearly everything may ask for the rest before it comes by itself.
+    private static final long OBSERVED_NANOS = 1_000_000_000;
     private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
 
     private final PageSource source;
@@ -60,7 +62,7 @@ final class PageFaultServer {
     private long demanded;
     private long demandedZero;
     private long prefetched;
-    private final long recovered;
+    private final long there;
     private long auditNanos;
     private long reportNanos;
 
@@ -85,12 +87,12 @@ final class PageFaultServer {
         this.workingSet = workingSet;
         this.ahead = workingSet.ahead();
         this.account = new PlacementAccount(source, placer, present);
-        this.recovered = account.nonZeroPlaced();
+        this.there = account.nonZeroPlaced();
         this.surroundings = surroundings;
         this.clock = surroundings.clock();
         this.failed = new FailedPages(listener, clock);
         HostBudget budget = surroundings.budget();
-        var plan = new ReadingPlan(source, account, ahead);
+        var plan = new ReadingPlan(source, account, workingSet);
         this.aheadReads = new ReadAhead(source, plan::nextAhead, budget.urgent(), demands::wake);
         this.backgroundReads = new ReadAhead(
                 source,
@@ -100,6 +102,9 @@ final class PageFaultServer {
         this.startNanos = clock.getAsLong();
         this.backgroundNanos = startNanos;
         this.window = new BackgroundWindow(this.options, startNanos);
+        if (workingSet.isOfEverything()) {
+            window.rest(startNanos + OBSERVED_NANOS);
+        }
         this.reportNanos = startNanos;
     }
 
@@ -145,12 +150,13 @@ final class PageFaultServer {
     ServingOutcome outcome() {
         return new ServingOutcome(
                 progress(),
-                recovered,
+                there,
                 latency,
                 TimeUnit.NANOSECONDS.toMillis(auditNanos),
                 account.placedAgain(),
                 placedAhead,
-                workingSet.hitRate());
+                workingSet.hitRate(),
+                workingSet.wantedShare());
     }
 
     private void audit() throws IOException {

@@ -141,7 +141,10 @@ public final class PreparedImage implements AutoCloseable {
         return likely.length == 0 ? null : WorkingSet.ofHottest(layout.frameCount(), likely);
     }
 
-    RestoreReport report(ServingOutcome outcome, List<String> ways, String streamReason) {
+    /// @param beforeRun non-zero pages that were sent before the guest ran
+    /// @param recovered non-zero pages that an earlier page server had placed
+    RestoreReport report(
+            ServingOutcome outcome, long beforeRun, long recovered, List<String> ways, String streamReason) {
         RestoreListener.Progress progress = outcome.progress();
         DemandLatency latency = outcome.latency();
         return new RestoreReport(
@@ -149,7 +152,8 @@ public final class PreparedImage implements AutoCloseable {
                 progress.demandedPages(),
                 progress.demandedZeroPages(),
                 progress.prefetchedPages(),
-                outcome.recovered(),
+                beforeRun,
+                recovered,
                 bytes(PageClass.STORED),
                 bytes(PageClass.DUPLICATE),
                 bytes(PageClass.ON_DISK),
@@ -161,6 +165,7 @@ public final class PreparedImage implements AutoCloseable {
                 outcome.placedAgain(),
                 outcome.placedAhead(),
                 outcome.hitRate(),
+                outcome.wantedShare(),
                 ways,
                 streamReason);
     }
@@ -169,7 +174,7 @@ public final class PreparedImage implements AutoCloseable {
     public RestoreReport finishedReport() {
         long pages = source.nonZeroCount();
         var progress = new RestoreListener.Progress(pages, pages, 0, 0, 0);
-        return report(ServingOutcome.ofAll(progress, pages), List.of(), "");
+        return report(ServingOutcome.ofAll(progress), 0, pages, List.of(), "");
     }
 
     private long bytes(PageClass pageClass) {

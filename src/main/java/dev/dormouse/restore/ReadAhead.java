@@ -14,8 +14,10 @@ import org.jspecify.annotations.Nullable;
 ///
 /// One thread owns it; the executor's threads meet it only in a batch that is under way.
 final class ReadAhead implements AutoCloseable {
-    /// Groups that are read by one thread before it tells anybody: 256 KiB of extents.
+    /// Groups that are read by one thread before it tells anybody: 256 KiB of extents, and not much more of runs of
+    /// disk blocks, for storage at its limit answers a demand behind what it has taken.
     private static final int BATCH_GROUPS = 8;
+    private static final int BATCH_PAGES = 64;
     /// Two for each of two threads, and two at hand.
     private static final int BATCHES = 6;
     private static final long CLOSE_WAIT_NANOS = 1_000_000;
@@ -156,7 +158,8 @@ final class ReadAhead implements AutoCloseable {
             size = 0;
             next = 0;
             read = false;
-            while (size < groups.length && !planned) {
+            int pages = 0;
+            while (size < groups.length && pages < BATCH_PAGES && !planned) {
                 int number = plan.next();
                 if (number == Plan.END) {
                     planned = true;
@@ -164,6 +167,7 @@ final class ReadAhead implements AutoCloseable {
                     groups[size].number = number;
                     groups[size].failure = null;
                     size++;
+                    pages += source.frames(number).size();
                 }
             }
         }

@@ -6,15 +6,18 @@ import java.io.IOException;
 final class ReadingPlan {
     private final PageSource source;
     private final PlacementAccount account;
+    private final WorkingSetTrial trial;
     private final PageSource.FrameList ahead;
     private int nextAhead;
     private int nextGroup;
+    private boolean atSample;
 
-    /// @param ahead the frames that go ahead, those of a group one behind the other
-    ReadingPlan(PageSource source, PlacementAccount account, PageSource.FrameList ahead) {
+    /// @param trial what goes ahead, and what comes last
+    ReadingPlan(PageSource source, PlacementAccount account, WorkingSetTrial trial) {
         this.source = source;
         this.account = account;
-        this.ahead = ahead;
+        this.trial = trial;
+        this.ahead = trial.ahead();
     }
 
     /// {@return the next group of the frames that go ahead}
@@ -29,9 +32,21 @@ final class ReadingPlan {
         return group;
     }
 
-    /// {@return the next of all groups, but those of which everything is placed}
+    /// {@return the next of all groups, but those of which everything is placed; the sample of the trial last}
     int nextInBackground() {
-        while (nextGroup < source.groupCount() && isClaimed(source.frames(nextGroup))) {
+        int group = nextOfTheRest();
+        if (group == ReadAhead.Plan.END && !atSample) {
+            trial.judge(account::isClaimed); // Before the sample comes by itself.
+            atSample = true;
+            nextGroup = 0;
+            group = nextOfTheRest();
+        }
+        return group;
+    }
+
+    private int nextOfTheRest() {
+        while (nextGroup < source.groupCount()
+                && (trial.isSampled(nextGroup) != atSample || isClaimed(source.frames(nextGroup)))) {
             nextGroup++;
         }
         return nextGroup < source.groupCount() ? nextGroup++ : ReadAhead.Plan.END;

@@ -12,6 +12,7 @@ import java.util.Locale;
 /// @param rateBytesPerSecond limit of the background, 0 for none
 /// @param sprintBytesMax memory that is not zero up to which the background takes all of the time, unless its rate
 ///     is limited
+/// @param early what goes before the guest runs, unless the rate is limited
 /// @param neighbourPages pages around a demanded one that are placed with it
 /// @param placement how pages get into the guest's memory
 /// @param background whether pages are placed that nobody has asked for; if not, only once somebody waits for
@@ -24,10 +25,21 @@ public record RestoreOptions(
         double duty,
         long rateBytesPerSecond,
         long sprintBytesMax,
+        Early early,
         int neighbourPages,
         Placement placement,
         boolean background,
         boolean workingSet) {
+    /// What goes before the guest runs, see [EarlyPages].
+    public enum Early {
+        /// Nothing; for memory that is not anonymous.
+        NONE,
+        /// What is known to be wanted.
+        AUTO,
+        /// Everything but a sample, whatever is known.
+        EVERYTHING
+    }
+
     /// How pages get into the guest's memory.
     public enum Placement {
         /// Directly where it is permitted, else through the stream.
@@ -46,7 +58,7 @@ public record RestoreOptions(
 
     /// Chosen by reasoning and short trials, see `docs/adr`; not by a bench on a quiet machine yet.
     public static final RestoreOptions DEFAULT =
-            new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 1 << 30, 16, Placement.AUTO, true, true);
+            new RestoreOptions(16, 64, 2_000_000, 0.5, 0, 1 << 30, Early.AUTO, 16, Placement.AUTO, true, true);
 
     /// The same, with the background limited to this rate.
     public RestoreOptions withRateBytesPerSecond(long rate) {
@@ -57,6 +69,7 @@ public record RestoreOptions(
                 duty,
                 rate,
                 sprintBytesMax,
+                early,
                 neighbourPages,
                 placement,
                 background,
@@ -72,6 +85,7 @@ public record RestoreOptions(
                 share,
                 rateBytesPerSecond,
                 sprintBytesMax,
+                early,
                 neighbourPages,
                 placement,
                 background,
@@ -89,11 +103,33 @@ public record RestoreOptions(
                         1,
                         0,
                         sprintBytesMax,
+                        early,
                         neighbourPages,
                         placement,
                         background,
                         workingSet)
                 : this;
+    }
+
+    /// The same, with something else before the guest runs.
+    public RestoreOptions withEarly(Early what) {
+        return new RestoreOptions(
+                windowPagesMin,
+                windowPagesMax,
+                quietNanos,
+                duty,
+                rateBytesPerSecond,
+                sprintBytesMax,
+                what,
+                neighbourPages,
+                placement,
+                background,
+                workingSet);
+    }
+
+    /// {@return whether anything may go before the guest runs}
+    boolean isSendingEarly() {
+        return early != Early.NONE && isReadingEarly();
     }
 
     /// {@return whether pages are read before the guest runs}
@@ -108,7 +144,7 @@ public record RestoreOptions(
 
     /// Everything as fast as it goes: for a VM that is to be suspended again, or that nobody uses.
     public RestoreOptions unthrottled() {
-        return new RestoreOptions(256, 256, 0, 1, 0, 0, neighbourPages, placement, true, workingSet);
+        return new RestoreOptions(256, 256, 0, 1, 0, 0, Early.NONE, neighbourPages, placement, true, workingSet);
     }
 
     /// {@return the same with another way of placing}
@@ -120,6 +156,7 @@ public record RestoreOptions(
                 duty,
                 rateBytesPerSecond,
                 sprintBytesMax,
+                early,
                 neighbourPages,
                 way,
                 background,
@@ -135,6 +172,7 @@ public record RestoreOptions(
                 duty,
                 rateBytesPerSecond,
                 sprintBytesMax,
+                early,
                 neighbourPages,
                 placement,
                 on,

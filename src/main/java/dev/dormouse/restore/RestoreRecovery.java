@@ -249,7 +249,8 @@ public final class RestoreRecovery implements AutoCloseable {
         listener.reached(RestoreStep.ENDED);
         returnPath.awaitShut(SHUT_TIMEOUT);
         List<String> ways = direct == null ? Collections.nCopies(layout.blocks().size(), "stream") : direct.ways();
-        return image.report(server.outcome(), ways, streamReason);
+        ServingOutcome served = server.outcome();
+        return image.report(served, 0, served.there(), ways, streamReason);
     }
 
     /// {@return demands that came before the handshake was over}

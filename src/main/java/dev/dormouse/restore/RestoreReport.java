@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// @param demandedPages non-zero pages that the guest waited for
 /// @param demandedZeroPages zero pages that it waited for
 /// @param prefetchedPages non-zero pages placed before anybody asked: neighbours and background
+/// @param pagesBeforeRun non-zero pages that were sent before the guest ran: those of small blocks, or nearly all
 /// @param recoveredPages non-zero pages that a page server before this one had placed
 /// @param storedBytes of the non-zero pages: what was in an extent
 /// @param duplicateBytes what was in an extent as another page
@@ -25,6 +26,8 @@ import org.jspecify.annotations.Nullable;
 /// @param workingSetPages pages of the working set that were placed ahead of the background
 /// @param workingSetHitRate estimated share of them that the guest would have waited for; null if too few were
 ///     held back to tell
+/// @param wantedShare estimated share of all that is not zero which the guest touched before the restore was complete;
+///     null if too little was held back to tell
 /// @param placement per RAM block `direct` or `stream`; empty for an eager restore
 /// @param placementReason why nothing is direct, else empty
 @Json
@@ -33,6 +36,7 @@ public record RestoreReport(
         long demandedPages,
         long demandedZeroPages,
         long prefetchedPages,
+        long pagesBeforeRun,
         long recoveredPages,
         long storedBytes,
         long duplicateBytes,
@@ -45,11 +49,12 @@ public record RestoreReport(
         long pagesPlacedAgain,
         long workingSetPages,
         @Nullable Double workingSetHitRate,
+        @Nullable Double wantedShare,
         List<String> placement,
         String placementReason) {
     /// Of a restore that had nothing left to do.
     public static final RestoreReport NOTHING =
-            new RestoreReport(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, List.of(), "");
+            new RestoreReport(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, null, List.of(), "");
 
     public RestoreReport {
         placement = List.copyOf(placement);

@@ -7,13 +7,15 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /// The pages that a guest is expected to touch first after a restore: a set with coarse time groups, not an
 /// order, for the set repeats and the order does not. Immutable.
 ///
-/// As bytes, little-endian: magic `DORMWSET`, version (u32, 1), the number of groups (u32, 4), the number of
-/// frames of the guest (u64), the sizes of the groups (u32 each), the frames of each group, ascending (u32
-/// each), and XXH3-64 of all that. Nothing depends on it: what is damaged counts as absent.
+/// As bytes, little-endian: magic `DORMWSET`, version (u32, 2), the number of groups (u32, 4), the number of
+/// frames of the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), the sizes
+/// of the groups (u32 each), the frames of each group, ascending (u32 each), and XXH3-64 of all that. Nothing depends
+/// on it: what is damaged counts as absent.
 public final class WorkingSet {
     /// The frames that are kept at most: 256 MiB.
     static final int FRAMES_MAX = 64 << 10;
@@ -21,16 +23,26 @@ public final class WorkingSet {
     static final int GROUP_COUNT = 4;
     private static final long[] GROUP_END_MILLIS = {250, 1000, 4000};
     private static final long MAGIC = 0x5445_5357_4d52_4f44L; // "DORMWSET"
-    private static final int VERSION = 1;
-    private static final int HEADER_BYTES = 24 + GROUP_COUNT * Integer.BYTES;
+    private static final int VERSION = 2;
+    private static final int NOT_KNOWN = -1;
+    private static final int HEADER_BYTES = 28 + GROUP_COUNT * Integer.BYTES;
 
     private final long frameCount;
     private final int[][] groups;
+    private final int wantedPerMille;
+
+    /// A set of which nothing is known but its frames.
+    WorkingSet(long frameCount, int[][] groups) {
+        this(frameCount, groups, null);
+    }
 
     /// @param frameCount of the guest, zero pages included
     /// @param groups frames by the time of their demand
-    WorkingSet(long frameCount, int[][] groups) {
+    /// @param wantedShare estimated share of all that is not zero, from 0 to 1, which the guest touched before the
+    ///     restore was complete; null if it is not known
+    WorkingSet(long frameCount, int[][] groups, @Nullable Double wantedShare) {
         this.frameCount = frameCount;
+        wantedPerMille = wantedShare == null ? NOT_KNOWN : (int) Math.round(wantedShare * 1000);
         this.groups = new int[GROUP_COUNT][];
         int room = FRAMES_MAX;
         for (int group = 0; group < GROUP_COUNT; group++) {
@@ -68,6 +80,11 @@ public final class WorkingSet {
         return frameCount;
     }
 
+    /// {@return whether the guest is known to touch that share of what is not zero, or more}
+    boolean wants(double share) {
+        return wantedPerMille != NOT_KNOWN && wantedPerMille >= share * 1000;
+    }
+
     int size(int group) {
         return groups[group].length;
     }
@@ -90,7 +107,11 @@ public final class WorkingSet {
     public byte[] encode() {
         ByteBuffer out = ByteBuffer.allocate(HEADER_BYTES + size() * Integer.BYTES + Long.BYTES)
                 .order(ByteOrder.LITTLE_ENDIAN);
-        out.putLong(MAGIC).putInt(VERSION).putInt(GROUP_COUNT).putLong(frameCount);
+        out.putLong(MAGIC)
+                .putInt(VERSION)
+                .putInt(GROUP_COUNT)
+                .putLong(frameCount)
+                .putInt(wantedPerMille);
         for (int[] frames : groups) {
             out.putInt(frames.length);
         }
@@ -126,6 +147,7 @@ public final class WorkingSet {
 
     private static Optional<WorkingSet> read(ByteBuffer in) {
         long frameCount = in.getLong();
+        int wanted = in.getInt();
         int[] sizes = new int[GROUP_COUNT];
         for (int i = 0; i < GROUP_COUNT; i++) {
             sizes[i] = in.getInt();
@@ -143,6 +165,8 @@ public final class WorkingSet {
                 }
             }
         }
-        return in.hasRemaining() ? Optional.empty() : Optional.of(new WorkingSet(frameCount, groups));
+        return in.hasRemaining()
+                ? Optional.empty()
+                : Optional.of(new WorkingSet(frameCount, groups, wanted == NOT_KNOWN ? null : wanted / 1000.0));
     }
 }

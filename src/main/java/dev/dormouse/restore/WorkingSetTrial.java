@@ -2,47 +2,77 @@ package dev.dormouse.restore;
 
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.function.LongPredicate;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /// What one restore makes of a working set, and what it learns for the next one. The pages of the set go
 /// ahead of the background, but for a random part, which is held back: whether a page that was placed is
-/// ever used cannot be seen, whether one of those is demanded can, and estimates the use of all of them.
+/// ever used cannot be seen, whether one of those is demanded can, and estimates the use of all of them. In the
+/// same way a random part of the groups of all the rest comes last, and estimates how much of it the guest wants.
 ///
 /// Owned by the server's thread.
 final class WorkingSetTrial {
     /// The part of a set that is held back.
     private static final double HELD_BACK = 0.03;
+    /// The same, where hardly anything else can be held back.
+    private static final double HELD_BACK_OF_SPARED = 0.12;
     /// With fewer pages held back the estimate says nothing.
     private static final int HELD_BACK_MIN = 30;
     /// A set of which so few pages are still wanted costs more than it brings.
     private static final double HIT_RATE_MIN = 0.1;
+    /// With fewer pages in the sample the estimate says nothing.
+    private static final int SAMPLED_PAGES_MIN = 200;
+    /// One group of so many comes last.
+    private static final int SAMPLED_ONE_OF = 64;
+    /// A multiplier that mixes the bits of a number (Fibonacci hashing).
+    private static final int MIX = 0x9E37_79B9;
 
     private final PageSource source;
     private final @Nullable WorkingSet known;
+    private final boolean ofEverything;
+    private final RandomGenerator random;
+    private final int seed;
     private final FrameSet heldBack;
     private final FrameSet demanded;
+    private final FrameSet planned;
     private final int[][] demands = new int[WorkingSet.GROUP_COUNT][16];
     private final int[] demandCounts = new int[WorkingSet.GROUP_COUNT];
     private long[] ahead = {}; // Of each the group and the frame.
     private int aheadCount;
     private int heldBackDemanded;
+    private long sampledPages;
+    private long sampledWanted;
 
     /// @param known the set, null if there is none; one of another guest is ignored
     /// @param neighbourPages pages around a demanded one that are placed with it
     WorkingSetTrial(@Nullable WorkingSet known, PageSource source, int neighbourPages, RandomGenerator random)
             throws IOException {
-        this.source = source;
-        this.known = known != null && known.frameCount() == source.frameCount() ? known : null;
-        heldBack = new FrameSet(source.frameCount());
-        demanded = new FrameSet(source.frameCount());
+        this(known, source, random, false);
         if (this.known != null) {
-            holdBack(this.known, random);
+            holdBack(this.known);
             plan(this.known, neighbourPages);
         }
     }
 
-    private void holdBack(WorkingSet set, RandomGenerator random) throws IOException {
+    /// What is left of it when everything goes ahead but the sample.
+    static WorkingSetTrial ofEverything(WorkingSet known, PageSource source, RandomGenerator random) {
+        return new WorkingSetTrial(known, source, random, true);
+    }
+
+    private WorkingSetTrial(
+            @Nullable WorkingSet known, PageSource source, RandomGenerator random, boolean ofEverything) {
+        this.source = source;
+        this.ofEverything = ofEverything;
+        this.random = random;
+        seed = random.nextInt();
+        this.known = known != null && known.frameCount() == source.frameCount() ? known : null;
+        heldBack = new FrameSet(source.frameCount());
+        demanded = new FrameSet(source.frameCount());
+        planned = new FrameSet(source.frameCount());
+    }
+
+    private void holdBack(WorkingSet set) throws IOException {
         for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
             for (int i = 0; i < set.size(group); i++) {
                 long frame = set.frame(group, i);
@@ -56,31 +86,30 @@ final class WorkingSetTrial {
     /// Each time group in the order in which its pages are read best, those behind them that the server placed along
     /// with a demanded one: nobody demanded them only because they were there. A page that is zero now is left out.
     private void plan(WorkingSet set, int neighbourPages) throws IOException {
-        var planned = new FrameSet(source.frameCount());
         for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
             int start = aheadCount;
             for (int i = 0; i < set.size(group); i++) {
                 long frame = set.frame(group, i);
                 if (!source.isZero(frame)) {
-                    add(frame, planned);
-                    addNeighbours(frame, neighbourPages, planned);
+                    add(frame);
+                    addNeighbours(frame, neighbourPages);
                 }
             }
             Arrays.sort(ahead, start, aheadCount);
         }
     }
 
-    private void addNeighbours(long frame, int countMax, FrameSet planned) throws IOException {
+    private void addNeighbours(long frame, int countMax) throws IOException {
         if (countMax == 0 || aheadCount >= WorkingSet.FRAMES_MAX) {
             return;
         }
         PageSource.FrameList frames = source.neighbours(frame, countMax);
         for (int i = 0; i < frames.size(); i++) {
-            add(frames.get(i), planned);
+            add(frames.get(i));
         }
     }
 
-    private void add(long frame, FrameSet planned) throws IOException {
+    private void add(long frame) throws IOException {
         if (heldBack.contains(frame) || !planned.add(frame)) {
             return;
         }
@@ -98,6 +127,61 @@ final class WorkingSetTrial {
     /// {@return whether the page is to be placed only by the background, or when it is demanded}
     boolean isHeldBack(long frame) {
         return heldBack.contains(frame);
+    }
+
+    /// Holds back a part of the frames of the set from one to before another, which go behind RUN for this purpose.
+    void spare(long firstFrame, long endFrame) {
+        for (long frame = firstFrame; frame < endFrame; frame++) {
+            if (planned.contains(frame) && random.nextDouble() < HELD_BACK_OF_SPARED) {
+                planned.remove(frame);
+                heldBack.add(frame);
+            }
+        }
+    }
+
+    /// The page of the frame went before the guest ran: whether it is of use cannot be told from it any more.
+    void sentEarly(long frame) {
+        heldBack.remove(frame);
+    }
+
+    /// {@return whether everything else went ahead of the guest, so that nothing but the sample is left}
+    boolean isOfEverything() {
+        return ofEverything;
+    }
+
+    /// {@return whether the background leaves the group to the last}
+    boolean isSampled(int group) {
+        return Integer.remainderUnsigned(((group ^ seed) * MIX) >>> 8, SAMPLED_ONE_OF) == 0;
+    }
+
+    /// Takes down how much of the sample the guest has come for, with the neighbours that it got, before anything
+    /// else brought it.
+    ///
+    /// @param claimed whether the page of a frame was placed
+    void judge(LongPredicate claimed) {
+        for (int group = 0; group < source.groupCount(); group++) {
+            PageSource.FrameList frames = source.frames(group);
+            for (int i = 0; isSampled(group) && i < frames.size(); i++) {
+                long frame = frames.get(i);
+                if (!planned.contains(frame) && !heldBack.contains(frame)) {
+                    sampledPages++;
+                    sampledWanted += claimed.test(frame) ? 1 : 0;
+                }
+            }
+        }
+    }
+
+    /// {@return the estimated share of all that is not zero, from 0 to 1, which the guest wanted before it was there;
+    /// null if too little came last to tell}
+    @Nullable
+    Double wantedShare() {
+        if (sampledPages < SAMPLED_PAGES_MIN) {
+            return null;
+        }
+        Double hitRate = hitRate();
+        double ofSet = planned.size() * (hitRate == null ? 1 : hitRate);
+        double ofRest = (source.nonZeroCount() - planned.size()) * (sampledWanted / (double) sampledPages);
+        return (ofSet + ofRest) / source.nonZeroCount();
     }
 
     /// Takes down that a page that is not zero was demanded.
@@ -137,7 +221,7 @@ final class WorkingSetTrial {
                 groups[group] = joined(groups[group], known, group);
             }
         }
-        return new WorkingSet(source.frameCount(), groups);
+        return new WorkingSet(source.frameCount(), groups, wantedShare());
     }
 
     private int[] joined(int[] frames, WorkingSet set, int group) {

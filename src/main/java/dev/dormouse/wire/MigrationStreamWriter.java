@@ -111,15 +111,14 @@ public final class MigrationStreamWriter {
         out.u8(0);
     }
 
-    /// Discards the blocks from end to end and starts the guest: DISCARDs and package leave together,
-    /// in one call where the channel allows, because between them nothing may touch guest memory. Ends
-    /// with a flush.
+    /// Discards what was not sent and starts the guest: DISCARDs and package leave together, in one call where
+    /// the channel allows, because between them nothing may touch guest memory. Ends with a flush.
     ///
-    /// @param blocks all but those of which every page was sent
-    public void launch(List<RamBlock> blocks, DevicePackage devices) throws IOException {
+    /// @param discards whatever is to be asked for when the guest touches it
+    public void launch(List<Command.PostcopyDiscard> discards, DevicePackage devices) throws IOException {
         outside().flush();
-        for (RamBlock block : blocks) {
-            command(Command.PostcopyDiscard.whole(block));
+        for (Command.PostcopyDiscard discard : discards) {
+            command(discard);
         }
         command(devices.encode());
         flush();

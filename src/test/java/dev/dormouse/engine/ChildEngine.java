@@ -137,6 +137,7 @@ final class ChildEngine implements AutoCloseable {
             case "resume" -> engine.resume(name, ResumeOptions.DEFAULT, listener);
             case "by-stream" ->
                 engine.resume(name, ResumeOptions.DEFAULT.withPlacement(RestoreOptions.Placement.STREAM), listener);
+            case "early" -> engine.resume(name, early(), listener);
             case "slowly" -> engine.resume(name, slow(), listener);
             case "slowly-by-stream" ->
                 engine.resume(name, slow().withPlacement(RestoreOptions.Placement.STREAM), listener);
@@ -146,6 +147,11 @@ final class ChildEngine implements AutoCloseable {
             case "stop" -> engine.stop(name, true, BOUND, listener);
             default -> throw new IllegalArgumentException(command);
         }
+    }
+
+    private static ResumeOptions early() {
+        RestoreOptions everything = RestoreOptions.DEFAULT.withEarly(RestoreOptions.Early.EVERYTHING);
+        return new ResumeOptions(false, false, false, everything);
     }
 
     /// {@return options with which the background takes far longer than a test, on a busy host, too: a minute for 16

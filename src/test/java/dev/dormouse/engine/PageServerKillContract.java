@@ -26,6 +26,8 @@ abstract class PageServerKillContract extends PageServerKills {
         "resume, CLEAN COMPLETE",
         "by-stream, LAUNCHED",
         "by-stream, 99%",
+        "early, SHAKEN LAUNCHED",
+        "early, 98% EXAMINED",
         "resume, 50% EXAMINED REPAIRED LISTENING_AGAIN",
     })
     void theRestoreCarriesOnByItself(String command, String steps) throws Exception {

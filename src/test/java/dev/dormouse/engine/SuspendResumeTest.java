@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
 import dev.dormouse.engine.VmRequest.DiskRequest;
+import dev.dormouse.restore.RestoreOptions;
+import dev.dormouse.restore.RestoreReport;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -59,6 +61,34 @@ class SuspendResumeTest {
                 assertThat(probe.verify("a", LONG)).isEqualTo(PATTERN_BYTES);
                 probe.check("one", 7, 512, LONG);
                 assertThat(probe.info(LONG).cpus()).isEqualTo(cpus);
+            }
+        }
+    }
+
+    @ParameterizedTest(name = "{0} memory, QEMU {1}")
+    @CsvSource({"anonymous, 7.2", "anonymous, 10.0", "memfd, 10.0"})
+    void aGuestThatWantsAllOfItsMemoryGetsItBeforeItRuns(String memory, String version) throws Exception {
+        try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
+            fixture.boot(request(fixture, "golden").withCpus(2).withMemoryBackend(memory));
+            try (GuestProbe probe = fixture.probe("vm1")) {
+                probe.fill("a", 42, 96, 50, LONG);
+            }
+            fixture.suspend("vm1");
+            var always = RestoreOptions.DEFAULT.withEarly(RestoreOptions.Early.EVERYTHING);
+
+            ResumeResult resumed = fixture.engine.resume(
+                    "vm1", new ResumeOptions(false, false, false, always), OperationListener.NONE);
+
+            RestoreReport report = resumed.report();
+            boolean full = memory.equals("anonymous"); // A small page cannot be taken out of any other huge one.
+            assertThat(report.pagesBeforeRun() > report.nonZeroPages() * 0.9).isEqualTo(full);
+            try (GuestProbe probe = fixture.probe("vm1")) {
+                assertThat(probe.verify("a", LONG)).isEqualTo(PATTERN_BYTES);
+            }
+            fixture.suspend("vm1");
+            fixture.resume("vm1");
+            try (GuestProbe probe = fixture.probe("vm1")) {
+                assertThat(probe.verify("a", LONG)).isEqualTo(PATTERN_BYTES);
             }
         }
     }

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class BackgroundWindowTest {
     private static final RestoreOptions OPTIONS =
-            new RestoreOptions(16, 64, 1000, 0.5, 0, 0, 0, Placement.STREAM, true, true);
+            new RestoreOptions(16, 64, 1000, 0.5, 0, 0, RestoreOptions.Early.NONE, 0, Placement.STREAM, true, true);
 
     @Test
     void isShutForTheQuietTimeAfterADemand() {

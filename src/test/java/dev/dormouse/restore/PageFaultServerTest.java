@@ -16,8 +16,8 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(20)
 class PageFaultServerTest {
     private static final int FRAMES = 4 * MemorySource.GROUP_FRAMES;
-    private static final RestoreOptions OPTIONS =
-            new RestoreOptions(2, 8, 0, 1, 0, 0, 8, RestoreOptions.Placement.STREAM, true, true);
+    private static final RestoreOptions OPTIONS = new RestoreOptions(
+            2, 8, 0, 1, 0, 0, RestoreOptions.Early.NONE, 8, RestoreOptions.Placement.STREAM, true, true);
 
     private final MemorySource source = new MemorySource(FRAMES).withZeroes(64, 96);
     private final RecordingPlacer placer = new RecordingPlacer(FRAMES);

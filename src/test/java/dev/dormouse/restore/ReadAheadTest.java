@@ -56,7 +56,7 @@ class ReadAheadTest {
         }
 
         assertThat(tasks).hasSize(6);
-        assertThat(nextGroup).isEqualTo(48);
+        assertThat(nextGroup).as("of 32 pages each").isEqualTo(12);
         tasks.forEach(Runnable::run);
         reads.close();
     }

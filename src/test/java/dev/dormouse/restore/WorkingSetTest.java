@@ -38,6 +38,69 @@ class WorkingSetTest {
     }
 
     @Test
+    void readsBackHowMuchTheGuestWanted() {
+        var set = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 0.625);
+
+        WorkingSet read = WorkingSet.decode(set.encode()).orElseThrow();
+
+        assertThat(read.wants(0.625)).isTrue();
+        assertThat(read.wants(0.626)).isFalse();
+        assertThat(of(5).wants(0)).as("of a set of which that is not known").isFalse();
+    }
+
+    @Test
+    void estimatesHowMuchTheGuestWantsOfAllByTheSample() throws IOException {
+        for (double share : new double[] {0, 0.5, 1}) {
+            var source = new MemorySource(1 << 20);
+            var trial = new WorkingSetTrial(null, source, 0, new Random(5));
+
+            trial.judge(frame -> frame < share * source.frameCount());
+
+            assertThat(trial.wantedShare()).as("share %s", share).isBetween(share - 0.1, share + 0.1);
+            assertThat(trial.next().wants(share + 0.11)).isFalse();
+        }
+    }
+
+    @Test
+    void addsToTheEstimateWhatWentAhead() throws IOException {
+        var source = new MemorySource(1 << 16);
+        var known = new WorkingSet(source.frameCount(), new int[][] {
+            IntStream.range(0, 1 << 15).toArray(), {}, {}, {}
+        });
+        var trial = new WorkingSetTrial(known, source, 0, new Random(5));
+        for (int frame = 0; frame < 1 << 15; frame++) {
+            if (trial.isHeldBack(frame)) {
+                trial.onDemand(frame, 0);
+            }
+        }
+
+        trial.judge(_ -> false);
+
+        assertThat(trial.wantedShare())
+                .as("half went ahead and is wanted, the rest is not")
+                .isBetween(0.45, 0.5);
+    }
+
+    @Test
+    void doesNotEstimateFromTooSmallASample() throws IOException {
+        WorkingSetTrial trial = trial(null);
+
+        trial.judge(_ -> true);
+
+        assertThat(trial.wantedShare()).isNull();
+    }
+
+    @Test
+    void keepsWhatIsKnownWhenEverythingWentAhead() throws IOException {
+        WorkingSetTrial trial = WorkingSetTrial.ofEverything(large(), SOURCE, new Random(5));
+
+        trial.onDemand(8000, 0);
+
+        assertThat(trial.ahead().size()).isZero();
+        assertThat(trial.next().frames()).hasSize(3001).contains(8000);
+    }
+
+    @Test
     void takesDamagedBytesForNone() {
         byte[] bytes = of(1, 2, 3).encode();
 

@@ -60,7 +60,12 @@ class MigrationStreamWriterTest {
             var sink = new Recorder();
             var blob = new StreamMessage.DeviceState(Streams.section(1, "cpu", new byte[bytes]));
 
-            new MigrationStreamWriter(sink).launch(Streams.BLOCKS, new DevicePackage(blob, OptionalInt.of(3)));
+            new MigrationStreamWriter(sink)
+                    .launch(
+                            Streams.BLOCKS.stream()
+                                    .map(Command.PostcopyDiscard::whole)
+                                    .toList(),
+                            new DevicePackage(blob, OptionalInt.of(3)));
 
             assertThat(sink.calls).isEqualTo(1);
             assertThat(sink.bytes.size()).isGreaterThan(bytes);

@@ -97,7 +97,9 @@ class RestoreToQemuTest {
         writer.write(new Command.Ping(1));
         writer.write(Command.PostcopyAdvise.of(start.blocks()));
         writer.write(new RamStart(start.sectionId(), start.blocks()));
-        writer.launch(start.blocks(), new DevicePackage(capture.devices, OptionalInt.of(3)));
+        writer.launch(
+                start.blocks().stream().map(Command.PostcopyDiscard::whole).toList(),
+                new DevicePackage(capture.devices, OptionalInt.of(3)));
         return answers(channel, capture);
     }
 

@@ -1,0 +1,262 @@
+package dev.dormouse.restore;
+
+import dev.dormouse.base.RamBlock;
+import dev.dormouse.base.RamLayout;
+import dev.dormouse.wire.Command;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.function.LongPredicate;
+import java.util.random.RandomGenerator;
+
+/// The pages that QEMU is sent before the guest runs, as ordinary ones. It writes them into huge pages, as it does when
+/// it restores by itself; what is placed behind RUN comes in small ones, each of which costs the guest a fault, and all
+/// together a part of its speed until huge ones are made of them. So this is for what the guest is certain to touch:
+///
+/// - the *dense* parts of its working set: aligned 2 MiB most of which stands in the set, for a short while;
+/// - of a guest that is known to touch most of its memory, *everything* but a sample of groups, which tells whether it
+///   still is of that kind.
+///
+/// Needs anonymous memory: the kernel takes a small page out of a huge one for certain only there. One owner.
+final class EarlyPages {
+    private static final int REGION_FRAMES = (2 << 20) / RamBlock.TARGET_PAGE_BYTES;
+    /// So many frames of the set make a region worth while, if they are also this share of what is not zero in it.
+    private static final int DENSE_FRAMES_MIN = 128;
+    private static final double DENSE_SHARE_MIN = 0.5;
+    /// One dense region of so many is treated as the rest of the set, by which the use of the set is estimated.
+    private static final int SPARED_ONE_OF = 32;
+    /// Whoever comes back waits for this.
+    private static final long DENSE_NANOS_MAX = 150_000_000;
+
+    private final RamLayout layout;
+    private final PageSource source;
+    private final FrameSet sent;
+    private final WorkingSetTrial trial;
+    private final FrameSet wanted;
+    private final BitSet groups = new BitSet(); // Those of the wanted frames.
+    private final List<BitSet> regions = new ArrayList<>(); // By block, those of which something is sent.
+    private final BitSet doneBlocks = new BitSet();
+    private final long nanosMax;
+
+    private EarlyPages(RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent, long nanosMax) {
+        this.layout = layout;
+        this.source = source;
+        this.trial = trial;
+        this.sent = sent;
+        this.nanosMax = nanosMax;
+        wanted = new FrameSet(source.frameCount());
+        for (int block = 0; block < layout.blocks().size(); block++) {
+            regions.add(new BitSet());
+            doneBlocks.set(block, sent.contains(layout.firstFrame(block)));
+        }
+    }
+
+    /// @param sent frames that QEMU has already, all of a block or none; what is sent is added
+    static EarlyPages everything(RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent)
+            throws IOException {
+        var early = new EarlyPages(layout, source, trial, sent, Long.MAX_VALUE);
+        for (int group = 0; group < source.groupCount(); group++) {
+            PageSource.FrameList frames = source.frames(group);
+            for (int i = 0; i < frames.size() && !trial.isSampled(group); i++) {
+                early.want(frames.get(i));
+            }
+        }
+        for (int block = 0; block < layout.blocks().size(); block++) {
+            early.regions.get(block).set(0, regionCount(layout.blocks().get(block)));
+        }
+        return early;
+    }
+
+    /// @param sent as for [#everything]
+    static EarlyPages dense(
+            RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent, RandomGenerator random)
+            throws IOException {
+        var early = new EarlyPages(layout, source, trial, sent, DENSE_NANOS_MAX);
+        List<int[]> inSet = early.countByRegion(trial.ahead());
+        for (int block = 0; block < layout.blocks().size(); block++) {
+            for (int region = 0; region < inSet.get(block).length; region++) {
+                boolean isDense = early.isDense(block, region, inSet.get(block)[region]);
+                if (isDense && random.nextInt(SPARED_ONE_OF) == 0) {
+                    trial.spare(early.firstFrame(block, region), early.endFrame(block, region));
+                } else if (isDense) {
+                    early.regions.get(block).set(region);
+                    early.wantAll(block, region);
+                }
+            }
+        }
+        return early;
+    }
+
+    private static int regionCount(RamBlock block) {
+        return Math.toIntExact(Math.ceilDiv(block.frameCount(), REGION_FRAMES));
+    }
+
+    private long firstFrame(int block, int region) {
+        return layout.firstFrame(block) + (long) region * REGION_FRAMES;
+    }
+
+    private long endFrame(int block, int region) {
+        long blockEnd = layout.firstFrame(block) + layout.blocks().get(block).frameCount();
+        return Math.min(blockEnd, firstFrame(block, region) + REGION_FRAMES);
+    }
+
+    /// {@return by block and region how many of the frames stand there}
+    private List<int[]> countByRegion(PageSource.FrameList frames) {
+        List<int[]> counts = layout.blocks().stream()
+                .map(block -> new int[regionCount(block)])
+                .toList();
+        for (int i = 0; i < frames.size(); i++) {
+            long frame = frames.get(i);
+            int block = layout.blockIndex(frame);
+            counts.get(block)[(int) ((frame - layout.firstFrame(block)) / REGION_FRAMES)]++;
+        }
+        return counts;
+    }
+
+    private boolean isDense(int block, int region, int inSet) throws IOException {
+        if (inSet < DENSE_FRAMES_MIN) {
+            return false;
+        }
+        int nonZero = 0;
+        for (long frame = firstFrame(block, region); frame < endFrame(block, region); frame++) {
+            nonZero += source.isZero(frame) ? 0 : 1;
+        }
+        return inSet >= DENSE_SHARE_MIN * nonZero;
+    }
+
+    private void wantAll(int block, int region) throws IOException {
+        for (long frame = firstFrame(block, region); frame < endFrame(block, region); frame++) {
+            if (!source.isZero(frame)) {
+                want(frame);
+            }
+        }
+    }
+
+    private void want(long frame) throws IOException {
+        if (!sent.contains(frame)) {
+            wanted.add(frame);
+            groups.set(source.group(frame));
+        }
+    }
+
+    boolean isEmpty() {
+        return wanted.size() == 0;
+    }
+
+    /// Sends them, for as long as is given.
+    ///
+    /// @param placer to QEMU's stream, with a RAM part open
+    void send(PagePlacer placer, RestoreListener listener) throws IOException {
+        long start = System.nanoTime();
+        LongPredicate inTime = frame -> wanted.contains(frame) && System.nanoTime() - start < nanosMax;
+        new AllPages(source, listener).place(new Counting(placer), groups, inTime);
+        placer.flush();
+    }
+
+    /// Notes what goes through it.
+    private final class Counting implements PagePlacer {
+        private final PagePlacer placer;
+
+        Counting(PagePlacer placer) {
+            this.placer = placer;
+        }
+
+        @Override
+        public void place(long frame, ByteBuffer pages) throws IOException {
+            placer.place(frame, pages);
+            for (int i = 0; i < pages.remaining() / RamBlock.TARGET_PAGE_BYTES; i++) {
+                sent.add(frame + i);
+                trial.sentEarly(frame + i);
+            }
+        }
+
+        @Override
+        public void placeZeroes(long frame, int count) {
+            throw new IllegalStateException("zeros are what memory has before anything is sent");
+        }
+
+        @Override
+        public void flush() throws IOException {
+            placer.flush();
+        }
+    }
+
+    /// {@return what makes QEMU forget whatever may stand where something was not sent, after [#send]} Zeros may stay:
+    /// they are what QEMU's memory begins with, and what it fills a huge page with around the pages that come.
+    List<Command.PostcopyDiscard> discards() throws IOException {
+        var discards = new ArrayList<Command.PostcopyDiscard>();
+        for (int block = 0; block < layout.blocks().size(); block++) {
+            if (!doneBlocks.get(block)) {
+                discards.addAll(
+                        Command.PostcopyDiscard.split(layout.blocks().get(block).name(), ranges(block)));
+            }
+        }
+        if (discards.isEmpty()) {
+            discards.add(takeBack());
+        }
+        return discards;
+    }
+
+    /// QEMU hangs if nothing at all was discarded.
+    private Command.PostcopyDiscard takeBack() {
+        int block = doneBlocks.nextClearBit(0);
+        long frame = layout.firstFrame(block);
+        while (!sent.remove(frame)) {
+            frame++;
+        }
+        var ranges = new Ranges(layout.firstFrame(block));
+        ranges.add(frame, frame + 1);
+        return new Command.PostcopyDiscard(layout.blocks().get(block).name(), ranges.done());
+    }
+
+    private List<Command.Range> ranges(int block) throws IOException {
+        var ranges = new Ranges(layout.firstFrame(block));
+        for (int region = 0; region < regionCount(layout.blocks().get(block)); region++) {
+            long end = endFrame(block, region);
+            if (regions.get(block).get(region)) {
+                for (long frame = firstFrame(block, region); frame < end; frame++) {
+                    if (!sent.contains(frame) && !source.isZero(frame)) {
+                        ranges.add(frame, frame + 1);
+                    }
+                }
+            } else {
+                ranges.add(firstFrame(block, region), end);
+            }
+        }
+        return ranges.done();
+    }
+
+    /// Joins frames that follow one another.
+    private static final class Ranges {
+        private final long blockStart;
+        private final List<Command.Range> ranges = new ArrayList<>();
+        private long start;
+        private long end;
+
+        Ranges(long blockStart) {
+            this.blockStart = blockStart;
+        }
+
+        void add(long firstFrame, long endFrame) {
+            if (firstFrame != end) {
+                finish();
+                start = firstFrame;
+            }
+            end = endFrame;
+        }
+
+        List<Command.Range> done() {
+            finish();
+            return ranges;
+        }
+
+        private void finish() {
+            if (end > start) {
+                ranges.add(new Command.Range(
+                        (start - blockStart) * RamBlock.TARGET_PAGE_BYTES, (end - start) * RamBlock.TARGET_PAGE_BYTES));
+            }
+        }
+    }
+}
