@@ -293,7 +293,7 @@ final class PaperReport {
     private void costs(Samples runs) {
         line("");
         line(
-                "What the lazy ways cost, and the processor time of all (seconds, QEMU + the rest). The dense parts of the recorded set go before RUN, the rest ahead of the background; where the guest is known to want most of its memory nearly all of that goes before RUN, at full speed. What the guest wanted is estimated from pages that are held back.");
+                "What the lazy ways cost, and the processor time of all until every page was there (seconds, QEMU + the rest). The dense parts of the recorded set go before RUN, the rest ahead of the background; where the guest is known to want most of its memory nearly all of that goes before RUN, at full speed. What the guest wanted is estimated from pages that are held back.");
         line("");
         line(
                 "| benchmark | plain-lazy: demands, p50 / p99 µs | dormouse: demands, p50 / p99 µs | before RUN, of what is not zero | set behind RUN | of which the guest wanted | it wanted of all | CPU: stock-stream | eager | plain-lazy | dormouse |");

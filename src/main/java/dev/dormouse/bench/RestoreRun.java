@@ -56,7 +56,8 @@ final class RestoreRun {
     /// @param verified whether the guest verifies its memory at the end
     record Kind(RestoreStrategy strategy, StorageProfile profile, boolean loaded, boolean verified) {}
 
-    /// When every page was there, and what that had taken until then.
+    /// When every page was there, and what that had taken until then; the end of the restore, huge pages and merges,
+    /// is not in it.
     private record Whole(long nanos, ProcessUse qemu, ProcessUse server) {}
 
     /// @param readyMillis until QEMU's monitor greeted
@@ -146,13 +147,13 @@ final class RestoreRun {
             put(request, firstResponse, responsive);
             over = whole != null; // The engine need not make huge pages any more.
             // A guest that is never idle may keep a restore without background from its end for ever.
+            putRates(watch, request, responsive, whole); // Before what its end takes.
             Completed done = over || restore.isDone() ? result(restore) : null;
             if (done == null) {
                 report.put("completeMs", null);
             } else {
                 put(request, done);
             }
-            putRates(watch, request, responsive, done);
             if (load != null) {
                 put(result(load));
             }
@@ -195,6 +196,8 @@ final class RestoreRun {
             return new Completed(all, restored.readyMillis(), null);
         }
         ResumeResult result = engine.resume(VM, kind.strategy().options(), new OperationListener() {
+            private long qemu;
+
             @Override
             public void running() {
                 runningNanos.set(System.nanoTime());
@@ -202,12 +205,14 @@ final class RestoreRun {
 
             @Override
             public void reached(RestoreStep step) {
-                if (step == RestoreStep.CLEAN) {
-                    try {
-                        whole = whole(qemu(), before);
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
+                try {
+                    if (step == RestoreStep.CONNECTED) {
+                        qemu = qemu();
+                    } else if (step == RestoreStep.CLEAN) {
+                        whole = whole(qemu, before);
                     }
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
                 }
             }
 
@@ -223,7 +228,7 @@ final class RestoreRun {
     private long qemu() throws IOException {
         Long pid = engine.status(VM).pid();
         if (pid == null) {
-            throw new ProbeException("vm " + VM + ": its QEMU has ended after the restore");
+            throw new ProbeException("vm " + VM + ": its QEMU has ended");
         }
         return pid;
     }
@@ -318,7 +323,7 @@ final class RestoreRun {
         report.put("direct", restored.placement().contains("direct"));
     }
 
-    private void putRates(ResumeWatch watch, long request, Optional<Duration> responsive, @Nullable Completed done)
+    private void putRates(ResumeWatch watch, long request, Optional<Duration> responsive, @Nullable Whole all)
             throws ProbeException {
         WorkRate rate = watch.rate();
         if (rate.total() == 0) {
@@ -326,7 +331,7 @@ final class RestoreRun {
         }
         report.put("operations", rate.total());
         report.put("workRate", watch.shares());
-        long completeNanos = kind.strategy().isEager() ? runningNanos.get() : watchedNanos(done);
+        long completeNanos = kind.strategy().isEager() ? runningNanos.get() : watchedNanos(all);
         OptionalDouble lowest = responsive.isEmpty()
                 ? OptionalDouble.empty()
                 : rate.lowest(request + responsive.get().toNanos(), completeNanos, SPAN_NANOS);
@@ -336,8 +341,8 @@ final class RestoreRun {
         report.put("touchesByLatency", touches(watch.probe().reportsSince(request)));
     }
 
-    private static long watchedNanos(@Nullable Completed done) {
-        return done == null ? System.nanoTime() : done.whole().nanos();
+    private static long watchedNanos(@Nullable Whole all) {
+        return all == null ? System.nanoTime() : all.nanos();
     }
 
     /// {@return the touches of the guest's work loop in buckets of a power of two, from the request on}

@@ -5,7 +5,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongPredicate;
+import org.jspecify.annotations.Nullable;
 
 /// Brings the non-zero pages of an image to a placer, in the order in which the image is read forward: what an
 /// eager restore, one that loads before the guest runs, and an export have in common. One thread, for which
@@ -46,15 +48,31 @@ final class AllPages {
         return i < frames.size();
     }
 
-    /// Places the pages of these frames as far as they stand in these groups.
-    void place(PagePlacer placer, BitSet groups, LongPredicate wanted) throws IOException {
+    private void place(PagePlacer placer, BitSet groups, LongPredicate wanted) throws IOException {
+        read(groups, () -> true, group -> place(placer, group, wanted, false));
+    }
+
+    /// Places the pages of these frames as far as they stand in these groups and can be read, for as long as it may go
+    /// on.
+    void placeReadable(PagePlacer placer, BitSet groups, LongPredicate wanted, BooleanSupplier goesOn)
+            throws IOException {
+        read(groups, goesOn, group -> place(placer, group, wanted, true));
+    }
+
+    private interface GroupVisitor {
+        void group(ReadAhead.Group group) throws IOException;
+    }
+
+    private void read(BitSet groups, BooleanSupplier goesOn, GroupVisitor visitor) throws IOException {
         nextGroup = 0;
         Thread owner = Thread.currentThread();
         try (var reads = new ReadAhead(
                 source, () -> plan(groups), HostBudget.SHARED.urgent(), () -> LockSupport.unpark(owner))) {
-            for (ReadAhead.Group group = reads.await(); group != null; group = reads.await()) {
-                place(placer, group, wanted);
+            ReadAhead.Group group = reads.await(goesOn);
+            while (group != null && goesOn.getAsBoolean()) {
+                visitor.group(group);
                 reads.advance();
+                group = reads.await(goesOn);
             }
         }
         listener.progress(progress());
@@ -66,22 +84,37 @@ final class AllPages {
         return group < 0 ? ReadAhead.Plan.END : group;
     }
 
-    private void place(PagePlacer placer, ReadAhead.Group group, LongPredicate wanted) throws IOException {
+    private void place(PagePlacer placer, ReadAhead.Group group, LongPredicate wanted, boolean readableOnly)
+            throws IOException {
         PageSource.FrameList frames = source.frames(group.number());
         for (int i = 0; i < frames.size(); ) {
             long frame = frames.get(i);
             int count = 1;
             if (wanted.test(frame)) {
-                ByteBuffer pages = group.pages(frame, run(frames, i, wanted));
-                count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
-                placer.place(frame, pages);
-                passed += count;
+                ByteBuffer pages = pages(group, frame, run(frames, i, wanted), readableOnly);
+                if (pages != null) {
+                    count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
+                    placer.place(frame, pages);
+                    passed += count;
+                }
             }
             i += count;
         }
         if (passed - reported >= REPORT_PAGES) {
             reported = passed;
             listener.progress(progress());
+        }
+    }
+
+    private static @Nullable ByteBuffer pages(ReadAhead.Group group, long frame, int countMax, boolean readableOnly)
+            throws IOException {
+        try {
+            return group.pages(frame, countMax);
+        } catch (IOException e) {
+            if (readableOnly) {
+                return null;
+            }
+            throw e;
         }
     }
 

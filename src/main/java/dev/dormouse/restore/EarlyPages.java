@@ -8,7 +8,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
-import java.util.function.LongPredicate;
+import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 
 /// The pages that QEMU is sent before the guest runs, as ordinary ones. It writes them into huge pages, as it does when
@@ -16,8 +16,10 @@ import java.util.random.RandomGenerator;
 /// together a part of its speed until huge ones are made of them. So this is for what the guest is certain to touch:
 ///
 /// - the *dense* parts of its working set: aligned 2 MiB most of which stands in the set, for a short while;
-/// - of a guest that is known to touch most of its memory, *everything* but a sample of groups, which tells whether it
-///   still is of that kind.
+/// - of a guest that is known to touch most of its memory, *everything* but a sample of such regions, which tells
+///   whether it still is of that kind.
+///
+/// A page that cannot be read is left to whoever serves pages behind RUN, and so is what no time is left for.
 ///
 /// Needs anonymous memory: the kernel takes a small page out of a huge one for certain only there. One owner.
 final class EarlyPages {
@@ -25,8 +27,13 @@ final class EarlyPages {
     /// So many frames of the set make a region worth while, if they are also this share of what is not zero in it.
     private static final int DENSE_FRAMES_MIN = 128;
     private static final double DENSE_SHARE_MIN = 0.5;
-    /// One dense region of so many is treated as the rest of the set, by which the use of the set is estimated.
+    /// One region of so many, but one of four at least, is treated as the rest of the set, by which its use is
+    /// estimated; of fewer regions one now and then.
     private static final int SPARED_ONE_OF = 32;
+    private static final int SPARED_ALWAYS_FROM = 4;
+    private static final int SPARED_AT_TIMES = 8;
+    /// One region of so many is left when everything else goes.
+    private static final int LEFT_ONE_OF = 64;
     /// Whoever comes back waits for this.
     private static final long DENSE_NANOS_MAX = 150_000_000;
 
@@ -38,13 +45,21 @@ final class EarlyPages {
     private final BitSet groups = new BitSet(); // Those of the wanted frames.
     private final List<BitSet> regions = new ArrayList<>(); // By block, those of which something is sent.
     private final BitSet doneBlocks = new BitSet();
+    private final LongSupplier clock;
     private final long nanosMax;
 
-    private EarlyPages(RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent, long nanosMax) {
+    private EarlyPages(
+            RamLayout layout,
+            PageSource source,
+            WorkingSetTrial trial,
+            FrameSet sent,
+            LongSupplier clock,
+            long nanosMax) {
         this.layout = layout;
         this.source = source;
         this.trial = trial;
         this.sent = sent;
+        this.clock = clock;
         this.nanosMax = nanosMax;
         wanted = new FrameSet(source.frameCount());
         for (int block = 0; block < layout.blocks().size(); block++) {
@@ -53,40 +68,76 @@ final class EarlyPages {
         }
     }
 
+    /// @param trial told of all that goes early, and of what is left
     /// @param sent frames that QEMU has already, all of a block or none; what is sent is added
-    static EarlyPages everything(RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent)
-            throws IOException {
-        var early = new EarlyPages(layout, source, trial, sent, Long.MAX_VALUE);
-        for (int group = 0; group < source.groupCount(); group++) {
-            PageSource.FrameList frames = source.frames(group);
-            for (int i = 0; i < frames.size() && !trial.isSampled(group); i++) {
-                early.want(frames.get(i));
-            }
-        }
-        for (int block = 0; block < layout.blocks().size(); block++) {
-            early.regions.get(block).set(0, regionCount(layout.blocks().get(block)));
-        }
-        return early;
-    }
-
-    /// @param sent as for [#everything]
-    static EarlyPages dense(
+    static EarlyPages everything(
             RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent, RandomGenerator random)
             throws IOException {
-        var early = new EarlyPages(layout, source, trial, sent, DENSE_NANOS_MAX);
-        List<int[]> inSet = early.countByRegion(trial.ahead());
+        var pages = new EarlyPages(layout, source, trial, sent, System::nanoTime, Long.MAX_VALUE);
         for (int block = 0; block < layout.blocks().size(); block++) {
-            for (int region = 0; region < inSet.get(block).length; region++) {
-                boolean isDense = early.isDense(block, region, inSet.get(block)[region]);
-                if (isDense && random.nextInt(SPARED_ONE_OF) == 0) {
-                    trial.spare(early.firstFrame(block, region), early.endFrame(block, region));
-                } else if (isDense) {
-                    early.regions.get(block).set(region);
-                    early.wantAll(block, region);
+            int count = pages.doneBlocks.get(block)
+                    ? 0
+                    : regionCount(layout.blocks().get(block));
+            for (int region = 0; region < count; region++) {
+                if (random.nextInt(LEFT_ONE_OF) == 0) {
+                    pages.leave(block, region);
+                } else {
+                    pages.want(block, region);
                 }
             }
         }
-        return early;
+        return pages;
+    }
+
+    /// @param trial told of all that goes early, and of what is spared
+    /// @param sent as for [#everything]
+    /// @param clock in nanoseconds, from any start
+    static EarlyPages dense(
+            RamLayout layout,
+            PageSource source,
+            WorkingSetTrial trial,
+            FrameSet sent,
+            RandomGenerator random,
+            LongSupplier clock)
+            throws IOException {
+        var pages = new EarlyPages(layout, source, trial, sent, clock, DENSE_NANOS_MAX);
+        List<BitSet> dense = pages.denseRegions();
+        pages.spare(dense, random);
+        for (int block = 0; block < dense.size(); block++) {
+            for (int region : dense.get(block).stream().toArray()) {
+                pages.want(block, region);
+            }
+        }
+        return pages;
+    }
+
+    private List<BitSet> denseRegions() throws IOException {
+        List<int[]> inSet = countByRegion(trial.ahead());
+        var dense = new ArrayList<BitSet>();
+        for (int block = 0; block < inSet.size(); block++) {
+            dense.add(new BitSet());
+            for (int region = 0; region < inSet.get(block).length; region++) {
+                dense.get(block).set(region, isDense(block, region, inSet.get(block)[region]));
+            }
+        }
+        return dense;
+    }
+
+    private void spare(List<BitSet> dense, RandomGenerator random) {
+        int all = dense.stream().mapToInt(BitSet::cardinality).sum();
+        int often = random.nextInt(SPARED_AT_TIMES) == 0 ? 1 : 0;
+        int count = all < SPARED_ALWAYS_FROM ? Math.min(all, often) : Math.max(1, all / SPARED_ONE_OF);
+        for (int i = 0; i < count; i++) {
+            int index = random.nextInt(all - i);
+            int block = 0;
+            while (index >= dense.get(block).cardinality()) {
+                index -= dense.get(block).cardinality();
+                block++;
+            }
+            int region = dense.get(block).stream().skip(index).findFirst().orElseThrow();
+            dense.get(block).clear(region);
+            trial.spare(firstFrame(block, region), endFrame(block, region), all / (double) count);
+        }
     }
 
     private static int regionCount(RamBlock block) {
@@ -126,18 +177,26 @@ final class EarlyPages {
         return inSet >= DENSE_SHARE_MIN * nonZero;
     }
 
-    private void wantAll(int block, int region) throws IOException {
+    private void want(int block, int region) throws IOException {
+        boolean any = false;
         for (long frame = firstFrame(block, region); frame < endFrame(block, region); frame++) {
             if (!source.isZero(frame)) {
-                want(frame);
+                any = true;
+                wanted.add(frame);
+                groups.set(source.group(frame));
             }
+        }
+        if (any) {
+            regions.get(block).set(region);
+            trial.goesEarly(firstFrame(block, region), endFrame(block, region));
         }
     }
 
-    private void want(long frame) throws IOException {
-        if (!sent.contains(frame)) {
-            wanted.add(frame);
-            groups.set(source.group(frame));
+    private void leave(int block, int region) throws IOException {
+        for (long frame = firstFrame(block, region); frame < endFrame(block, region); frame++) {
+            if (!source.isZero(frame)) {
+                trial.leave(frame);
+            }
         }
     }
 
@@ -149,9 +208,10 @@ final class EarlyPages {
     ///
     /// @param placer to QEMU's stream, with a RAM part open
     void send(PagePlacer placer, RestoreListener listener) throws IOException {
-        long start = System.nanoTime();
-        LongPredicate inTime = frame -> wanted.contains(frame) && System.nanoTime() - start < nanosMax;
-        new AllPages(source, listener).place(new Counting(placer), groups, inTime);
+        long start = clock.getAsLong();
+        new AllPages(source, listener)
+                .placeReadable(
+                        new Counting(placer), groups, wanted::contains, () -> clock.getAsLong() - start < nanosMax);
         placer.flush();
     }
 
@@ -201,14 +261,21 @@ final class EarlyPages {
 
     /// QEMU hangs if nothing at all was discarded.
     private Command.PostcopyDiscard takeBack() {
-        int block = doneBlocks.nextClearBit(0);
-        long frame = layout.firstFrame(block);
-        while (!sent.remove(frame)) {
-            frame++;
+        for (int block = 0; block < layout.blocks().size(); block++) {
+            long first = layout.firstFrame(block);
+            long end = doneBlocks.get(block)
+                    ? first
+                    : first + layout.blocks().get(block).frameCount();
+            for (long frame = first; frame < end; frame++) {
+                if (sent.remove(frame)) {
+                    var ranges = new Ranges(first);
+                    ranges.add(frame, frame + 1);
+                    return new Command.PostcopyDiscard(
+                            layout.blocks().get(block).name(), ranges.done());
+                }
+            }
         }
-        var ranges = new Ranges(layout.firstFrame(block));
-        ranges.add(frame, frame + 1);
-        return new Command.PostcopyDiscard(layout.blocks().get(block).name(), ranges.done());
+        return Command.PostcopyDiscard.whole(layout.blocks().get(doneBlocks.nextClearBit(0)));
     }
 
     private List<Command.Range> ranges(int block) throws IOException {

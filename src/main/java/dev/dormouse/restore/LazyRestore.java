@@ -44,7 +44,7 @@ public final class LazyRestore {
     private String streamReason = "";
     private @Nullable ServingOutcome outcome;
     private @Nullable WorkingSet expected;
-    private @Nullable WorkingSetTrial trial; // From the handshake on, if anything went early.
+    private @Nullable WorkingSetTrial trial; // From the handshake on, if anything may go early.
     private List<Command.PostcopyDiscard> discards = List.of();
     private @Nullable WorkingSet learnt;
 
@@ -145,8 +145,8 @@ public final class LazyRestore {
                 ? WorkingSetTrial.ofEverything(known, image.source(), random)
                 : new WorkingSetTrial(known, image.source(), options.neighbourPages(), random);
         EarlyPages early = everything
-                ? EarlyPages.everything(layout, image.source(), trial, sentAhead)
-                : EarlyPages.dense(layout, image.source(), trial, sentAhead, random);
+                ? EarlyPages.everything(layout, image.source(), trial, sentAhead, random)
+                : EarlyPages.dense(layout, image.source(), trial, sentAhead, random, System::nanoTime);
         if (!early.isEmpty()) {
             image.endEarlyReads();
             out.beginPart(image.ramSectionId(), false);
@@ -171,7 +171,7 @@ public final class LazyRestore {
             listener.reached(RestoreStep.LAUNCHED);
             out.beginPart(image.ramSectionId(), false);
             image.endEarlyReads();
-            // While QEMU loads its devices, so that the guest does not wait for it.
+            // Where nothing goes early it is made while QEMU loads its devices.
             WorkingSetTrial current = trial != null
                     ? trial
                     : new WorkingSetTrial(

@@ -117,6 +117,7 @@ final class PageFaultServer {
                 aheadReads;
                 backgroundReads) {
             placeAll();
+            workingSet.judge(account::isClaimed); // The guest itself may have come for the last page.
             audit();
             placeAll(); // What could not be placed again at once.
             awaitDevices();
@@ -292,7 +293,7 @@ final class PageFaultServer {
         zeroRunEnd = Math.min(at + zeroRunPages, source.frameCount());
         while (at < zeroRunEnd) {
             int count = 0;
-            while (at + count < zeroRunEnd && source.isZero(at + count) && !account.isClaimed(at + count)) {
+            while (at + count < zeroRunEnd && isAbsentZero(at + count)) {
                 count++;
             }
             if (count > 0 && !tryPlaceZeroes(at, count)) {
@@ -301,6 +302,11 @@ final class PageFaultServer {
             at += count + 1;
         }
         placer.flush();
+    }
+
+    /// Zeros in a huge page that QEMU filled before the guest ran are there without having been placed.
+    private boolean isAbsentZero(long frame) throws IOException {
+        return source.isZero(frame) && !account.isClaimed(frame) && !workingSet.isEarly(frame);
     }
 
     /// Places the pages around the demanded one, which the guest is likely to want; most were read together with it.
@@ -485,6 +491,7 @@ final class PageFaultServer {
         listener.progress(progress());
         if (!hurrying && listener.hurry()) {
             hurrying = true;
+            workingSet.disturb();
             window = new BackgroundWindow(options.unthrottled(), now - TimeUnit.SECONDS.toNanos(1));
             backgroundReads.use(surroundings.budget().urgent());
         }

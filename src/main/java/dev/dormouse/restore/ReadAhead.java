@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Reads groups of pages ahead of the thread that places them, on other threads: a few batches of a few
@@ -95,11 +96,12 @@ final class ReadAhead implements AutoCloseable {
 
     /// Waits until the head is read; for an owner that has nothing else to do.
     ///
-    /// @return the head, null at the end
+    /// @param goesOn asked again and again whether to wait on
+    /// @return the head, null at the end and when it is not to be waited for
     @Nullable
-    Group await() throws IOException {
+    Group await(BooleanSupplier goesOn) throws IOException {
         Group head = head();
-        while (head == null && !isAtEnd()) {
+        while (head == null && !isAtEnd() && goesOn.getAsBoolean()) {
             LockSupport.parkNanos(this, CLOSE_WAIT_NANOS);
             head = head();
         }

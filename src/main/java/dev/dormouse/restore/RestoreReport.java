@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 /// @param demandedPages non-zero pages that the guest waited for
 /// @param demandedZeroPages zero pages that it waited for
 /// @param prefetchedPages non-zero pages placed before anybody asked: neighbours and background
-/// @param pagesBeforeRun non-zero pages that were sent before the guest ran: those of small blocks, or nearly all
+/// @param pagesBeforeRun non-zero pages that were sent before the guest ran: those of small blocks, and what
+///     [EarlyPages] chose
 /// @param recoveredPages non-zero pages that a page server before this one had placed
 /// @param storedBytes of the non-zero pages: what was in an extent
 /// @param duplicateBytes what was in an extent as another page

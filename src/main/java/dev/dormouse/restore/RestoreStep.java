@@ -16,7 +16,7 @@ public enum RestoreStep {
     CONFIGURED,
     /// The list of the RAM blocks was sent.
     ANNOUNCED,
-    /// The small blocks were sent: the handshake is over.
+    /// The small blocks, and the pages that are to be there first, were sent: the handshake is over.
     SHAKEN,
     /// It is recorded that the guest may run.
     READY,

@@ -80,6 +80,12 @@ public final class WorkingSet {
         return frameCount;
     }
 
+    /// {@return the estimated share of what is not zero that the guest touched; null if it is not known}
+    @Nullable
+    Double wantedShare() {
+        return wantedPerMille == NOT_KNOWN ? null : wantedPerMille / 1000.0;
+    }
+
     /// {@return whether the guest is known to touch that share of what is not zero, or more}
     boolean wants(double share) {
         return wantedPerMille != NOT_KNOWN && wantedPerMille >= share * 1000;

@@ -10,13 +10,16 @@ import org.jspecify.annotations.Nullable;
 /// ahead of the background, but for a random part, which is held back: whether a page that was placed is
 /// ever used cannot be seen, whether one of those is demanded can, and estimates the use of all of them. In the
 /// same way a random part of the groups of all the rest comes last, and estimates how much of it the guest wants.
+/// Nothing is learnt of what goes before the guest runs ([EarlyPages]): some of that is spared for it.
 ///
 /// Owned by the server's thread.
 final class WorkingSetTrial {
     /// The part of a set that is held back.
     private static final double HELD_BACK = 0.03;
-    /// The same, where hardly anything else can be held back.
-    private static final double HELD_BACK_OF_SPARED = 0.12;
+    /// The same of a spared region, which stands for many.
+    private static final double HELD_BACK_OF_SPARED = 0.25;
+    /// A set of more of what is not zero weighs too much to be believed without an estimate.
+    private static final double BELIEVED_SHARE_MAX = 0.1;
     /// With fewer pages held back the estimate says nothing.
     private static final int HELD_BACK_MIN = 30;
     /// A set of which so few pages are still wanted costs more than it brings.
@@ -36,11 +39,19 @@ final class WorkingSetTrial {
     private final FrameSet heldBack;
     private final FrameSet demanded;
     private final FrameSet planned;
+    private final FrameSet spared; // Those of the held back that stand for early ones.
+    private final FrameSet early;
+    private final FrameSet left; // What does not go early when everything does.
     private final int[][] demands = new int[WorkingSet.GROUP_COUNT][16];
     private final int[] demandCounts = new int[WorkingSet.GROUP_COUNT];
     private long[] ahead = {}; // Of each the group and the frame.
     private int aheadCount;
-    private int heldBackDemanded;
+    private int heldBackDemanded; // Without the spared.
+    private int sparedDemanded;
+    private double earlyPerSpared;
+    private long earlyOthers; // Early pages that are not of the set.
+    private boolean judged;
+    private boolean disturbed;
     private long sampledPages;
     private long sampledWanted;
 
@@ -70,6 +81,9 @@ final class WorkingSetTrial {
         heldBack = new FrameSet(source.frameCount());
         demanded = new FrameSet(source.frameCount());
         planned = new FrameSet(source.frameCount());
+        spared = new FrameSet(source.frameCount());
+        early = new FrameSet(source.frameCount());
+        left = new FrameSet(source.frameCount());
     }
 
     private void holdBack(WorkingSet set) throws IOException {
@@ -129,19 +143,41 @@ final class WorkingSetTrial {
         return heldBack.contains(frame);
     }
 
-    /// Holds back a part of the frames of the set from one to before another, which go behind RUN for this purpose.
-    void spare(long firstFrame, long endFrame) {
+    /// Holds back a part of the set's frames from one to before another, which could go before the guest runs.
+    ///
+    /// @param regions for how many such stretches of memory, itself included, this one stands
+    void spare(long firstFrame, long endFrame, double regions) {
+        earlyPerSpared = regions;
         for (long frame = firstFrame; frame < endFrame; frame++) {
             if (planned.contains(frame) && random.nextDouble() < HELD_BACK_OF_SPARED) {
                 planned.remove(frame);
                 heldBack.add(frame);
+                spared.add(frame);
             }
         }
     }
 
-    /// The page of the frame went before the guest ran: whether it is of use cannot be told from it any more.
+    /// Pages from one frame to before another are about to go before the guest runs.
+    void goesEarly(long firstFrame, long endFrame) {
+        for (long frame = firstFrame; frame < endFrame; frame++) {
+            early.add(frame);
+        }
+    }
+
+    /// {@return whether the frame lies among those that went before the guest ran, so that zeros may be there already}
+    boolean isEarly(long frame) {
+        return early.contains(frame);
+    }
+
+    /// The page of the frame was sent before the guest ran: of what use it is cannot be told from it any more.
     void sentEarly(long frame) {
         heldBack.remove(frame);
+        earlyOthers += planned.contains(frame) ? 0 : 1;
+    }
+
+    /// The page of the frame does not go early though nearly everything does.
+    void leave(long frame) {
+        left.add(frame);
     }
 
     /// {@return whether everything else went ahead of the guest, so that nothing but the sample is left}
@@ -151,37 +187,64 @@ final class WorkingSetTrial {
 
     /// {@return whether the background leaves the group to the last}
     boolean isSampled(int group) {
-        return Integer.remainderUnsigned(((group ^ seed) * MIX) >>> 8, SAMPLED_ONE_OF) == 0;
+        return !ofEverything && Integer.remainderUnsigned(((group ^ seed) * MIX) >>> 8, SAMPLED_ONE_OF) == 0;
     }
 
     /// Takes down how much of the sample the guest has come for, with the neighbours that it got, before anything
-    /// else brought it.
+    /// else brought it. Counts only the first time.
     ///
     /// @param claimed whether the page of a frame was placed
     void judge(LongPredicate claimed) {
+        if (judged) {
+            return;
+        }
+        judged = true;
+        for (long frame = 0; ofEverything && frame < source.frameCount(); frame++) {
+            if (left.contains(frame)) {
+                judge(frame, claimed);
+            }
+        }
         for (int group = 0; group < source.groupCount(); group++) {
             PageSource.FrameList frames = source.frames(group);
             for (int i = 0; isSampled(group) && i < frames.size(); i++) {
                 long frame = frames.get(i);
-                if (!planned.contains(frame) && !heldBack.contains(frame)) {
-                    sampledPages++;
-                    sampledWanted += claimed.test(frame) ? 1 : 0;
+                if (!planned.contains(frame) && !heldBack.contains(frame) && !early.contains(frame)) {
+                    judge(frame, claimed);
                 }
             }
         }
+    }
+
+    private void judge(long frame, LongPredicate claimed) {
+        sampledPages++;
+        sampledWanted += claimed.test(frame) ? 1 : 0;
+    }
+
+    /// Somebody has everything brought at once: what the guest would have come for is not known then.
+    void disturb() {
+        disturbed = !judged;
     }
 
     /// {@return the estimated share of all that is not zero, from 0 to 1, which the guest wanted before it was there;
     /// null if too little came last to tell}
     @Nullable
     Double wantedShare() {
-        if (sampledPages < SAMPLED_PAGES_MIN) {
+        Double hitRate = hitRate();
+        boolean believed = hitRate != null || planned.size() <= BELIEVED_SHARE_MAX * source.nonZeroCount();
+        if (sampledPages < SAMPLED_PAGES_MIN || disturbed || !believed) {
             return null;
         }
-        Double hitRate = hitRate();
         double ofSet = planned.size() * (hitRate == null ? 1 : hitRate);
-        double ofRest = (source.nonZeroCount() - planned.size()) * (sampledWanted / (double) sampledPages);
-        return (ofSet + ofRest) / source.nonZeroCount();
+        double ofAll = source.nonZeroCount() - (ofEverything ? 0 : earlyOthers);
+        return (ofSet + (ofAll - planned.size()) * sampledWanted / sampledPages) / ofAll;
+    }
+
+    private @Nullable Double nextWantedShare() {
+        Double share = wantedShare();
+        Double before = known == null ? null : known.wantedShare();
+        // What a guest touches in the second in which it lacks hardly anything is not what it touched in many.
+        boolean confirms = ofEverything && share != null && before != null && share >= before / 2;
+        return share == null || confirms ? before : share;
     }
 
     /// Takes down that a page that is not zero was demanded.
@@ -189,7 +252,9 @@ final class WorkingSetTrial {
         if (!demanded.add(frame)) {
             return;
         }
-        if (heldBack.contains(frame)) {
+        if (spared.contains(frame)) {
+            sparedDemanded++;
+        } else if (heldBack.contains(frame)) {
             heldBackDemanded++;
         }
         int group = WorkingSet.groupOf(nanosSinceStart);
@@ -205,7 +270,13 @@ final class WorkingSetTrial {
     /// were held back to tell}
     @Nullable
     Double hitRate() {
-        return heldBack.size() < HELD_BACK_MIN ? null : heldBackDemanded / (double) heldBack.size();
+        if (heldBack.size() < HELD_BACK_MIN) {
+            return null;
+        }
+        double perSpared = earlyPerSpared / HELD_BACK_OF_SPARED; // Each of them stands for so many pages.
+        double perOther = 1 / HELD_BACK;
+        double all = spared.size() * perSpared + (heldBack.size() - spared.size()) * perOther;
+        return (sparedDemanded * perSpared + heldBackDemanded * perOther) / all;
     }
 
     /// {@return the set for the next restore: what was demanded this time, and what was known unless it is of
@@ -221,7 +292,7 @@ final class WorkingSetTrial {
                 groups[group] = joined(groups[group], known, group);
             }
         }
-        return new WorkingSet(source.frameCount(), groups, wantedShare());
+        return new WorkingSet(source.frameCount(), groups, nextWantedShare());
     }
 
     private int[] joined(int[] frames, WorkingSet set, int group) {

@@ -40,56 +40,101 @@ class EarlyPagesTest {
     }
 
     @Test
-    void everythingIsEachPageButTheSample() throws IOException {
-        WorkingSetTrial trial = WorkingSetTrial.ofEverything(set(1), source, new Random(3));
+    void everythingIsEachRegionButASample() throws IOException {
+        WorkingSetTrial trial = everything();
 
-        send(EarlyPages.everything(layout, source, trial, sent));
+        send(EarlyPages.everything(layout, source, trial, sent, new Random(3)));
 
-        int left = 0;
-        for (long frame = 0; frame < LARGE; frame++) {
-            boolean sampled = trial.isSampled(source.group(frame));
-            assertThat(placer.contains(frame)).isEqualTo(!sampled && !source.isZero(frame));
-            left += sampled && !source.isZero(frame) ? 1 : 0;
-        }
-        assertThat(left).as("the sample").isBetween(LARGE / 200, LARGE / 25);
+        int whole = wholeRegions();
+        assertThat(whole).as("of 226 that are not zero").isBetween(210, 225);
+        trial.judge(_ -> true);
+        assertThat(trial.wantedShare()).as("if the sample is wanted").isEqualTo(1);
     }
 
     @Test
     void denseRegionsOfTheSetAreSentWholeAndNothingElse() throws IOException {
-        // Three of four frames of some regions, and a few of each other one.
-        int[] frames = IntStream.range(0, LARGE)
-                .filter(frame -> (frame >= DENSE_FROM && frame < DENSE_END) ? frame % 4 != 0 : frame % 10 == 0)
-                .toArray();
-        var trial = new WorkingSetTrial(set(frames), source, 0, new Random(3));
+        WorkingSetTrial trial = denseTrial();
 
-        send(EarlyPages.dense(layout, source, trial, sent, new Random(4)));
+        send(EarlyPages.dense(layout, source, trial, sent, new Random(4), () -> 0));
 
-        int whole = 0;
-        for (int start = 0; start < LARGE; start += REGION) {
-            int pages = 0;
-            for (long frame = start; frame < start + REGION; frame++) {
-                pages += placer.contains(frame) ? 1 : 0;
-                assertThat(placer.contains(frame) && trial.isHeldBack(frame)).isFalse();
-            }
-            assertThat(pages).as("region %d", start / REGION).isIn(0, REGION);
-            assertThat(pages == 0 || (start >= DENSE_FROM && start < DENSE_END)).isTrue();
-            whole += pages / REGION;
+        assertThat(wholeRegions())
+                .as("but for one that tells of what use the set is")
+                .isEqualTo(39);
+        for (long frame = 0; frame < LARGE; frame++) {
+            boolean isDense = frame >= DENSE_FROM && frame < DENSE_END;
+            assertThat(placer.contains(frame) && !isDense).isFalse();
+            assertThat(placer.contains(frame) && trial.isHeldBack(frame)).isFalse();
+            assertThat(trial.isEarly(frame)).isEqualTo(placer.contains(frame));
         }
-        assertThat(whole).as("but for those that tell of what use the set is").isBetween(32, 40);
+        assertThat(trial.hitRate()).as("is estimated all the same").isNotNull();
+    }
+
+    @Test
+    void whatNoTimeIsLeftForGoesBehindRun() throws IOException {
+        long[] now = {0};
+
+        send(EarlyPages.dense(layout, source, denseTrial(), sent, new Random(4), () -> now[0] += 5_000_000));
+
+        assertThat(sent.size() - SMALL).isBetween(1L, 30L * MemorySource.GROUP_FRAMES);
+    }
+
+    @Test
+    void whatCannotBeReadGoesBehindRun() throws IOException {
+        long frame = DENSE_FROM + 1L;
+        long other = DENSE_FROM + REGION + 1L; // One of the two is not in a spared region.
+        source.damage(frame);
+        source.damage(other);
+
+        send(EarlyPages.dense(layout, source, denseTrial(), sent, new Random(4), () -> 0));
+
+        assertThat(sent.contains(frame) || sent.contains(other)).isFalse();
+        assertThat(sent.contains(frame + 1) || sent.contains(other + 1)).isTrue();
     }
 
     @Test
     void takesAPageBackIfNothingIsLeft() throws IOException {
-        WorkingSetTrial trial = WorkingSetTrial.ofEverything(set(1), source, new Random(3));
-        EarlyPages early = EarlyPages.everything(layout, source, trial, sent);
-        for (long frame = 0; frame < LARGE; frame++) {
-            sent.add(frame);
-        }
+        var one = new RamLayout(List.of(new RamBlock("pc.ram", (long) REGION * RamBlock.TARGET_PAGE_BYTES)));
+        var small = new MemorySource(REGION);
+        var known = new WorkingSet(REGION, new int[][] {{1}, {}, {}, {}});
+        var none = new FrameSet(REGION);
+        EarlyPages all = EarlyPages.everything(
+                one, small, WorkingSetTrial.ofEverything(known, small, new Random(3)), none, new Random(3));
+        all.send(new RecordingPlacer(REGION), new RestoreListener() {});
+        assertThat(none.size()).isEqualTo(REGION);
 
-        List<Command.PostcopyDiscard> discards = early.discards();
+        List<Command.PostcopyDiscard> discards = all.discards();
 
         assertThat(discards).hasSize(1);
-        assertThat(sent.contains(0)).isFalse();
+        assertThat(discards.getFirst().ranges()).containsExactly(new Command.Range(0, RamBlock.TARGET_PAGE_BYTES));
+        assertThat(none.size()).isEqualTo(REGION - 1);
+    }
+
+    private WorkingSetTrial everything() {
+        return WorkingSetTrial.ofEverything(set(1), source, new Random(3));
+    }
+
+    /// Of three of four frames of some regions, and a few of each other one.
+    private WorkingSetTrial denseTrial() throws IOException {
+        int[] frames = IntStream.range(0, LARGE)
+                .filter(frame -> (frame >= DENSE_FROM && frame < DENSE_END) ? frame % 4 != 0 : frame % 10 == 0)
+                .toArray();
+        return new WorkingSetTrial(set(frames), source, 0, new Random(3));
+    }
+
+    /// {@return how many regions were sent whole; a part of one never is}
+    private int wholeRegions() {
+        int whole = 0;
+        for (int start = 0; start < LARGE; start += REGION) {
+            int pages = 0;
+            int nonZero = 0;
+            for (long frame = start; frame < start + REGION; frame++) {
+                pages += placer.contains(frame) ? 1 : 0;
+                nonZero += source.isZero(frame) ? 0 : 1;
+            }
+            assertThat(pages).as("region %d", start / REGION).isIn(0, nonZero);
+            whole += pages > 0 ? 1 : 0;
+        }
+        return whole;
     }
 
     /// Sends, and looks whether what is not zero is either sent or discarded.

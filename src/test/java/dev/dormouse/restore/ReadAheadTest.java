@@ -27,7 +27,7 @@ class ReadAheadTest {
 
     private static List<Integer> drain(ReadAhead reads) throws IOException {
         var numbers = new ArrayList<Integer>();
-        for (ReadAhead.Group group = reads.await(); group != null; group = reads.await()) {
+        for (ReadAhead.Group group = reads.await(() -> true); group != null; group = reads.await(() -> true)) {
             numbers.add(group.number());
             long frame = (long) group.number() * MemorySource.GROUP_FRAMES;
             assertThat(group.pages(frame, 1).getLong(0)).isEqualTo(frame);
@@ -83,12 +83,12 @@ class ReadAheadTest {
         source.damage(0);
         var reads = new ReadAhead(source, this::plan, Runnable::run, () -> {});
 
-        ReadAhead.Group group = reads.await();
+        ReadAhead.Group group = reads.await(() -> true);
 
         assertThat(group).isNotNull();
         assertThatThrownBy(() -> group.pages(0, 1)).hasMessage("frame 0 is damaged");
         reads.advance();
-        assertThat(reads.await()).extracting(ReadAhead.Group::number).isEqualTo(1);
+        assertThat(reads.await(() -> true)).extracting(ReadAhead.Group::number).isEqualTo(1);
         reads.close();
     }
 
