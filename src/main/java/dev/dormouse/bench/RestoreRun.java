@@ -146,8 +146,8 @@ final class RestoreRun {
             Optional<Duration> responsive = await(watch, request, restore, load);
             put(request, firstResponse, responsive);
             over = whole != null; // The engine need not make huge pages any more.
-            // A guest that is never idle may keep a restore without background from its end for ever.
             putRates(watch, request, responsive, whole); // Before what its end takes.
+            // A guest that is never idle may keep a restore without background from its end for ever.
             Completed done = over || restore.isDone() ? result(restore) : null;
             if (done == null) {
                 report.put("completeMs", null);

@@ -37,7 +37,7 @@ final class AllPages {
         for (int group = 0; group < source.groupCount(); group++) {
             groups.set(group, holdsAny(source.frames(group), wanted));
         }
-        place(placer, groups, wanted);
+        read(groups, () -> true, group -> place(placer, group, wanted, false));
     }
 
     private static boolean holdsAny(PageSource.FrameList frames, LongPredicate wanted) {
@@ -46,10 +46,6 @@ final class AllPages {
             i++;
         }
         return i < frames.size();
-    }
-
-    private void place(PagePlacer placer, BitSet groups, LongPredicate wanted) throws IOException {
-        read(groups, () -> true, group -> place(placer, group, wanted, false));
     }
 
     /// Places the pages of these frames as far as they stand in these groups and can be read, for as long as it may go

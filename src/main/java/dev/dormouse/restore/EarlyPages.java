@@ -116,7 +116,7 @@ final class EarlyPages {
         var dense = new ArrayList<BitSet>();
         for (int block = 0; block < inSet.size(); block++) {
             dense.add(new BitSet());
-            for (int region = 0; region < inSet.get(block).length; region++) {
+            for (int region = 0; region < inSet.get(block).length && !doneBlocks.get(block); region++) {
                 dense.get(block).set(region, isDense(block, region, inSet.get(block)[region]));
             }
         }

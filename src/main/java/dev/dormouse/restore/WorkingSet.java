@@ -25,6 +25,7 @@ public final class WorkingSet {
     private static final long MAGIC = 0x5445_5357_4d52_4f44L; // "DORMWSET"
     private static final int VERSION = 2;
     private static final int NOT_KNOWN = -1;
+    private static final int PER_MILLE = 1000;
     private static final int HEADER_BYTES = 28 + GROUP_COUNT * Integer.BYTES;
 
     private final long frameCount;
@@ -42,7 +43,7 @@ public final class WorkingSet {
     ///     restore was complete; null if it is not known
     WorkingSet(long frameCount, int[][] groups, @Nullable Double wantedShare) {
         this.frameCount = frameCount;
-        wantedPerMille = wantedShare == null ? NOT_KNOWN : (int) Math.round(wantedShare * 1000);
+        wantedPerMille = wantedShare == null ? NOT_KNOWN : (int) Math.round(wantedShare * PER_MILLE);
         this.groups = new int[GROUP_COUNT][];
         int room = FRAMES_MAX;
         for (int group = 0; group < GROUP_COUNT; group++) {
@@ -83,12 +84,12 @@ public final class WorkingSet {
     /// {@return the estimated share of what is not zero that the guest touched; null if it is not known}
     @Nullable
     Double wantedShare() {
-        return wantedPerMille == NOT_KNOWN ? null : wantedPerMille / 1000.0;
+        return wantedPerMille == NOT_KNOWN ? null : wantedPerMille / (double) PER_MILLE;
     }
 
     /// {@return whether the guest is known to touch that share of what is not zero, or more}
     boolean wants(double share) {
-        return wantedPerMille != NOT_KNOWN && wantedPerMille >= share * 1000;
+        return wantedPerMille != NOT_KNOWN && wantedPerMille >= share * PER_MILLE;
     }
 
     int size(int group) {
@@ -154,6 +155,9 @@ public final class WorkingSet {
     private static Optional<WorkingSet> read(ByteBuffer in) {
         long frameCount = in.getLong();
         int wanted = in.getInt();
+        if (wanted != NOT_KNOWN && (wanted < 0 || wanted > PER_MILLE)) {
+            return Optional.empty();
+        }
         int[] sizes = new int[GROUP_COUNT];
         for (int i = 0; i < GROUP_COUNT; i++) {
             sizes[i] = in.getInt();
@@ -173,6 +177,7 @@ public final class WorkingSet {
         }
         return in.hasRemaining()
                 ? Optional.empty()
-                : Optional.of(new WorkingSet(frameCount, groups, wanted == NOT_KNOWN ? null : wanted / 1000.0));
+                : Optional.of(
+                        new WorkingSet(frameCount, groups, wanted == NOT_KNOWN ? null : wanted / (double) PER_MILLE));
     }
 }

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class EarlyPagesTest {
     private static final int REGION = 512;
     private static final int LARGE = 256 * REGION;
-    private static final int SMALL = 64;
+    private static final int SMALL = 200;
     private static final int FRAMES = LARGE + SMALL;
     private static final int ZEROES_FROM = 5000;
     private static final int ZEROES_END = 20_000;
@@ -65,6 +65,11 @@ class EarlyPagesTest {
             assertThat(placer.contains(frame) && !isDense).isFalse();
             assertThat(placer.contains(frame) && trial.isHeldBack(frame)).isFalse();
             assertThat(trial.isEarly(frame)).isEqualTo(placer.contains(frame));
+        }
+        for (long frame = LARGE; frame < FRAMES; frame++) {
+            assertThat(placer.contains(frame))
+                    .as("a second time, frame %d", frame)
+                    .isFalse();
         }
         assertThat(trial.hitRate()).as("is estimated all the same").isNotNull();
     }
@@ -113,10 +118,11 @@ class EarlyPagesTest {
         return WorkingSetTrial.ofEverything(set(1), source, new Random(3));
     }
 
-    /// Of three of four frames of some regions, and a few of each other one.
+    /// Of three of four frames of some regions, a few of each other one, and all of the small block.
     private WorkingSetTrial denseTrial() throws IOException {
-        int[] frames = IntStream.range(0, LARGE)
-                .filter(frame -> (frame >= DENSE_FROM && frame < DENSE_END) ? frame % 4 != 0 : frame % 10 == 0)
+        int[] frames = IntStream.range(0, FRAMES)
+                .filter(frame -> frame >= LARGE
+                        || ((frame >= DENSE_FROM && frame < DENSE_END) ? frame % 4 != 0 : frame % 10 == 0))
                 .toArray();
         return new WorkingSetTrial(set(frames), source, 0, new Random(3));
     }

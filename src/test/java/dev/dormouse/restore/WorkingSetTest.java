@@ -46,6 +46,8 @@ class WorkingSetTest {
         assertThat(read.wants(0.625)).isTrue();
         assertThat(read.wants(0.626)).isFalse();
         assertThat(of(5).wants(0)).as("of a set of which that is not known").isFalse();
+        var impossible = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 1.5);
+        assertThat(WorkingSet.decode(impossible.encode())).isEmpty();
     }
 
     @Test
