@@ -27,7 +27,7 @@ abstract class PageServerKillContract extends PageServerKills {
         "by-stream, LAUNCHED",
         "by-stream, 99%",
         "early, SHAKEN LAUNCHED",
-        "early, 98% EXAMINED",
+        "early, PLACED EXAMINED",
         "resume, 50% EXAMINED REPAIRED LISTENING_AGAIN",
     })
     void theRestoreCarriesOnByItself(String command, String steps) throws Exception {
