@@ -25,6 +25,14 @@ run() { # class [argument...]
     -classpath target/dormouse.jar "dev.dormouse.bench.$1" "${@:2}"
 }
 
+asks_for_help() { [[ " $* " == *" --help "* || " $* " == *" -h "* ]]; }
+
+help_of() { # class
+  program_is_current || scripts/build.sh --quick
+  run "$1" --help ''
+  exit 0
+}
+
 # The same for a program that stands among the tests, because it needs their libraries.
 run_of_tests() { # class [argument...]
   local classpath=target/test-classpath
@@ -106,6 +114,7 @@ if [[ "$kind" == refresh ]]; then
 fi
 if [[ "$kind" == paper ]]; then
   shift
+  ! asks_for_help "$@" || help_of PaperBench
   scripts/setup.sh run guest debian
   program_is_current || scripts/build.sh --quick
   qemu10="$(scripts/qemu10.sh)" || [[ $? -eq 3 ]] || fail "scripts/qemu10.sh failed"
@@ -117,6 +126,7 @@ if [[ "$kind" == paper ]]; then
 fi
 if [[ "$kind" == restore ]]; then
   shift
+  ! asks_for_help "$@" || help_of RestoreBench
   scripts/setup.sh run guest
   program_is_current || scripts/build.sh --quick
   qemu10=

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -90,6 +91,22 @@ class PaperReportTest {
         Files.writeString(folder.resolve("report/notes.md"), "## Notes\n\nIt rained.\n");
 
         assertThat(report(List.of(run("idle", "dormouse", 1, 1.0)))).endsWith("It rained.\n");
+    }
+
+    @Test
+    void tellsHowMuchTheGuestHadDone() throws Exception {
+        Map<String, Object> stock = run("web", "stock-stream", 1, 2000.0);
+        stock.put(
+                "workRate",
+                IntStream.range(0, 30).mapToObj(i -> i < 20 ? 0.0 : 1.0).toList());
+        Map<String, Object> ours = run("web", "dormouse", 1, 1000.0);
+        ours.put(
+                "workRate",
+                IntStream.range(0, 100).mapToObj(i -> i < 10 ? 0.5 : 1.0).toList());
+
+        assertThat(report(List.of(stock, ours)))
+                .contains("| web | 3.00 | - | - | - | - | 4.50 | 1.5 | - |")
+                .contains("| work in the first seconds, of stock's, sata | 150 % | 1 | - | - |");
     }
 
     @Test

@@ -1,5 +1,6 @@
 package dev.dormouse.bench;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -8,12 +9,39 @@ import org.jspecify.annotations.Nullable;
 
 /// The arguments of a bench, each of which is taken once. Owned by one thread.
 final class BenchArguments {
+    /// Makes options of what was given.
+    @FunctionalInterface
+    interface Parser<T> {
+        /// @param qemu10 where QEMU 10.0 is, null if it is not at hand
+        T parse(List<String> arguments, @Nullable Path qemu10, Path output);
+    }
+
     private final List<String> rest;
     private final String usage;
 
     BenchArguments(List<String> arguments, String usage) {
         this.rest = new ArrayList<>(arguments);
         this.usage = usage;
+    }
+
+    /// For a bench that is a program of its own. Ends the process, as the command line does, where help is asked for or
+    /// something is wrong.
+    ///
+    /// @param program its options, and last the file for the samples
+    static <T> T parseOrExit(String bench, String usage, String[] program, Parser<T> parser) {
+        List<String> given = List.of(program).subList(0, program.length - 1);
+        if (given.contains("--help") || given.contains("-h")) {
+            System.out.print(usage);
+            System.exit(0);
+        }
+        String qemu10 = System.getProperty("dormouse.qemu10", "");
+        try {
+            return parser.parse(given, qemu10.isEmpty() ? null : Path.of(qemu10), Path.of(program[program.length - 1]));
+        } catch (IllegalArgumentException e) {
+            System.err.println("dormouse: bench " + bench + ": " + e.getMessage());
+            System.exit(2);
+            throw e;
+        }
     }
 
     boolean flag(String name) {

@@ -49,17 +49,8 @@ public final class RestoreBench {
 
     /// The last argument is the file for the samples.
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        List<String> given = List.of(arguments).subList(0, arguments.length - 1);
-        String qemu10 = System.getProperty("dormouse.qemu10", "");
-        RestoreBenchOptions options;
-        try {
-            options = RestoreBenchOptions.parse(
-                    given, qemu10.isEmpty() ? null : Path.of(qemu10), Path.of(arguments[arguments.length - 1]));
-        } catch (IllegalArgumentException e) {
-            System.err.println("dormouse: bench restore: " + e.getMessage());
-            System.exit(2);
-            return;
-        }
+        RestoreBenchOptions options =
+                BenchArguments.parseOrExit(RESTORE, RestoreBenchOptions.USAGE, arguments, RestoreBenchOptions::parse);
         System.out.println(options.output());
         of(options).run();
     }

@@ -32,6 +32,10 @@ final class RestoreRun {
     private static final long AFTERWARDS_NANOS = 1_000_000_000;
     /// A guest that is not as fast as before in this share of the patience after its last page will not become it.
     private static final int SETTLE_SHARE = 4;
+    /// A restore without background is watched for this share of the patience once its guest is as fast as before.
+    private static final int WITHOUT_BACKGROUND_SHARE = 2;
+    /// For the end of a restore that is hurried.
+    private static final long END_NANOS = 60_000_000_000L;
     private static final long SPAN_NANOS = 500_000_000;
     private static final int SAMPLED_PAGES = 2000;
     /// QEMU's own memory, and what the guest allocates.
@@ -145,14 +149,14 @@ final class RestoreRun {
             FutureTask<Load> load = kind.loaded() ? inBackground(() -> load(watch.probe())) : null;
             Optional<Duration> responsive = await(watch, request, restore, load);
             put(request, firstResponse, responsive);
-            over = whole != null; // The engine need not make huge pages any more.
+            boolean ended = whole != null || restore.isDone();
             putRates(watch, request, responsive, whole); // Before what its end takes.
-            // A guest that is never idle may keep a restore without background from its end for ever.
-            Completed done = over || restore.isDone() ? result(restore) : null;
-            if (done == null) {
-                report.put("completeMs", null);
+            over = true; // Huge pages need not be made any more, and what has not ended is hurried.
+            if (ended) {
+                put(request, result(restore));
             } else {
-                put(request, done);
+                report.put("completeMs", null);
+                putWhatWasDone(restore);
             }
             if (load != null) {
                 put(result(load));
@@ -179,6 +183,18 @@ final class RestoreRun {
                 e.addSuppressed(seen);
             }
             return e;
+        }
+    }
+
+    /// A guest that is never idle keeps a restore without background from its end, until somebody waits for it.
+    private void putWhatWasDone(FutureTask<Completed> restore) throws IOException, InterruptedException {
+        long end = System.nanoTime() + END_NANOS;
+        while (!restore.isDone() && System.nanoTime() < end) {
+            Thread.sleep(POLL_MILLIS);
+        }
+        ResumeResult result = restore.isDone() ? result(restore).result() : null;
+        if (result != null) {
+            put(result.report());
         }
     }
 
@@ -255,6 +271,9 @@ final class RestoreRun {
             throws InterruptedException {
         long patience = options.patience() * 1_000_000_000L * (kind.profile().isThrottled() ? 2 : 1);
         long settleNanos = options.patience() * 1_000_000_000L / SETTLE_SHARE;
+        long endless = kind.strategy() == RestoreStrategy.PLAIN_LAZY
+                ? options.patience() * 1_000_000_000L / WITHOUT_BACKGROUND_SHARE
+                : patience;
         Optional<Duration> responsive = Optional.empty();
         boolean ended = false;
         while (!ended && System.nanoTime() - request < patience) {
@@ -266,7 +285,8 @@ final class RestoreRun {
             boolean watched = all != null && System.nanoTime() - all.nanos() > AFTERWARDS_NANOS;
             boolean failed = all == null && restore.isDone();
             boolean settled = responsive.isPresent() || (all != null && System.nanoTime() - all.nanos() > settleNanos);
-            ended = failed || (watched && settled && (load == null || load.isDone()));
+            boolean seen = responsive.isPresent() && System.nanoTime() - request > endless;
+            ended = failed || seen || (watched && settled && (load == null || load.isDone()));
         }
         return responsive;
     }

@@ -2,6 +2,7 @@ package dev.dormouse.bench;
 
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.qmp.QemuVersion;
+import dev.dormouse.restore.BackgroundOptions;
 import dev.dormouse.restore.RestoreOptions;
 import dev.dormouse.restore.RestoreOptions.Placement;
 import java.util.Arrays;
@@ -28,6 +29,12 @@ enum RestoreStrategy {
 
     /// A guest that has not faulted for so long counts as idle.
     private static final long IDLE_NANOS = 500_000_000;
+    private static final RestoreOptions PLAIN = new RestoreOptions(
+            new BackgroundOptions(256, 256, IDLE_NANOS, 1, 0, 0, true),
+            RestoreOptions.Early.NONE,
+            0,
+            Placement.AUTO,
+            false);
 
     /// @param name as [#text] gives it
     static RestoreStrategy named(String name) {
@@ -80,23 +87,7 @@ enum RestoreStrategy {
         ResumeOptions usual = ResumeOptions.DEFAULT.withKeepImage(true);
         return switch (this) {
             case EAGER -> usual.withEager(true);
-            case PLAIN_LAZY ->
-                new ResumeOptions(
-                        false,
-                        true,
-                        false,
-                        new RestoreOptions(
-                                256,
-                                256,
-                                IDLE_NANOS,
-                                1,
-                                0,
-                                0,
-                                RestoreOptions.Early.NONE,
-                                0,
-                                Placement.AUTO,
-                                true,
-                                false));
+            case PLAIN_LAZY -> new ResumeOptions(false, true, false, PLAIN);
             case DORMOUSE_FIRST, DORMOUSE, DORMOUSE_STANDBY -> usual;
             case DORMOUSE_STREAM -> usual.withPlacement(Placement.STREAM);
             case STOCK_STREAM, STOCK_MAPPED_RAM -> throw new IllegalStateException(text() + " is QEMU's own way");

@@ -50,9 +50,10 @@ final class ResumeFlags {
     ResumeOptions options() {
         RestoreOptions restore = RestoreOptions.DEFAULT.withPlacement(placement);
         if (OFF.equals(backgroundRate)) {
-            restore = restore.withBackground(false);
+            restore = restore.withBackground(restore.background().off());
         } else if (backgroundRate != null) {
-            restore = restore.withRateBytesPerSecond(MemorySize.parse("--background-rate", backgroundRate));
+            long rate = MemorySize.parse("--background-rate", backgroundRate);
+            restore = restore.withBackground(restore.background().withRateBytesPerSecond(rate));
         }
         return new ResumeOptions(eager, keepImage, discardChanges, restore, key.file());
     }
@@ -69,7 +70,9 @@ final class ResumeFlags {
         if (backgroundRate != null) {
             body.put(
                     "backgroundBytesPerSecond",
-                    OFF.equals(backgroundRate) ? 0 : options().restore().rateBytesPerSecond());
+                    OFF.equals(backgroundRate)
+                            ? 0
+                            : options().restore().background().rateBytesPerSecond());
         }
         return Optional.of(Json.write(body));
     }

@@ -6,6 +6,7 @@ import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.SuspendOptions;
 import dev.dormouse.engine.VmRequest;
 import dev.dormouse.engine.VmStatus;
+import dev.dormouse.restore.BackgroundOptions;
 import dev.dormouse.restore.RestoreOptions;
 import io.javalin.config.RoutesConfig;
 import io.javalin.http.Context;
@@ -136,9 +137,9 @@ final class VmRoutes {
                     Problem.Kind.INVALID,
                     "body: 'backgroundBytesPerSecond' is %d, 0 or more are allowed".formatted(bytesPerSecond));
         }
-        return bytesPerSecond == 0
-                ? RestoreOptions.DEFAULT.withBackground(false)
-                : RestoreOptions.DEFAULT.withRateBytesPerSecond(bytesPerSecond);
+        BackgroundOptions usual = BackgroundOptions.DEFAULT;
+        return RestoreOptions.DEFAULT.withBackground(
+                bytesPerSecond == 0 ? usual.off() : usual.withRateBytesPerSecond(bytesPerSecond));
     }
 
     private void showSettings(Context request) throws IOException {

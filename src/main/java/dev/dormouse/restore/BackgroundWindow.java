@@ -5,12 +5,12 @@ package dev.dormouse.restore;
 /// The quiet after a demand and the rest after a batch run side by side, so a demand shortens no rest.
 /// Owned by the thread of the page-fault server; the clock is the caller's.
 final class BackgroundWindow {
-    private final RestoreOptions options;
+    private final BackgroundOptions options;
     private int pages;
     private long quietEndNanos;
     private long restEndNanos;
 
-    BackgroundWindow(RestoreOptions options, long nowNanos) {
+    BackgroundWindow(BackgroundOptions options, long nowNanos) {
         this.options = options;
         restEndNanos = nowNanos;
         onDemand(nowNanos);

@@ -38,7 +38,8 @@ final class PageFaultServer {
     private final PagePlacer placer;
     private final DemandQueue demands;
     private final RestoreListener listener;
-    private final RestoreOptions options;
+    private final int neighbourPages;
+    private final BackgroundOptions background;
     private final Object guest = new Object(); // By which the budget, which outlives this, knows it.
     private final long yieldNanos; // After a demand of another guest; also where this one's own is no reason to rest.
     private final PlacementAccount account;
@@ -82,8 +83,9 @@ final class PageFaultServer {
         this.placer = placer;
         this.demands = demands;
         this.listener = listener;
-        this.options = options.forPages(source.nonZeroCount());
-        this.yieldNanos = options.quietNanos();
+        this.neighbourPages = options.neighbourPages();
+        this.background = options.background().forPages(source.nonZeroCount());
+        this.yieldNanos = options.background().quietNanos();
         this.workingSet = workingSet;
         this.ahead = workingSet.ahead();
         this.account = new PlacementAccount(source, placer, present);
@@ -97,11 +99,11 @@ final class PageFaultServer {
         this.backgroundReads = new ReadAhead(
                 source,
                 plan::nextInBackground,
-                this.options.isRestless() ? budget.sprint() : budget.background(),
+                background.isRestless() ? budget.sprint() : budget.background(),
                 demands::wake);
         this.startNanos = clock.getAsLong();
         this.backgroundNanos = startNanos;
-        this.window = new BackgroundWindow(this.options, startNanos);
+        this.window = new BackgroundWindow(background, startNanos);
         if (workingSet.isOfEverything()) {
             window.rest(startNanos + OBSERVED_NANOS);
         }
@@ -259,7 +261,7 @@ final class PageFaultServer {
     private void placeAround(long frame) throws IOException {
         if (source.isZero(frame)) {
             placeZeroRun(frame);
-        } else if (options.neighbourPages() > 0) {
+        } else if (neighbourPages > 0) {
             placeNeighbours(frame);
         }
     }
@@ -312,7 +314,7 @@ final class PageFaultServer {
     /// Places the pages around the demanded one, which the guest is likely to want; most were read together with it.
     /// The next demand breaks that off.
     private void placeNeighbours(long frame) throws IOException {
-        PageSource.FrameList frames = source.neighbours(frame, options.neighbourPages());
+        PageSource.FrameList frames = source.neighbours(frame, neighbourPages);
         for (int i = 0; i < frames.size() && demands.isEmpty(); ) {
             i += Math.max(1, prefetch(Fate.PREFETCHED, frames, i, frames.size(), true, this::readNow));
         }
@@ -355,7 +357,7 @@ final class PageFaultServer {
     /// {@return false if nothing was placed: it is not the time for it, nothing is left, or it is not read yet}
     private boolean placeBackground(long now) throws IOException {
         int pagesMax = window.pages(now);
-        if (pagesMax == 0 || !(options.background() || hurrying) || yields(now)) {
+        if (pagesMax == 0 || !(background.on() || hurrying) || yields(now)) {
             return false;
         }
         var event = BackgroundEvent.started();
@@ -408,10 +410,6 @@ final class PageFaultServer {
 
     private ByteBuffer readNow(long frame, int countMax) throws IOException {
         return source.read(frame, countMax, Reading.DEMAND);
-    }
-
-    private ByteBuffer readLater(long frame, int countMax) throws IOException {
-        return source.read(frame, countMax, Reading.BACKGROUND);
     }
 
     /// Places the frame at an index of the list and those that follow it without a gap, in the guest's
@@ -477,8 +475,9 @@ final class PageFaultServer {
 
     private void retryGroup(long group) throws IOException {
         PageSource.FrameList frames = source.frames((int) group);
+        Reader later = (frame, countMax) -> source.read(frame, countMax, Reading.BACKGROUND);
         for (int i = 0; i < frames.size() && !failed.isStalled(); ) {
-            i += Math.max(1, prefetch(Fate.PREFETCHED, frames, i, frames.size(), false, this::readLater));
+            i += Math.max(1, prefetch(Fate.PREFETCHED, frames, i, frames.size(), false, later));
         }
         placer.flush();
     }
@@ -492,7 +491,7 @@ final class PageFaultServer {
         if (!hurrying && listener.hurry()) {
             hurrying = true;
             workingSet.disturb();
-            window = new BackgroundWindow(options.unthrottled(), now - TimeUnit.SECONDS.toNanos(1));
+            window = new BackgroundWindow(BackgroundOptions.UNTHROTTLED, now - TimeUnit.SECONDS.toNanos(1));
             backgroundReads.use(surroundings.budget().urgent());
         }
     }

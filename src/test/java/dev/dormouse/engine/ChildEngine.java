@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.restore.BackgroundOptions;
 import dev.dormouse.restore.RestoreOptions;
 import dev.dormouse.restore.RestoreStep;
 import java.io.IOException;
@@ -157,7 +158,8 @@ final class ChildEngine implements AutoCloseable {
     /// {@return options with which the background takes far longer than a test, on a busy host, too: a minute for 16
     /// MiB}
     static ResumeOptions slow() {
-        var restore = RestoreOptions.DEFAULT.withWindow(1, 1, 1).withRateBytesPerSecond(256 << 10);
+        var restore = RestoreOptions.DEFAULT.withBackground(
+                BackgroundOptions.DEFAULT.withWindow(1, 1, 1).withRateBytesPerSecond(256 << 10));
         return new ResumeOptions(false, false, false, restore);
     }
 }

@@ -2,12 +2,10 @@ package dev.dormouse.restore;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.dormouse.restore.RestoreOptions.Placement;
 import org.junit.jupiter.api.Test;
 
 class BackgroundWindowTest {
-    private static final RestoreOptions OPTIONS =
-            new RestoreOptions(16, 64, 1000, 0.5, 0, 0, RestoreOptions.Early.NONE, 0, Placement.STREAM, true, true);
+    private static final BackgroundOptions OPTIONS = new BackgroundOptions(16, 64, 1000, 0.5, 0, 0, true);
 
     @Test
     void isShutForTheQuietTimeAfterADemand() {

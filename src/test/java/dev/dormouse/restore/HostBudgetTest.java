@@ -33,11 +33,11 @@ class HostBudgetTest {
 
     @Test
     void aGuestWithLittleMemorySprintsUnlessItsRateIsLimited() {
-        long pages = (1L << 30) / 4096;
+        long pages = (1L << 31) / 4096;
 
-        assertThat(RestoreOptions.DEFAULT.forPages(pages).isRestless()).isTrue();
-        assertThat(RestoreOptions.DEFAULT.forPages(pages + 1).isRestless()).isFalse();
-        assertThat(RestoreOptions.DEFAULT
+        assertThat(BackgroundOptions.DEFAULT.forPages(pages).isRestless()).isTrue();
+        assertThat(BackgroundOptions.DEFAULT.forPages(pages + 1).isRestless()).isFalse();
+        assertThat(BackgroundOptions.DEFAULT
                         .withRateBytesPerSecond(1)
                         .forPages(pages)
                         .isRestless())

@@ -17,7 +17,11 @@ import org.junit.jupiter.api.Timeout;
 class PageFaultServerTest {
     private static final int FRAMES = 4 * MemorySource.GROUP_FRAMES;
     private static final RestoreOptions OPTIONS = new RestoreOptions(
-            2, 8, 0, 1, 0, 0, RestoreOptions.Early.NONE, 8, RestoreOptions.Placement.STREAM, true, true);
+            new BackgroundOptions(2, 8, 0, 1, 0, 0, true),
+            RestoreOptions.Early.NONE,
+            8,
+            RestoreOptions.Placement.STREAM,
+            true);
 
     private final MemorySource source = new MemorySource(FRAMES).withZeroes(64, 96);
     private final RecordingPlacer placer = new RecordingPlacer(FRAMES);
@@ -257,7 +261,7 @@ class PageFaultServerTest {
 
     @Test
     void placesNothingUnaskedWithoutABackgroundUntilSomebodyWaits() throws Exception {
-        options = OPTIONS.withBackground(false);
+        options = OPTIONS.withBackground(OPTIONS.background().off());
         demand(5);
         placer.then(_ -> hurry = placer.order.size() == 8);
 
