@@ -106,7 +106,19 @@ class PaperReportTest {
 
         assertThat(report(List.of(stock, ours)))
                 .contains("| web | 3.00 | - | - | - | - | 4.50 | 1.5 | - |")
-                .contains("| work in the first seconds, of stock's, sata | 150 % | 1 | - | - |");
+                .contains("| work of the first five seconds, of stock's, sata | 150 % | 1 | - | - |");
+    }
+
+    @Test
+    void tellsAlsoWhereStockHadDoneNothing() throws Exception {
+        Map<String, Object> stock = run("web", "stock-stream", 1, 7000.0);
+        stock.put("workInFiveSeconds", 0.0);
+        Map<String, Object> ours = run("web", "dormouse", 1, 1000.0);
+        ours.put("workInFiveSeconds", 4.25);
+
+        assertThat(report(List.of(stock, ours)))
+                .contains("| web | 0.00 | - | - | - | - | 4.25 | - | - |")
+                .doesNotContain("Infinity", "NaN");
     }
 
     @Test

@@ -17,11 +17,9 @@ final class BenchArguments {
     }
 
     private final List<String> rest;
-    private final String usage;
 
-    BenchArguments(List<String> arguments, String usage) {
+    BenchArguments(List<String> arguments) {
         this.rest = new ArrayList<>(arguments);
-        this.usage = usage;
     }
 
     /// For a bench that is a program of its own. Ends the process, as the command line does, where help is asked for or
@@ -54,7 +52,7 @@ final class BenchArguments {
             return otherwise;
         }
         if (at + 1 >= rest.size()) {
-            throw new IllegalArgumentException(name + ": its value is missing\n" + usage);
+            throw new IllegalArgumentException(name + ": its value is missing, see --help");
         }
         rest.remove(at);
         return rest.remove(at);
@@ -70,7 +68,7 @@ final class BenchArguments {
 
     void refuseRest() {
         if (!rest.isEmpty()) {
-            throw new IllegalArgumentException("'" + rest.getFirst() + "' is not an option\n" + usage);
+            throw new IllegalArgumentException("'" + rest.getFirst() + "' is not an option, see --help");
         }
     }
 }

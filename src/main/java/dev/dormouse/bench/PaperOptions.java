@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 record PaperOptions(RestoreBenchOptions restore, List<PaperWorkload> workloads) {
     private static final String MEMORY = "4G";
     private static final int PATIENCE_SECONDS = 40;
-    /// Guesses for the estimate: to boot, to get into its stride, to be saved in each way, to be restored once.
-    private static final Duration STATE = Duration.ofSeconds(170);
+    /// A guess for the estimate: to be saved and restored once in each way.
+    private static final Duration STATE = Duration.ofSeconds(80);
 
     static final String STRATEGIES = Arrays.stream(RestoreStrategy.values())
             .filter(RestoreStrategy::isOfPaper)
@@ -35,7 +35,7 @@ record PaperOptions(RestoreBenchOptions restore, List<PaperWorkload> workloads) 
             """.formatted(WORKLOADS, STRATEGIES);
 
     static PaperOptions parse(List<String> arguments, @Nullable Path qemu10, Path defaultOutput) {
-        var given = new BenchArguments(arguments, USAGE);
+        var given = new BenchArguments(arguments);
         boolean quick = given.flag("--quick");
         var restore = new RestoreBenchOptions(
                 given.number("--rounds", quick ? 2 : 3),
@@ -65,8 +65,10 @@ record PaperOptions(RestoreBenchOptions restore, List<PaperWorkload> workloads) 
         long seconds = restore.profiles().stream()
                 .mapToLong(profile -> restores * secondsPerRestore(profile))
                 .sum();
-        return STATE.plusSeconds(seconds)
-                .multipliedBy((long) workloads.size() * restore.qemus().size());
+        return workloads.stream()
+                .map(workload -> STATE.plus(workload.beginEstimate()).plusSeconds(seconds))
+                .reduce(Duration.ZERO, Duration::plus)
+                .multipliedBy(restore.qemus().size());
     }
 
     /// As seen on a machine with two processors; the guest is watched for some seconds behind its last page.

@@ -91,6 +91,15 @@ enum PaperWorkload implements Workload {
         return "touches";
     }
 
+    /// {@return about how long it takes to boot and to get into its stride, as seen on two processors}
+    Duration beginEstimate() {
+        return switch (this) {
+            case REDIS -> Duration.ofMinutes(13);
+            case DESKTOP_BROWSER, DESKTOP_OFFICE -> Duration.ofMinutes(10);
+            default -> Duration.ofSeconds(40);
+        };
+    }
+
     @Override
     public int observedSeconds() {
         return OBSERVED_SECONDS;

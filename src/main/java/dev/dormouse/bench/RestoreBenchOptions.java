@@ -57,7 +57,7 @@ record RestoreBenchOptions(
             """;
 
     static RestoreBenchOptions parse(List<String> arguments, @Nullable Path qemu10, Path defaultOutput) {
-        var given = new BenchArguments(arguments, USAGE);
+        var given = new BenchArguments(arguments);
         boolean quick = given.flag("--quick");
         String memory = given.text("--memory", quick ? "512M" : "4G");
         int mebibytes = Math.toIntExact(MemorySize.parse("--memory", memory) >> 20);

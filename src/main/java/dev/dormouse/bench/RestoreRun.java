@@ -34,8 +34,8 @@ final class RestoreRun {
     private static final int SETTLE_SHARE = 4;
     /// A restore without background is watched for this share of the patience once its guest is as fast as before.
     private static final int WITHOUT_BACKGROUND_SHARE = 2;
-    /// For the end of a restore that is hurried.
-    private static final long END_NANOS = 60_000_000_000L;
+    /// From the request on: how much the guest does in it is told, so it is watched for that long at least.
+    private static final long WORK_NANOS = 5_000_000_000L;
     private static final long SPAN_NANOS = 500_000_000;
     private static final int SAMPLED_PAGES = 2000;
     /// QEMU's own memory, and what the guest allocates.
@@ -149,14 +149,14 @@ final class RestoreRun {
             FutureTask<Load> load = kind.loaded() ? inBackground(() -> load(watch.probe())) : null;
             Optional<Duration> responsive = await(watch, request, restore, load);
             put(request, firstResponse, responsive);
-            boolean ended = whole != null || restore.isDone();
+            over = whole != null; // The engine need not make huge pages any more.
             putRates(watch, request, responsive, whole); // Before what its end takes.
-            over = true; // Huge pages need not be made any more, and what has not ended is hurried.
-            if (ended) {
-                put(request, result(restore));
-            } else {
+            // A guest that is never idle may keep a restore without background from its end for ever.
+            Completed done = over || restore.isDone() ? result(restore) : null;
+            if (done == null) {
                 report.put("completeMs", null);
-                putWhatWasDone(restore);
+            } else {
+                put(request, done);
             }
             if (load != null) {
                 put(result(load));
@@ -183,18 +183,6 @@ final class RestoreRun {
                 e.addSuppressed(seen);
             }
             return e;
-        }
-    }
-
-    /// A guest that is never idle keeps a restore without background from its end, until somebody waits for it.
-    private void putWhatWasDone(FutureTask<Completed> restore) throws IOException, InterruptedException {
-        long end = System.nanoTime() + END_NANOS;
-        while (!restore.isDone() && System.nanoTime() < end) {
-            Thread.sleep(POLL_MILLIS);
-        }
-        ResumeResult result = restore.isDone() ? result(restore).result() : null;
-        if (result != null) {
-            put(result.report());
         }
     }
 
@@ -265,15 +253,13 @@ final class RestoreRun {
                 probe.touch(options.allocateMebibytes(), LONG));
     }
 
-    /// Waits until the guest is as fast as before, every page is there, and the load is over.
+    /// Waits until the guest is as fast as before, every page is there or nobody brings it, and the load is over.
     private Optional<Duration> await(
             ResumeWatch watch, long request, FutureTask<?> restore, @Nullable FutureTask<?> load)
             throws InterruptedException {
         long patience = options.patience() * 1_000_000_000L * (kind.profile().isThrottled() ? 2 : 1);
         long settleNanos = options.patience() * 1_000_000_000L / SETTLE_SHARE;
-        long endless = kind.strategy() == RestoreStrategy.PLAIN_LAZY
-                ? options.patience() * 1_000_000_000L / WITHOUT_BACKGROUND_SHARE
-                : patience;
+        boolean endless = kind.strategy() == RestoreStrategy.PLAIN_LAZY;
         Optional<Duration> responsive = Optional.empty();
         boolean ended = false;
         while (!ended && System.nanoTime() - request < patience) {
@@ -282,11 +268,13 @@ final class RestoreRun {
                 responsive = watch.timeToResponsiveness();
             }
             Whole all = whole;
-            boolean watched = all != null && System.nanoTime() - all.nanos() > AFTERWARDS_NANOS;
+            long now = System.nanoTime();
+            boolean watched = kind.verified() || now - request > WORK_NANOS;
+            boolean complete = all != null && now - all.nanos() > AFTERWARDS_NANOS;
+            boolean given = endless && responsive.isPresent() && now - request > patience / WITHOUT_BACKGROUND_SHARE;
             boolean failed = all == null && restore.isDone();
-            boolean settled = responsive.isPresent() || (all != null && System.nanoTime() - all.nanos() > settleNanos);
-            boolean seen = responsive.isPresent() && System.nanoTime() - request > endless;
-            ended = failed || seen || (watched && settled && (load == null || load.isDone()));
+            boolean settled = responsive.isPresent() || (all != null && now - all.nanos() > settleNanos);
+            ended = failed || (watched && settled && (complete || given) && (load == null || load.isDone()));
         }
         return responsive;
     }
@@ -351,6 +339,9 @@ final class RestoreRun {
         }
         report.put("operations", rate.total());
         report.put("workRate", watch.shares());
+        report.put(
+                "workInFiveSeconds",
+                rate.workUntil(request + WORK_NANOS) / state.normal().perSecond());
         long completeNanos = kind.strategy().isEager() ? runningNanos.get() : watchedNanos(all);
         OptionalDouble lowest = responsive.isEmpty()
                 ? OptionalDouble.empty()

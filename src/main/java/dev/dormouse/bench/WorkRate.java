@@ -118,6 +118,15 @@ public final class WorkRate {
         return isEmpty() ? 0 : iterations[iterations.length - 1] - iterations[0];
     }
 
+    /// {@return the work from the first report until then, or until the last one if that is earlier}
+    double workUntil(long nanos) {
+        if (isEmpty()) {
+            return 0;
+        }
+        long until = Math.clamp(nanos, arrivalNanos[0], arrivalNanos[arrivalNanos.length - 1]);
+        return iterationsAt(until) - iterations[0];
+    }
+
     /// {@return the mean rate from the first report to the last; NaN without two of them}
     double perSecond() {
         return isEmpty() ? Double.NaN : total() * 1e9 / (arrivalNanos[arrivalNanos.length - 1] - arrivalNanos[0]);

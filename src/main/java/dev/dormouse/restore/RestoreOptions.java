@@ -37,6 +37,7 @@ public record RestoreOptions(
         }
     }
 
+    /// What fits unless somebody knows better, see `docs/adr`.
     public static final RestoreOptions DEFAULT =
             new RestoreOptions(BackgroundOptions.DEFAULT, Early.AUTO, 16, Placement.AUTO, true);
 

@@ -39,6 +39,15 @@ class WorkRateTest {
     }
 
     @Test
+    void tellsTheWorkUntilATimeAsFarAsItIsKnown() {
+        WorkRate rate = new SyntheticReports(0).run(1000, 5000).rate();
+
+        assertThat(rate.workUntil(500_000_000)).isCloseTo(2500, within(60.0));
+        assertThat(rate.workUntil(ALL)).isEqualTo((double) rate.total());
+        assertThat(rate.workUntil(-1)).isZero();
+    }
+
+    @Test
     void takesTheMedianOfTheLastSecondsAsBaseline() {
         WorkRate rate = new SyntheticReports(-7_000_000_000L)
                 .run(3000, 900)

@@ -43,4 +43,9 @@ class HostBudgetTest {
                         .isRestless())
                 .isFalse();
     }
+
+    @Test
+    void aBackgroundThatIsOffStaysOffInASprint() {
+        assertThat(BackgroundOptions.DEFAULT.off().forPages(1).on()).isFalse();
+    }
 }
