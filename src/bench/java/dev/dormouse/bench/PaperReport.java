@@ -164,6 +164,11 @@ final class PaperReport {
         return Double.isNaN(a) || b < a ? b : a;
     }
 
+    /// {@return the larger number; the other one if one is not there}
+    private static double larger(double a, double b) {
+        return -smaller(-a, -b);
+    }
+
     private void composition() throws IOException {
         List<String> made =
                 workloads.stream().filter(name -> !states(name).isEmpty()).toList();
@@ -296,9 +301,9 @@ final class PaperReport {
     }
 
     private static double stockWork(Samples runs, String workload) {
-        double stream = workDone(runs, workload, RestoreStrategy.STOCK_STREAM.text());
-        double mapped = workDone(runs, workload, RestoreStrategy.STOCK_MAPPED_RAM.text());
-        return Double.isNaN(stream) || mapped > stream ? mapped : stream;
+        return larger(
+                workDone(runs, workload, RestoreStrategy.STOCK_STREAM.text()),
+                workDone(runs, workload, RestoreStrategy.STOCK_MAPPED_RAM.text()));
     }
 
     private static double workDone(Samples runs, String workload, String strategy) {

@@ -339,9 +339,11 @@ final class RestoreRun {
         }
         report.put("operations", rate.total());
         report.put("workRate", watch.shares());
-        report.put(
-                "workInFiveSeconds",
-                rate.workUntil(request + WORK_NANOS) / state.normal().perSecond());
+        if (!kind.verified()) { // Such a run is not watched for that long.
+            report.put(
+                    "workInFiveSeconds",
+                    rate.workUntil(request + WORK_NANOS) / state.normal().perSecond());
+        }
         long completeNanos = kind.strategy().isEager() ? runningNanos.get() : watchedNanos(all);
         OptionalDouble lowest = responsive.isEmpty()
                 ? OptionalDouble.empty()

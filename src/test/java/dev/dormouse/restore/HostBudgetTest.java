@@ -30,22 +30,4 @@ class HostBudgetTest {
                 .as("nothing is saved up")
                 .isEqualTo(10_000_000);
     }
-
-    @Test
-    void aGuestWithLittleMemorySprintsUnlessItsRateIsLimited() {
-        long pages = (1L << 31) / 4096;
-
-        assertThat(BackgroundOptions.DEFAULT.forPages(pages).isRestless()).isTrue();
-        assertThat(BackgroundOptions.DEFAULT.forPages(pages + 1).isRestless()).isFalse();
-        assertThat(BackgroundOptions.DEFAULT
-                        .withRateBytesPerSecond(1)
-                        .forPages(pages)
-                        .isRestless())
-                .isFalse();
-    }
-
-    @Test
-    void aBackgroundThatIsOffStaysOffInASprint() {
-        assertThat(BackgroundOptions.DEFAULT.off().forPages(1).on()).isFalse();
-    }
 }
