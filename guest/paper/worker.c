@@ -5,7 +5,7 @@
  *                                      to a file in FOLDER
  *        worker transactions FOLDER    creates or deletes, and reads or appends to, small files
  *        worker http PORT FILES        requests random ones of the paths in FILES, one a line, over one connection
- *        worker ticks PORT             answers requests with nothing; an operation is a request
+ *        worker marks BYTE             reads standard input; an operation is a byte of this value
  *        worker redis-fill SOCKET MIB  stores random values until they are this much; counts nothing
  *        worker redis SOCKET MIB       gets random ones of them, one time in 10 sets one
  *
@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <ftw.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +33,6 @@
 #define POOL_FILES 2000
 #define POOL_FILE_BYTES_MAX 65536
 #define VALUE_BYTES 16384
-#define CONNECTIONS_MAX 32
 
 static struct meter *meter;
 static uint64_t started, random_state;
@@ -325,37 +323,17 @@ static void run_redis(const char *path, uint64_t keys, bool fill)
     }
 }
 
-/* ---- ticks ---- */
+/* ---- marks ---- */
 
-/* Answers every request on any connection with nothing, and counts it: for pages that cannot write to the meter. */
-static void run_ticks(int port)
+/* For a browser's page, whose words come out of the browser sooner than anything it asks of the network. */
+static void run_marks(int mark)
 {
-    static const char answer[] = "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: *\r\n\r\n";
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    struct pollfd ports[CONNECTIONS_MAX] = {{.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .events = POLLIN}};
-    nfds_t count = 1;
-    int on = 1;
+    ssize_t length;
 
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(ports[0].fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(ports[0].fd, (struct sockaddr *)&address, sizeof(address)) || listen(ports[0].fd, CONNECTIONS_MAX))
-        die("listen");
-    while (poll(ports, count, -1) > 0) {
-        if (ports[0].revents && count < CONNECTIONS_MAX)
-            ports[count++] = (struct pollfd){.fd = accept4(ports[0].fd, NULL, NULL, SOCK_CLOEXEC), .events = POLLIN};
-        for (nfds_t i = 1; i < count; i++) {
-            if (!ports[i].revents)
-                continue;
-            /* A browser's request is one packet, and it sends none before the answer to the last. */
-            if (read(ports[i].fd, buffer, sizeof(buffer)) > 0) {
-                write_all(ports[i].fd, (const unsigned char *)answer, sizeof(answer) - 1);
+    while ((length = read(0, buffer, sizeof(buffer))) > 0)
+        for (ssize_t i = 0; i < length; i++)
+            if (buffer[i] == mark)
                 meter_count(meter, &started);
-            } else {
-                close(ports[i].fd);
-                ports[i--] = ports[--count];
-            }
-        }
-    }
 }
 
 int main(int count, char **argument)
@@ -369,8 +347,8 @@ int main(int count, char **argument)
         die(METER_FILE);
     if (!strcmp(kind, "pipe"))
         run_pipe(strtoull(argument[2], NULL, 10) * 1024);
-    else if (!strcmp(kind, "ticks"))
-        run_ticks(atoi(argument[2]));
+    else if (!strcmp(kind, "marks"))
+        run_marks(atoi(argument[2]));
     else if (!strcmp(kind, "transactions"))
         run_transactions(argument[2]);
     else if (!strcmp(kind, "read") && count > 3)

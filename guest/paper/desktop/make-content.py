@@ -11,6 +11,7 @@ import zlib
 
 WIDTH, HEIGHT = 1280, 800
 PAGES, PICTURES = 6, 24
+PARAGRAPH = 300  # Characters, which are laid out at a time.
 
 texts = sorted(glob.glob(sys.argv[1] + "/**/*.txt", recursive=True))
 target = sys.argv[2]
@@ -42,16 +43,17 @@ def picture(path):
 # The page at work: changes itself, has itself laid out anew, says so, and begins again.
 LOOP = """<script>
 const list = document.querySelectorAll('p');
-async function work() {
-  for (let i = 0; ; i++) {
-    const p = list[i % list.length];
-    p.style.paddingLeft = (i % 40) + 'px';
-    p.firstChild.data = p.firstChild.data.slice(40) + p.firstChild.data.slice(0, 40);
-    document.body.offsetHeight;
-    await fetch('http://127.0.0.1:8082/', {mode: 'no-cors'});
-  }
-}
-work();
+const turns = new MessageChannel(); // The browser comes to paint in between, as it would not in a loop.
+let i = 0;
+turns.port1.onmessage = () => {
+  const p = list[i % list.length];
+  p.style.paddingLeft = (i++ % 40) + 'px';
+  p.firstChild.data = p.firstChild.data.slice(40) + p.firstChild.data.slice(0, 40);
+  document.body.offsetHeight;
+  dump('\\u0001'); // Is written to the browser's standard output: an operation was done.
+  turns.port2.postMessage(0);
+};
+turns.port2.postMessage(0);
 </script>"""
 
 os.makedirs(target + "/pictures")
@@ -62,7 +64,9 @@ for number in range(PAGES):
         out.write(f"<!DOCTYPE html><meta charset=utf-8><title>Page {number}</title><body>\n")
         for part in range(30):
             words = open(rng.choice(texts), encoding="ascii").read(3000)
-            out.write(f"<h2>{words[:30]}</h2><p>{words}</p>\n")
+            out.write(f"<h2>{words[:30]}</h2>\n")
+            for at in range(0, len(words), PARAGRAPH):
+                out.write(f"<p>{words[at : at + PARAGRAPH]}</p>\n")
             if part % 10 == 0:
                 out.write(f"<img src=pictures/{rng.randrange(PICTURES):02}.png width=640>\n")
         out.write(LOOP if number == PAGES - 1 else "")

@@ -35,6 +35,10 @@ record NormalRate(double perSecond, long windowNanos, double spread, double held
                 return rate;
             }
         }
+        if (!(rate.spread > 0) && !(rate.held > 0)) {
+            throw new ProbeException("probe: reported %.1f operations a second, too few to tell when a guest works again;"
+                    .formatted(rate.perSecond) + " its workload must count smaller ones");
+        }
         return rate;
     }
 

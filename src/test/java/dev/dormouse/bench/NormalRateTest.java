@@ -46,4 +46,10 @@ class NormalRateTest {
     void refusesAGuestThatDoesNothing() {
         assertThatThrownBy(() -> NormalRate.of(reports(_ -> 0))).hasMessageContaining("reported no work");
     }
+
+    @Test
+    void refusesOperationsThatTakeSeconds() {
+        assertThatThrownBy(() -> NormalRate.of(reports(i -> i % 500 == 0 ? 1 : 0)))
+                .hasMessageContaining("too few to tell");
+    }
 }
