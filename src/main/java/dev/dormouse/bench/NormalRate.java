@@ -36,8 +36,10 @@ record NormalRate(double perSecond, long windowNanos, double spread, double held
             }
         }
         if (!(rate.spread > 0) && !(rate.held > 0)) {
-            throw new ProbeException("probe: reported %.1f operations a second, too few to tell when a guest works again;"
-                    .formatted(rate.perSecond) + " its workload must count smaller ones");
+            throw new ProbeException(
+                    "probe: reported %.1f operations a second, too few to tell when a guest works again;"
+                                    .formatted(rate.perSecond)
+                            + " its workload must count smaller ones");
         }
         return rate;
     }

@@ -11,12 +11,14 @@ import java.util.List;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 
-/// The pages that QEMU is sent before the guest runs, as ordinary ones. It writes them into huge pages, as it does when
-/// it restores by itself; what is placed behind RUN comes in small ones, each of which costs the guest a fault, and all
-/// together a part of its speed until huge ones are made of them. So this is for what the guest is certain to touch:
+/// The pages that go before the guest runs. They come into huge pages, as in a restore by QEMU itself; what is placed
+/// behind RUN comes in small ones, each of which costs the guest a fault, and all together a part of its speed until
+/// huge ones are made of them. So this is for what the guest is likely to touch:
 ///
-/// - the *dense* parts of its working set: aligned 2 MiB most of which stands in the set, for a short while;
-/// - of a guest that is known to touch most of its memory, *everything* but a sample of such regions, which tells
+/// - the *dense* parts of its working set: aligned 2 MiB most of which stands in the set;
+/// - of a guest with little memory also all other regions of the set, the fullest ones first, and then whatever comes,
+///   as long as it comes quickly;
+/// - of a guest that is known to touch most of its memory *everything* but a sample of such regions, which tells
 ///   whether it still is of that kind.
 ///
 /// A page that cannot be read is left to whoever serves pages behind RUN, and so is what no time is left for.
@@ -36,17 +38,26 @@ final class EarlyPages {
     private static final int LEFT_ONE_OF = 64;
     /// Whoever comes back waits for this.
     private static final long DENSE_NANOS_MAX = 150_000_000;
+    /// The same for a guest with little memory, a good part of which goes into it.
+    private static final long LITTLE_NANOS_MAX = 250_000_000;
+    /// The regions of a guest with little memory go in passes, of those with at least so many frames of the set.
+    private static final int[] PASSES = {DENSE_FRAMES_MIN, 32, 8};
+    /// What nobody is known to want goes early only where the storage gives pages faster than that: it would go behind
+    /// RUN at the same rate, beside the guest.
+    private static final int REST_PAGES_PER_MILLI_MIN = 75;
+    private static final long REST_TRIED_NANOS = 50_000_000;
 
     private final RamLayout layout;
     private final PageSource source;
     private final FrameSet sent;
     private final WorkingSetTrial trial;
     private final FrameSet wanted;
-    private final BitSet groups = new BitSet(); // Those of the wanted frames.
+    private final List<BitSet> passes = new ArrayList<>(); // The groups of the wanted frames.
     private final List<BitSet> regions = new ArrayList<>(); // By block, those of which something is sent.
     private final BitSet doneBlocks = new BitSet();
     private final LongSupplier clock;
     private final long nanosMax;
+    private final boolean withRest;
 
     private EarlyPages(
             RamLayout layout,
@@ -54,13 +65,15 @@ final class EarlyPages {
             WorkingSetTrial trial,
             FrameSet sent,
             LongSupplier clock,
-            long nanosMax) {
+            long nanosMax,
+            boolean withRest) {
         this.layout = layout;
         this.source = source;
         this.trial = trial;
         this.sent = sent;
         this.clock = clock;
         this.nanosMax = nanosMax;
+        this.withRest = withRest;
         wanted = new FrameSet(source.frameCount());
         for (int block = 0; block < layout.blocks().size(); block++) {
             regions.add(new BitSet());
@@ -73,7 +86,8 @@ final class EarlyPages {
     static EarlyPages everything(
             RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent, RandomGenerator random)
             throws IOException {
-        var pages = new EarlyPages(layout, source, trial, sent, System::nanoTime, Long.MAX_VALUE);
+        var pages = new EarlyPages(layout, source, trial, sent, System::nanoTime, Long.MAX_VALUE, false);
+        pages.passes.add(new BitSet());
         for (int block = 0; block < layout.blocks().size(); block++) {
             int count = pages.doneBlocks.get(block)
                     ? 0
@@ -92,50 +106,61 @@ final class EarlyPages {
     /// @param trial told of all that goes early, and of what is spared
     /// @param sent as for [#everything]
     /// @param clock in nanoseconds, from any start
-    static EarlyPages dense(
+    /// @param little whether the guest has little memory, so that more than the dense parts of the set may go
+    static EarlyPages likely(
             RamLayout layout,
             PageSource source,
             WorkingSetTrial trial,
             FrameSet sent,
             RandomGenerator random,
-            LongSupplier clock)
+            LongSupplier clock,
+            boolean little)
             throws IOException {
-        var pages = new EarlyPages(layout, source, trial, sent, clock, DENSE_NANOS_MAX);
-        List<BitSet> dense = pages.denseRegions();
-        pages.spare(dense, random);
-        for (int block = 0; block < dense.size(); block++) {
-            for (int region : dense.get(block).stream().toArray()) {
-                pages.want(block, region);
+        long nanosMax = little ? LITTLE_NANOS_MAX : DENSE_NANOS_MAX;
+        var pages = new EarlyPages(layout, source, trial, sent, clock, nanosMax, little);
+        List<int[]> inSet = pages.countByRegion(trial.ahead());
+        List<BitSet> chosen = pages.chosenRegions(inSet, little);
+        pages.spare(chosen, random);
+        for (int pass = 0; pass < (little ? PASSES.length : 1); pass++) {
+            pages.passes.add(new BitSet());
+            for (int block = 0; block < chosen.size(); block++) {
+                for (int region : chosen.get(block).stream().toArray()) {
+                    if (inSet.get(block)[region] >= PASSES[pass]) {
+                        chosen.get(block).clear(region);
+                        pages.want(block, region);
+                    }
+                }
             }
         }
         return pages;
     }
 
-    private List<BitSet> denseRegions() throws IOException {
-        List<int[]> inSet = countByRegion(trial.ahead());
-        var dense = new ArrayList<BitSet>();
+    private List<BitSet> chosenRegions(List<int[]> inSet, boolean little) throws IOException {
+        var chosen = new ArrayList<BitSet>();
         for (int block = 0; block < inSet.size(); block++) {
-            dense.add(new BitSet());
+            chosen.add(new BitSet());
             for (int region = 0; region < inSet.get(block).length && !doneBlocks.get(block); region++) {
-                dense.get(block).set(region, isDense(block, region, inSet.get(block)[region]));
+                int count = inSet.get(block)[region];
+                boolean isChosen = little ? count >= PASSES[PASSES.length - 1] : isDense(block, region, count);
+                chosen.get(block).set(region, isChosen);
             }
         }
-        return dense;
+        return chosen;
     }
 
-    private void spare(List<BitSet> dense, RandomGenerator random) {
-        int all = dense.stream().mapToInt(BitSet::cardinality).sum();
+    private void spare(List<BitSet> chosen, RandomGenerator random) {
+        int all = chosen.stream().mapToInt(BitSet::cardinality).sum();
         int often = random.nextInt(SPARED_AT_TIMES) == 0 ? 1 : 0;
         int count = all < SPARED_ALWAYS_FROM ? Math.min(all, often) : Math.max(1, all / SPARED_ONE_OF);
         for (int i = 0; i < count; i++) {
             int index = random.nextInt(all - i);
             int block = 0;
-            while (index >= dense.get(block).cardinality()) {
-                index -= dense.get(block).cardinality();
+            while (index >= chosen.get(block).cardinality()) {
+                index -= chosen.get(block).cardinality();
                 block++;
             }
-            int region = dense.get(block).stream().skip(index).findFirst().orElseThrow();
-            dense.get(block).clear(region);
+            int region = chosen.get(block).stream().skip(index).findFirst().orElseThrow();
+            chosen.get(block).clear(region);
             trial.spare(firstFrame(block, region), endFrame(block, region), all / (double) count);
         }
     }
@@ -183,10 +208,17 @@ final class EarlyPages {
             if (!source.isZero(frame)) {
                 any = true;
                 wanted.add(frame);
-                groups.set(source.group(frame));
+                passes.getLast().set(source.group(frame));
             }
         }
         if (any) {
+            open(block, region);
+        }
+    }
+
+    /// Of the region something goes early.
+    private void open(int block, int region) {
+        if (!regions.get(block).get(region)) {
             regions.get(block).set(region);
             trial.goesEarly(firstFrame(block, region), endFrame(block, region));
         }
@@ -201,18 +233,47 @@ final class EarlyPages {
     }
 
     boolean isEmpty() {
-        return wanted.size() == 0;
+        return wanted.size() == 0 && !withRest;
     }
 
-    /// Sends them, for as long as is given.
-    ///
-    /// @param placer to QEMU's stream, with a RAM part open
+    /// Places them, for as long as is given.
     void send(PagePlacer placer, RestoreListener listener) throws IOException {
         long start = clock.getAsLong();
-        new AllPages(source, listener)
-                .placeReadable(
-                        new Counting(placer), groups, wanted::contains, () -> clock.getAsLong() - start < nanosMax);
+        var counting = new Counting(placer);
+        var pages = new AllPages(source, listener);
+        for (BitSet groups : passes) {
+            pages.placeReadable(
+                    counting,
+                    groups,
+                    frame -> wanted.contains(frame) && !sent.contains(frame),
+                    () -> clock.getAsLong() - start < nanosMax);
+        }
+        if (withRest) {
+            long before = sent.size();
+            long restStart = clock.getAsLong();
+            pages.placeReadable(counting, rest(), this::isOfRest, () -> {
+                long now = clock.getAsLong();
+                return now - start < nanosMax && comesQuickly(sent.size() - before, now - restStart);
+            });
+        }
         placer.flush();
+    }
+
+    /// {@return all but the groups by which it is estimated what the guest wants}
+    private BitSet rest() {
+        var rest = new BitSet(source.groupCount());
+        for (int group = 0; group < source.groupCount(); group++) {
+            rest.set(group, !trial.isSampled(group));
+        }
+        return rest;
+    }
+
+    private boolean isOfRest(long frame) {
+        return !sent.contains(frame) && !trial.isHeldBack(frame) && !doneBlocks.get(layout.blockIndex(frame));
+    }
+
+    private static boolean comesQuickly(long pages, long nanos) {
+        return nanos < REST_TRIED_NANOS || pages >= nanos / 1_000_000 * REST_PAGES_PER_MILLI_MIN;
     }
 
     /// Notes what goes through it.
@@ -227,6 +288,8 @@ final class EarlyPages {
         public void place(long frame, ByteBuffer pages) throws IOException {
             placer.place(frame, pages);
             for (int i = 0; i < pages.remaining() / RamBlock.TARGET_PAGE_BYTES; i++) {
+                int block = layout.blockIndex(frame + i);
+                open(block, (int) ((frame + i - layout.firstFrame(block)) / REGION_FRAMES));
                 sent.add(frame + i);
                 trial.sentEarly(frame + i);
             }

@@ -9,8 +9,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// Where a QEMU that listens for postcopy has its RAM blocks in its address space: the areas that it has
@@ -86,6 +89,37 @@ final class GuestAreas {
         return Optional.of(new GuestAreas(certain));
     }
 
+    /// {@return where a QEMU that has not registered anything yet is likely to have them: areas as it maps them for
+    /// its RAM blocks (private, not for its children, in huge pages) whose length only one block has} Whether they
+    /// are it is for the caller to find out. None where they cannot be seen.
+    static GuestAreas likely(long pid, List<RamBlock> blocks) {
+        try {
+            return likely(Files.readAllLines(Path.of("/proc/" + pid + "/smaps")), blocks);
+        } catch (IOException _) {
+            return new GuestAreas(Map.of());
+        }
+    }
+
+    /// As [#likely], of the lines of an `smaps`.
+    static GuestAreas likely(List<String> smaps, List<RamBlock> blocks) {
+        Map<Long, List<Area>> areas = byLength(
+                smaps,
+                flags -> flags.contains(" dc")
+                        && flags.contains(" hg")
+                        && !flags.contains(" sh")
+                        && !flags.contains(" um"));
+        Map<Long, Long> blocksByLength =
+                blocks.stream().collect(Collectors.groupingBy(RamBlock::lengthBytes, Collectors.counting()));
+        var likely = new HashMap<String, Area>();
+        for (RamBlock block : blocks) {
+            List<Area> same = areas.getOrDefault(block.lengthBytes(), List.of());
+            if (same.size() == 1 && Objects.equals(blocksByLength.get(block.lengthBytes()), 1L)) {
+                likely.put(block.name(), same.getFirst());
+            }
+        }
+        return new GuestAreas(likely);
+    }
+
     /// {@return the area of the block in QEMU, if it is known for certain}
     Optional<Area> area(RamBlock block) {
         return Optional.ofNullable(areas.get(block.name()));
@@ -93,6 +127,10 @@ final class GuestAreas {
 
     /// {@return the registered areas by length}
     static Map<Long, List<Area>> registered(List<String> smaps) {
+        return byLength(smaps, flags -> flags.contains(" um"));
+    }
+
+    private static Map<Long, List<Area>> byLength(List<String> smaps, Predicate<String> wanted) {
         var result = new TreeMap<Long, List<Area>>();
         String header = "";
         long start = 0;
@@ -104,7 +142,7 @@ final class GuestAreas {
                 header = line;
                 start = Long.parseUnsignedLong(first.substring(0, dash), 16);
                 end = Long.parseUnsignedLong(first.substring(dash + 1), 16);
-            } else if (line.startsWith("VmFlags:") && line.contains(" um")) {
+            } else if (line.startsWith("VmFlags:") && wanted.test(line)) {
                 var file = line.contains(" sh") ? MappedFile.of(header) : null;
                 result.computeIfAbsent(end - start, _ -> new ArrayList<>()).add(new Area(start, file));
             }

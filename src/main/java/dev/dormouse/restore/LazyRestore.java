@@ -132,28 +132,50 @@ public final class LazyRestore {
     ///
     /// @return what is to be discarded: all that was not sent
     private List<Command.PostcopyDiscard> sendEarly() throws IOException {
-        WorkingSet known = ahead();
-        if (known == null || known.frameCount() != layout.frameCount() || !options.isSendingEarly()) {
+        EarlyPages early = options.isSendingEarly() ? earlyPages() : null;
+        if (early == null) {
             return layout.blocks().stream()
                     .filter(block -> !isSmall(block))
                     .map(Command.PostcopyDiscard::whole)
                     .toList();
         }
-        boolean everything = options.early() == RestoreOptions.Early.EVERYTHING || known.wants(EVERYTHING_SHARE);
-        RandomGenerator random = RandomGenerator.getDefault();
-        trial = everything
-                ? WorkingSetTrial.ofEverything(known, image.source(), random)
-                : new WorkingSetTrial(known, image.source(), options.neighbourPages(), random);
-        EarlyPages early = everything
-                ? EarlyPages.everything(layout, image.source(), trial, sentAhead, random)
-                : EarlyPages.dense(layout, image.source(), trial, sentAhead, random, System::nanoTime);
         if (!early.isEmpty()) {
             image.endEarlyReads();
             out.beginPart(image.ramSectionId(), false);
-            early.send(new StreamPlacer(out, layout), listener);
+            place(early);
             out.endPart();
         }
         return early.discards();
+    }
+
+    /// {@return what is to go early, null if nothing is known of a guest with much memory}
+    private @Nullable EarlyPages earlyPages() throws IOException {
+        PageSource source = image.source();
+        RandomGenerator random = RandomGenerator.getDefault();
+        WorkingSet set = ahead();
+        WorkingSet known = set != null && set.frameCount() == layout.frameCount() ? set : null;
+        if (known != null && (options.early() == RestoreOptions.Early.EVERYTHING || known.wants(EVERYTHING_SHARE))) {
+            trial = WorkingSetTrial.ofEverything(known, source, random);
+            return EarlyPages.everything(layout, source, trial, sentAhead, random);
+        }
+        boolean little = options.background().forPages(source.nonZeroCount()).isRestless();
+        if (known == null && !little) {
+            return null;
+        }
+        trial = new WorkingSetTrial(known, source, options.neighbourPages(), random);
+        return EarlyPages.likely(layout, source, trial, sentAhead, random, System::nanoTime, little);
+    }
+
+    /// Into QEMU's memory where that is permitted, which is as with its descriptors; else through the stream.
+    private void place(EarlyPages early) throws IOException {
+        var stream = new StreamPlacer(out, layout);
+        if (options.placement() == Placement.STREAM || !isDirectPermitted(qemuPid)) {
+            early.send(stream, listener);
+            return;
+        }
+        try (var memory = MemoryPlacer.attach(qemuPid, layout, stream)) {
+            early.send(memory, listener);
+        }
     }
 
     private static boolean isSmall(RamBlock block) {

@@ -41,6 +41,7 @@ final class WorkingSetTrial {
     private final FrameSet planned;
     private final FrameSet spared; // Those of the held back that stand for early ones.
     private final FrameSet early;
+    private final FrameSet sentEarly;
     private final FrameSet left; // What does not go early when everything does.
     private final int[][] demands = new int[WorkingSet.GROUP_COUNT][16];
     private final int[] demandCounts = new int[WorkingSet.GROUP_COUNT];
@@ -84,6 +85,7 @@ final class WorkingSetTrial {
         spared = new FrameSet(source.frameCount());
         early = new FrameSet(source.frameCount());
         left = new FrameSet(source.frameCount());
+        sentEarly = new FrameSet(source.frameCount());
     }
 
     private void holdBack(WorkingSet set) throws IOException {
@@ -171,6 +173,7 @@ final class WorkingSetTrial {
 
     /// The page of the frame was sent before the guest ran: of what use it is cannot be told from it any more.
     void sentEarly(long frame) {
+        sentEarly.add(frame);
         heldBack.remove(frame);
         earlyOthers += planned.contains(frame) ? 0 : 1;
     }
@@ -208,7 +211,7 @@ final class WorkingSetTrial {
             PageSource.FrameList frames = source.frames(group);
             for (int i = 0; isSampled(group) && i < frames.size(); i++) {
                 long frame = frames.get(i);
-                if (!planned.contains(frame) && !heldBack.contains(frame) && !early.contains(frame)) {
+                if (!planned.contains(frame) && !heldBack.contains(frame) && !sentEarly.contains(frame)) {
                     judge(frame, claimed);
                 }
             }

@@ -81,6 +81,10 @@ public final class Libc {
             "syscall",
             FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
             Linker.Option.firstVariadicArg(1));
+    private static final FunctionDescriptor PROCESS_VM =
+            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG);
+    private static final MethodHandle PROCESS_VM_READV = bind("process_vm_readv", PROCESS_VM);
+    private static final MethodHandle PROCESS_VM_WRITEV = bind("process_vm_writev", PROCESS_VM);
     private static final MethodHandle UMASK = LINKER.downcallHandle(
             LINKER.defaultLookup().findOrThrow("umask"), FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final MethodHandle SOCKET =
@@ -171,6 +175,30 @@ public final class Libc {
             range.setAtIndex(JAVA_LONG, 0, address);
             range.setAtIndex(JAVA_LONG, 1, lengthBytes);
             return systemCall(SYS_PROCESS_MADVISE, pidfd, range.address(), 1, MADV_COLLAPSE, 0);
+        }
+    }
+
+    /// Copies memory of another process; needs the right to ptrace it.
+    ///
+    /// @param ranges two `struct iovec`, of the memory here and of that there, as long as one another
+    /// @return the bytes that were copied
+    public static long readProcess(long pid, MemorySegment ranges) {
+        return copyProcess(PROCESS_VM_READV, pid, ranges);
+    }
+
+    /// Copies memory into another process; see [#readProcess].
+    public static long writeProcess(long pid, MemorySegment ranges) {
+        return copyProcess(PROCESS_VM_WRITEV, pid, ranges);
+    }
+
+    private static long copyProcess(MethodHandle call, long pid, MemorySegment ranges) {
+        try {
+            MemorySegment captured = CAPTURED.get();
+            MemorySegment there = ranges.asSlice(2 * JAVA_LONG.byteSize());
+            long result = (long) call.invokeExact(captured, (int) pid, ranges, 1L, there, 1L, 0L);
+            return result >= 0 ? result : -errno(captured);
+        } catch (Throwable e) {
+            throw unexpected(e);
         }
     }
 

@@ -55,7 +55,7 @@ class EarlyPagesTest {
     void denseRegionsOfTheSetAreSentWholeAndNothingElse() throws IOException {
         WorkingSetTrial trial = denseTrial();
 
-        send(EarlyPages.dense(layout, source, trial, sent, new Random(4), () -> 0));
+        send(EarlyPages.likely(layout, source, trial, sent, new Random(4), () -> 0, false));
 
         assertThat(wholeRegions())
                 .as("but for one that tells of what use the set is")
@@ -78,7 +78,7 @@ class EarlyPagesTest {
     void whatNoTimeIsLeftForGoesBehindRun() throws IOException {
         long[] now = {0};
 
-        send(EarlyPages.dense(layout, source, denseTrial(), sent, new Random(4), () -> now[0] += 5_000_000));
+        send(EarlyPages.likely(layout, source, denseTrial(), sent, new Random(4), () -> now[0] += 5_000_000, false));
 
         assertThat(sent.size() - SMALL).isBetween(1L, 30L * MemorySource.GROUP_FRAMES);
     }
@@ -90,10 +90,51 @@ class EarlyPagesTest {
         source.damage(frame);
         source.damage(other);
 
-        send(EarlyPages.dense(layout, source, denseTrial(), sent, new Random(4), () -> 0));
+        send(EarlyPages.likely(layout, source, denseTrial(), sent, new Random(4), () -> 0, false));
 
         assertThat(sent.contains(frame) || sent.contains(other)).isFalse();
         assertThat(sent.contains(frame + 1) || sent.contains(other + 1)).isTrue();
+    }
+
+    @Test
+    void ofAGuestWithLittleMemoryAllGoesThatTellsNothing() throws IOException {
+        WorkingSetTrial trial = denseTrial();
+
+        send(EarlyPages.likely(layout, source, trial, sent, new Random(4), () -> 0, true));
+
+        long left = 0;
+        for (long frame = 0; frame < LARGE; frame++) {
+            boolean tells = source.isZero(frame) || trial.isHeldBack(frame) || trial.isSampled(source.group(frame));
+            assertThat(placer.contains(frame) || tells).as("frame %d", frame).isTrue();
+            left += !source.isZero(frame) && !placer.contains(frame) ? 1 : 0;
+        }
+        assertThat(left).as("by which it is estimated what the guest wants").isPositive();
+    }
+
+    @Test
+    void theFullestRegionsGoFirst() throws IOException {
+        long[] now = {0};
+
+        send(EarlyPages.likely(layout, source, denseTrial(), sent, new Random(4), () -> now[0] += 500_000, true));
+
+        long dense = 0;
+        for (long frame = DENSE_FROM; frame < DENSE_END; frame++) {
+            dense += placer.contains(frame) ? 1 : 0;
+        }
+        assertThat(sent.size() - SMALL).as("placed in time").isPositive().isEqualTo(dense);
+    }
+
+    @Test
+    void whatNobodyKnowsOfGoesEarlyOnlyFromQuickStorage() throws IOException {
+        long[] now = {0};
+        long quick = LARGE - (long) (ZEROES_END - ZEROES_FROM);
+        var unknown = new WorkingSetTrial(null, source, 0, new Random(3));
+
+        send(EarlyPages.likely(layout, source, unknown, sent, new Random(4), () -> now[0] += 3_000_000, true));
+
+        assertThat(sent.size() - SMALL)
+                .as("of %d, in a sixth of the time", quick)
+                .isLessThan(25L * MemorySource.GROUP_FRAMES);
     }
 
     @Test

@@ -11,7 +11,6 @@ import dev.dormouse.storage.Libc;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Optional;
@@ -24,62 +23,47 @@ final class GuestMemory implements AutoCloseable {
     private static final int O_CLOEXEC_NONBLOCK = 0x80800;
     private static final long UFFDIO_API = 0xC018AA3FL;
     private static final long UFFDIO_REGISTER = 0xC020AA00L;
-    private static final int PROT_READ_WRITE = 3;
-    private static final int MAP_ANONYMOUS = 0x20;
     private static final int MADV_DONTNEED = 4;
     private static final int MADV_REMOVE = 9;
     private static final int PAGE = RamBlock.TARGET_PAGE_BYTES;
 
-    private static final MethodHandle MMAP = bind(
-            "mmap", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle MUNMAP = bind("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
-    private static final MethodHandle MADVISE =
-            bind("madvise", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle SYSCALL = bind("syscall", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle SYSCALL =
+            MappedAreas.bind("syscall", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG));
     private static final MethodHandle READ =
-            bind("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG));
+            MappedAreas.bind("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG));
     private static final MethodHandle COPY =
-            bind("memcpy", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG));
+            MappedAreas.bind("memcpy", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG));
 
-    private final RamLayout layout;
     private final boolean shared;
-    private final long[] addresses;
+    private final MappedAreas areas;
     private final int userfaultfd;
     private final Arena arena = Arena.ofShared();
     private final PresentPages present;
 
     GuestMemory(RamLayout layout, boolean shared) throws Throwable {
-        this.layout = layout;
         this.shared = shared;
         userfaultfd = (int) (long) SYSCALL.invokeExact(SYS_USERFAULTFD, (long) O_CLOEXEC_NONBLOCK);
         Assumptions.assumeTrue(userfaultfd >= 0, "userfaultfd is not permitted here");
         MemorySegment api = arena.allocate(24, 8);
         api.set(JAVA_LONG, 0, 0xAA);
         check(Libc.ioctl(userfaultfd, UFFDIO_API, api));
-        addresses = new long[layout.blocks().size()];
-        for (int i = 0; i < addresses.length; i++) {
-            addresses[i] = map(layout.blocks().get(i).lengthBytes());
+        areas = new MappedAreas(layout, shared);
+        for (int i = 0; i < layout.blocks().size(); i++) {
+            register(areas.address(layout.firstFrame(i)), areas.lengthBytes(i));
         }
         present = new PresentPages(ProcessHandle.current().pid());
     }
 
-    /// A page on each side stays unregistered, so that the kernel does not join two areas into one.
-    private long map(long lengthBytes) throws Throwable {
-        int flags = MAP_ANONYMOUS | (shared ? 1 : 2);
-        long mapped = (long) MMAP.invokeExact(0L, lengthBytes + 2 * PAGE, PROT_READ_WRITE, flags, -1, 0L);
-        if (mapped == -1) {
-            throw new AssertionError("mmap");
-        }
+    private void register(long address, long lengthBytes) throws Throwable {
         MemorySegment register = arena.allocate(32, 8);
-        register.set(JAVA_LONG, 0, mapped + PAGE);
+        register.set(JAVA_LONG, 0, address);
         register.set(JAVA_LONG, 8, lengthBytes);
         register.set(JAVA_LONG, 16, 1);
         check(Libc.ioctl(userfaultfd, UFFDIO_REGISTER, register));
-        return mapped + PAGE;
     }
 
     long address(long frame) {
-        return addresses[layout.blockIndex(frame)] + layout.offset(frame);
+        return areas.address(frame);
     }
 
     /// {@return the page if it is there}
@@ -95,7 +79,7 @@ final class GuestMemory implements AutoCloseable {
 
     /// Takes the page away.
     void drop(long frame) throws Throwable {
-        check((int) MADVISE.invokeExact(address(frame), (long) PAGE, shared ? MADV_REMOVE : MADV_DONTNEED));
+        areas.advise(address(frame), PAGE, shared ? MADV_REMOVE : MADV_DONTNEED);
     }
 
     /// {@return the page, for which the calling thread waits if it is missing}. In a native call: a thread of
@@ -120,14 +104,7 @@ final class GuestMemory implements AutoCloseable {
     public void close() throws IOException {
         present.close();
         Libc.close(userfaultfd); // Whoever still waits gets zeros.
-        try {
-            for (int i = 0; i < addresses.length; i++) {
-                check((int) MUNMAP.invokeExact(
-                        addresses[i] - PAGE, layout.blocks().get(i).lengthBytes() + 2 * PAGE));
-            }
-        } catch (Throwable e) {
-            throw new AssertionError(e);
-        }
+        areas.close();
         arena.close();
     }
 
@@ -135,10 +112,5 @@ final class GuestMemory implements AutoCloseable {
         if (result < 0) {
             throw new AssertionError("a system call of the test failed: " + result);
         }
-    }
-
-    private static MethodHandle bind(String name, FunctionDescriptor descriptor) {
-        Linker linker = Linker.nativeLinker();
-        return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), descriptor);
     }
 }

@@ -1,0 +1,158 @@
+package dev.dormouse.restore;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.dormouse.base.RamBlock;
+import dev.dormouse.base.RamLayout;
+import dev.dormouse.storage.Libc;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/// Places pages before the guest runs and before QEMU listens for postcopy: writes them into its memory from here
+/// (`process_vm_writev`), in huge pages and as many as follow one another in a call, which is several times as fast
+/// as QEMU's reading them from the stream.
+///
+/// Where a block is mapped is guessed ([GuestAreas#likely]) and proved: the first page of each block goes through
+/// the stream, and only when it is seen to arrive where it was not before is anything written there. QEMU has then read
+/// all that stands before it in the stream, ADVISE with its discards above all. A block that is not found, or does
+/// not pass, goes through the stream.
+///
+/// Only for anonymous memory. Owned by one thread.
+final class MemoryPlacer implements PagePlacer, AutoCloseable {
+    private static final long PROOF_NANOS_MAX = TimeUnit.MILLISECONDS.toNanos(500);
+    private static final long PROOF_STEP_NANOS = 100_000;
+
+    /// What is known of a block.
+    private enum Way {
+        UNKNOWN,
+        MEMORY,
+        STREAM
+    }
+
+    private final long pid;
+    private final RamLayout layout;
+    private final StreamPlacer stream;
+    private final GuestAreas areas;
+    private final Way[] ways;
+    private final Arena arena = Arena.ofConfined();
+    private final MemorySegment ranges = arena.allocate(4 * JAVA_LONG.byteSize(), JAVA_LONG.byteAlignment());
+    private final MemorySegment seen = arena.allocate(RamBlock.TARGET_PAGE_BYTES);
+
+    private MemoryPlacer(long pid, RamLayout layout, StreamPlacer stream, GuestAreas areas) {
+        this.pid = pid;
+        this.layout = layout;
+        this.stream = stream;
+        this.areas = areas;
+        ways = new Way[layout.blocks().size()];
+        Arrays.fill(ways, Way.UNKNOWN);
+    }
+
+    /// @param pid of a QEMU whose machine is made, and that reads the stream
+    /// @param stream with a RAM part open
+    static MemoryPlacer attach(long pid, RamLayout layout, StreamPlacer stream) {
+        return new MemoryPlacer(pid, layout, stream, GuestAreas.likely(pid, layout.blocks()));
+    }
+
+    @Override
+    public void place(long frame, ByteBuffer pages) throws IOException {
+        int block = layout.blockIndex(frame);
+        long blockEnd = layout.firstFrame(block) + layout.blocks().get(block).frameCount();
+        int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
+        int inBlock = (int) Math.min(count, blockEnd - frame); // The next one may belong to the next block.
+        placeInBlock(block, frame, pages.slice(pages.position(), inBlock * RamBlock.TARGET_PAGE_BYTES));
+        if (inBlock < count) {
+            int start = pages.position() + inBlock * RamBlock.TARGET_PAGE_BYTES;
+            place(frame + inBlock, pages.slice(start, pages.limit() - start));
+        }
+    }
+
+    private void placeInBlock(int block, long frame, ByteBuffer pages) throws IOException {
+        long address = address(block, frame);
+        if (ways[block] == Way.UNKNOWN) {
+            boolean proved = prove(address, frame, pages.slice(0, RamBlock.TARGET_PAGE_BYTES));
+            ways[block] = proved ? Way.MEMORY : Way.STREAM;
+            int rest = pages.remaining() - RamBlock.TARGET_PAGE_BYTES;
+            if (rest > 0) {
+                placeInBlock(block, frame + 1, pages.slice(RamBlock.TARGET_PAGE_BYTES, rest));
+            }
+        } else if (ways[block] == Way.MEMORY) {
+            write(address, MemorySegment.ofBuffer(pages));
+        } else {
+            stream.place(frame, pages);
+        }
+    }
+
+    /// {@return 0 if it is not known}
+    private long address(int block, long frame) {
+        return areas.area(layout.blocks().get(block))
+                .map(area -> area.address() + layout.offset(frame))
+                .orElse(0L);
+    }
+
+    /// Sends a page through the stream.
+    ///
+    /// @return whether it has come to that address, where it was not before
+    private boolean prove(long address, long frame, ByteBuffer page) throws IOException {
+        boolean candidate = address != 0 && page.mismatch(peek(address)) >= 0;
+        stream.place(frame, page);
+        stream.flush();
+        long end = System.nanoTime() + PROOF_NANOS_MAX;
+        while (candidate && System.nanoTime() - end < 0) {
+            if (page.mismatch(peek(address)) < 0) {
+                return true;
+            }
+            LockSupport.parkNanos(PROOF_STEP_NANOS);
+        }
+        return false;
+    }
+
+    private ByteBuffer peek(long address) throws IOException {
+        check(address, seen, "read", Libc.readProcess(pid, ranges(address, seen)));
+        return seen.asByteBuffer();
+    }
+
+    private void write(long address, MemorySegment pages) throws IOException {
+        check(address, pages, "written", Libc.writeProcess(pid, ranges(address, pages)));
+    }
+
+    private MemorySegment ranges(long address, MemorySegment here) {
+        ranges.setAtIndex(JAVA_LONG, 0, here.address());
+        ranges.setAtIndex(JAVA_LONG, 1, here.byteSize());
+        ranges.setAtIndex(JAVA_LONG, 2, address);
+        ranges.setAtIndex(JAVA_LONG, 3, here.byteSize());
+        return ranges;
+    }
+
+    /// Less than all is copied when the process is gone, or the host has no memory for the rest.
+    private void check(long address, MemorySegment here, String what, long done) throws RestoreException {
+        if (done != here.byteSize()) {
+            throw new RestoreException("guest memory at %#x of QEMU: cannot be %s before the guest runs: %s"
+                    .formatted(
+                            address,
+                            what,
+                            done < 0
+                                    ? Libc.message((int) -done)
+                                    : "%d of %d bytes; free some memory of the host".formatted(done, here.byteSize())));
+        }
+    }
+
+    @Override
+    public void placeZeroes(long frame, int count) {
+        throw new IllegalStateException("zeros are what memory has before anything is placed");
+    }
+
+    @Override
+    public void flush() throws IOException {
+        stream.flush();
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}
