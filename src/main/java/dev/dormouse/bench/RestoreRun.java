@@ -325,6 +325,7 @@ final class RestoreRun {
         report.put("demandMicrosMax", restored.demandMicrosMax());
         report.put("blockedMs", restored.blockedMillis());
         report.put("pagesBeforeRun", restored.pagesBeforeRun());
+        report.put("pagesWritten", restored.pagesWritten());
         report.put("workingSetPages", restored.workingSetPages());
         report.put("workingSetHitRate", restored.workingSetHitRate());
         report.put("wantedShare", restored.wantedShare());

@@ -327,7 +327,8 @@ final class Resume {
         try (var _ = RestorePhase.begin("handshake")) {
             lazy.handshake();
         }
-        RestoreRecord running = restore.with(Phase.RUNNING).withPlacement(waysKnownBefore(restore));
+        RestoreRecord running = restore.with(Phase.RUNNING)
+                .withPlacement(lazy.hasWritten() ? restore.placement() : waysKnownBefore(restore));
         try (var _ = RestorePhase.begin("record RUN")) {
             vm.save(running);
         }

@@ -50,17 +50,21 @@ final class AllPages {
 
     /// Places the pages of these frames as far as they stand in these groups and can be read, for as long as it may go
     /// on.
-    void placeReadable(PagePlacer placer, BitSet groups, LongPredicate wanted, BooleanSupplier goesOn)
+    ///
+    /// @return whether it came to their end
+    boolean placeReadable(PagePlacer placer, BitSet groups, LongPredicate wanted, BooleanSupplier goesOn)
             throws IOException {
-        read(groups, goesOn, group -> place(placer, group, wanted, true));
+        return goesOn.getAsBoolean() && read(groups, goesOn, group -> place(placer, group, wanted, true));
     }
 
     private interface GroupVisitor {
         void group(ReadAhead.Group group) throws IOException;
     }
 
-    private void read(BitSet groups, BooleanSupplier goesOn, GroupVisitor visitor) throws IOException {
+    /// {@return whether it came to the end}
+    private boolean read(BitSet groups, BooleanSupplier goesOn, GroupVisitor visitor) throws IOException {
         nextGroup = 0;
+        boolean ended;
         Thread owner = Thread.currentThread();
         try (var reads = new ReadAhead(
                 source, () -> plan(groups), HostBudget.SHARED.urgent(), () -> LockSupport.unpark(owner))) {
@@ -70,8 +74,10 @@ final class AllPages {
                 reads.advance();
                 group = reads.await(goesOn);
             }
+            ended = group == null && goesOn.getAsBoolean();
         }
         listener.progress(progress());
+        return ended;
     }
 
     private int plan(BitSet groups) {

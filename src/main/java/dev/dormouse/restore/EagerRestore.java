@@ -87,7 +87,7 @@ public final class EagerRestore {
     /// {@return what was done}
     public RestoreReport report() {
         RestoreListener.Progress progress = progress();
-        return image.report(ServingOutcome.ofAll(progress), progress.nonZeroPages(), 0, List.of(), "");
+        return image.report(ServingOutcome.ofAll(progress), progress.nonZeroPages(), 0, 0, List.of(), "");
     }
 
     /// {@return what was sent so far}

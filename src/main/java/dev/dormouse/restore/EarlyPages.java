@@ -46,12 +46,16 @@ final class EarlyPages {
     /// RUN at the same rate, beside the guest.
     private static final int REST_PAGES_PER_MILLI_MIN = 75;
     private static final long REST_TRIED_NANOS = 50_000_000;
+    /// Of a region that holds less a huge page would be mostly zeros.
+    private static final int REST_FRAMES_MIN = REGION_FRAMES / 4;
 
     private final RamLayout layout;
     private final PageSource source;
     private final FrameSet sent;
     private final WorkingSetTrial trial;
     private final FrameSet wanted;
+    private final FrameSet rest; // What nobody is known to want.
+    private final RandomGenerator random;
     private final List<BitSet> passes = new ArrayList<>(); // The groups of the wanted frames.
     private final List<BitSet> regions = new ArrayList<>(); // By block, those of which something is sent.
     private final BitSet doneBlocks = new BitSet();
@@ -64,6 +68,7 @@ final class EarlyPages {
             PageSource source,
             WorkingSetTrial trial,
             FrameSet sent,
+            RandomGenerator random,
             LongSupplier clock,
             long nanosMax,
             boolean withRest) {
@@ -73,8 +78,10 @@ final class EarlyPages {
         this.sent = sent;
         this.clock = clock;
         this.nanosMax = nanosMax;
+        this.random = random;
         this.withRest = withRest;
         wanted = new FrameSet(source.frameCount());
+        rest = new FrameSet(source.frameCount());
         for (int block = 0; block < layout.blocks().size(); block++) {
             regions.add(new BitSet());
             doneBlocks.set(block, sent.contains(layout.firstFrame(block)));
@@ -86,7 +93,7 @@ final class EarlyPages {
     static EarlyPages everything(
             RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent, RandomGenerator random)
             throws IOException {
-        var pages = new EarlyPages(layout, source, trial, sent, System::nanoTime, Long.MAX_VALUE, false);
+        var pages = new EarlyPages(layout, source, trial, sent, random, System::nanoTime, Long.MAX_VALUE, false);
         pages.passes.add(new BitSet());
         for (int block = 0; block < layout.blocks().size(); block++) {
             int count = pages.doneBlocks.get(block)
@@ -117,10 +124,10 @@ final class EarlyPages {
             boolean little)
             throws IOException {
         long nanosMax = little ? LITTLE_NANOS_MAX : DENSE_NANOS_MAX;
-        var pages = new EarlyPages(layout, source, trial, sent, clock, nanosMax, little);
+        var pages = new EarlyPages(layout, source, trial, sent, random, clock, nanosMax, little);
         List<int[]> inSet = pages.countByRegion(trial.ahead());
         List<BitSet> chosen = pages.chosenRegions(inSet, little);
-        pages.spare(chosen, random);
+        pages.spare(chosen);
         for (int pass = 0; pass < (little ? PASSES.length : 1); pass++) {
             pages.passes.add(new BitSet());
             for (int block = 0; block < chosen.size(); block++) {
@@ -141,14 +148,16 @@ final class EarlyPages {
             chosen.add(new BitSet());
             for (int region = 0; region < inSet.get(block).length && !doneBlocks.get(block); region++) {
                 int count = inSet.get(block)[region];
-                boolean isChosen = little ? count >= PASSES[PASSES.length - 1] : isDense(block, region, count);
+                boolean isChosen = little
+                        ? count >= PASSES[PASSES.length - 1] && nonZero(block, region) >= REST_FRAMES_MIN
+                        : isDense(block, region, count);
                 chosen.get(block).set(region, isChosen);
             }
         }
         return chosen;
     }
 
-    private void spare(List<BitSet> chosen, RandomGenerator random) {
+    private void spare(List<BitSet> chosen) {
         int all = chosen.stream().mapToInt(BitSet::cardinality).sum();
         int often = random.nextInt(SPARED_AT_TIMES) == 0 ? 1 : 0;
         int count = all < SPARED_ALWAYS_FROM ? Math.min(all, often) : Math.max(1, all / SPARED_ONE_OF);
@@ -195,24 +204,23 @@ final class EarlyPages {
         if (inSet < DENSE_FRAMES_MIN) {
             return false;
         }
+        return inSet >= DENSE_SHARE_MIN * nonZero(block, region);
+    }
+
+    private int nonZero(int block, int region) throws IOException {
         int nonZero = 0;
         for (long frame = firstFrame(block, region); frame < endFrame(block, region); frame++) {
             nonZero += source.isZero(frame) ? 0 : 1;
         }
-        return inSet >= DENSE_SHARE_MIN * nonZero;
+        return nonZero;
     }
 
     private void want(int block, int region) throws IOException {
-        boolean any = false;
         for (long frame = firstFrame(block, region); frame < endFrame(block, region); frame++) {
             if (!source.isZero(frame)) {
-                any = true;
                 wanted.add(frame);
                 passes.getLast().set(source.group(frame));
             }
-        }
-        if (any) {
-            open(block, region);
         }
     }
 
@@ -239,11 +247,10 @@ final class EarlyPages {
     /// Places them, for as long as is given.
     void send(PagePlacer placer, RestoreListener listener) throws IOException {
         long start = clock.getAsLong();
-        var counting = new Counting(placer);
         var pages = new AllPages(source, listener);
         for (BitSet groups : passes) {
             pages.placeReadable(
-                    counting,
+                    new Counting(placer, true),
                     groups,
                     frame -> wanted.contains(frame) && !sent.contains(frame),
                     () -> clock.getAsLong() - start < nanosMax);
@@ -251,25 +258,38 @@ final class EarlyPages {
         if (withRest) {
             long before = sent.size();
             long restStart = clock.getAsLong();
-            pages.placeReadable(counting, rest(), this::isOfRest, () -> {
+            boolean all = pages.placeReadable(new Counting(placer, false), restGroups(), rest::contains, () -> {
                 long now = clock.getAsLong();
                 return now - start < nanosMax && comesQuickly(sent.size() - before, now - restStart);
             });
+            if (all) {
+                trial.observe();
+            }
         }
         placer.flush();
     }
 
-    /// {@return all but the groups by which it is estimated what the guest wants}
-    private BitSet rest() {
-        var rest = new BitSet(source.groupCount());
-        for (int group = 0; group < source.groupCount(); group++) {
-            rest.set(group, !trial.isSampled(group));
+    /// Whole regions, or holes would split their huge pages, and only those that a huge page suits.
+    private BitSet restGroups() throws IOException {
+        var groups = new BitSet(source.groupCount());
+        for (int block = 0; block < layout.blocks().size(); block++) {
+            int count = doneBlocks.get(block) ? 0 : regionCount(layout.blocks().get(block));
+            for (int region = 0; region < count; region++) {
+                if (random.nextInt(LEFT_ONE_OF) != 0 && nonZero(block, region) >= REST_FRAMES_MIN) {
+                    addToRest(block, region, groups);
+                }
+            }
         }
-        return rest;
+        return groups;
     }
 
-    private boolean isOfRest(long frame) {
-        return !sent.contains(frame) && !trial.isHeldBack(frame) && !doneBlocks.get(layout.blockIndex(frame));
+    private void addToRest(int block, int region, BitSet groups) throws IOException {
+        for (long frame = firstFrame(block, region); frame < endFrame(block, region); frame++) {
+            if (!source.isZero(frame) && !sent.contains(frame) && !trial.isHeldBack(frame)) {
+                rest.add(frame);
+                groups.set(source.group(frame));
+            }
+        }
     }
 
     private static boolean comesQuickly(long pages, long nanos) {
@@ -279,9 +299,11 @@ final class EarlyPages {
     /// Notes what goes through it.
     private final class Counting implements PagePlacer {
         private final PagePlacer placer;
+        private final boolean ofSet;
 
-        Counting(PagePlacer placer) {
+        Counting(PagePlacer placer, boolean ofSet) {
             this.placer = placer;
+            this.ofSet = ofSet;
         }
 
         @Override
@@ -291,7 +313,7 @@ final class EarlyPages {
                 int block = layout.blockIndex(frame + i);
                 open(block, (int) ((frame + i - layout.firstFrame(block)) / REGION_FRAMES));
                 sent.add(frame + i);
-                trial.sentEarly(frame + i);
+                trial.sentEarly(frame + i, ofSet);
             }
         }
 

@@ -49,6 +49,11 @@ public final class HostBudget {
         bytesPerSecond = newBytesPerSecond;
     }
 
+    /// {@return whether there is such a limit}
+    boolean isLimited() {
+        return bytesPerSecond > 0;
+    }
+
     /// The background of a restore has placed so much. Each rests until what all have placed is within the
     /// limit, so they take turns.
     ///

@@ -12,6 +12,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
@@ -46,6 +48,8 @@ public final class LazyRestore {
     private @Nullable WorkingSet expected;
     private @Nullable WorkingSetTrial trial; // From the handshake on, if anything may go early.
     private List<Command.PostcopyDiscard> discards = List.of();
+    private final BitSet writtenBlocks = new BitSet();
+    private long pagesWritten;
     private @Nullable WorkingSet learnt;
 
     /// @param resource what errors call the restore, such as the name of the VM
@@ -158,7 +162,8 @@ public final class LazyRestore {
             trial = WorkingSetTrial.ofEverything(known, source, random);
             return EarlyPages.everything(layout, source, trial, sentAhead, random);
         }
-        boolean little = options.background().forPages(source.nonZeroCount()).isRestless();
+        boolean little =
+                options.background().forPages(source.nonZeroCount()).isRestless() && !HostBudget.SHARED.isLimited();
         if (known == null && !little) {
             return null;
         }
@@ -175,7 +180,14 @@ public final class LazyRestore {
         }
         try (var memory = MemoryPlacer.attach(qemuPid, layout, stream)) {
             early.send(memory, listener);
+            writtenBlocks.or(memory.writtenBlocks());
+            pagesWritten = memory.pagesWritten();
         }
+    }
+
+    /// {@return whether QEMU's memory holds pages of which its own account does not know; after [#handshake]}
+    public boolean hasWritten() {
+        return !writtenBlocks.isEmpty();
     }
 
     private static boolean isSmall(RamBlock block) {
@@ -230,13 +242,13 @@ public final class LazyRestore {
     /// {@return what was done; after [#run]}
     public RestoreReport report() {
         ServingOutcome served = Objects.requireNonNull(outcome, "the restore has not run");
-        return image.report(served, served.there(), 0, ways, streamReason);
+        return image.report(served, served.there(), pagesWritten, 0, ways, streamReason);
     }
 
     /// Makes the ways of a restore durable, for whoever has to carry on with it; must not wait for a disk.
     @FunctionalInterface
     public interface PlacementRecord {
-        /// @param ways per RAM block `direct` or `stream`
+        /// @param ways per RAM block `direct` or `stream`, or `undecided` where a recovery has to look what is there
         void write(List<String> ways);
     }
 
@@ -281,9 +293,16 @@ public final class LazyRestore {
             throws IOException, InterruptedException {
         ways = Collections.nCopies(layout.blocks().size(), "stream");
         streamReason = reason;
-        record.write(ways);
+        record.write(waysOfRecovery());
         listener.placement(ways, reason);
         serve(stream, trial);
+    }
+
+    /// A recovery has to look into a block of which QEMU's account does not know all pages.
+    private List<String> waysOfRecovery() {
+        var result = new ArrayList<>(ways);
+        writtenBlocks.stream().forEach(block -> result.set(block, "undecided"));
+        return result;
     }
 
     private @Nullable WorkingSet ahead() {

@@ -10,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
@@ -19,12 +20,12 @@ import java.util.concurrent.locks.LockSupport;
 ///
 /// Where a block is mapped is guessed ([GuestAreas#likely]) and proved: the first page of each block goes through
 /// the stream, and only when it is seen to arrive where it was not before is anything written there. QEMU has then read
-/// all that stands before it in the stream, ADVISE with its discards above all. A block that is not found, or does
-/// not pass, goes through the stream.
+/// all that stands before it in the stream, ADVISE with its discards above all. A block that is not found, does not
+/// pass, or cannot be written goes through the stream.
 ///
 /// Only for anonymous memory. Owned by one thread.
 final class MemoryPlacer implements PagePlacer, AutoCloseable {
-    private static final long PROOF_NANOS_MAX = TimeUnit.MILLISECONDS.toNanos(500);
+    private static final long PROOF_NANOS_MAX = TimeUnit.MILLISECONDS.toNanos(100);
     private static final long PROOF_STEP_NANOS = 100_000;
 
     /// What is known of a block.
@@ -39,6 +40,8 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
     private final StreamPlacer stream;
     private final GuestAreas areas;
     private final Way[] ways;
+    private final BitSet writtenBlocks = new BitSet();
+    private long pagesWritten;
     private final Arena arena = Arena.ofConfined();
     private final MemorySegment ranges = arena.allocate(4 * JAVA_LONG.byteSize(), JAVA_LONG.byteAlignment());
     private final MemorySegment seen = arena.allocate(RamBlock.TARGET_PAGE_BYTES);
@@ -72,38 +75,31 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
     }
 
     private void placeInBlock(int block, long frame, ByteBuffer pages) throws IOException {
-        long address = address(block, frame);
         if (ways[block] == Way.UNKNOWN) {
-            boolean proved = prove(address, frame, pages.slice(0, RamBlock.TARGET_PAGE_BYTES));
+            boolean proved = prove(block, frame, pages.slice(0, RamBlock.TARGET_PAGE_BYTES));
             ways[block] = proved ? Way.MEMORY : Way.STREAM;
             int rest = pages.remaining() - RamBlock.TARGET_PAGE_BYTES;
             if (rest > 0) {
                 placeInBlock(block, frame + 1, pages.slice(RamBlock.TARGET_PAGE_BYTES, rest));
             }
-        } else if (ways[block] == Way.MEMORY) {
-            write(address, MemorySegment.ofBuffer(pages));
+        } else if (ways[block] == Way.MEMORY && write(block, frame, pages)) {
+            pagesWritten += pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
         } else {
+            ways[block] = Way.STREAM; // What could not be written whole QEMU writes once more.
             stream.place(frame, pages);
         }
     }
 
-    /// {@return 0 if it is not known}
-    private long address(int block, long frame) {
-        return areas.area(layout.blocks().get(block))
-                .map(area -> area.address() + layout.offset(frame))
-                .orElse(0L);
-    }
-
     /// Sends a page through the stream.
     ///
-    /// @return whether it has come to that address, where it was not before
-    private boolean prove(long address, long frame, ByteBuffer page) throws IOException {
-        boolean candidate = address != 0 && page.mismatch(peek(address)) >= 0;
+    /// @return whether it has come to where the block is taken to be, and was not there before
+    private boolean prove(int block, long frame, ByteBuffer page) throws IOException {
+        boolean candidate = areas.area(layout.blocks().get(block)).isPresent() && peek(block, frame) && !isSeen(page);
         stream.place(frame, page);
         stream.flush();
         long end = System.nanoTime() + PROOF_NANOS_MAX;
         while (candidate && System.nanoTime() - end < 0) {
-            if (page.mismatch(peek(address)) < 0) {
+            if (peek(block, frame) && isSeen(page)) {
                 return true;
             }
             LockSupport.parkNanos(PROOF_STEP_NANOS);
@@ -111,34 +107,41 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
         return false;
     }
 
-    private ByteBuffer peek(long address) throws IOException {
-        check(address, seen, "read", Libc.readProcess(pid, ranges(address, seen)));
-        return seen.asByteBuffer();
+    private boolean isSeen(ByteBuffer page) {
+        return seen.mismatch(MemorySegment.ofBuffer(page)) < 0;
     }
 
-    private void write(long address, MemorySegment pages) throws IOException {
-        check(address, pages, "written", Libc.writeProcess(pid, ranges(address, pages)));
+    private boolean peek(int block, long frame) {
+        return Libc.readProcess(pid, ranges(block, frame, seen)) == seen.byteSize();
     }
 
-    private MemorySegment ranges(long address, MemorySegment here) {
+    /// {@return whether all was written; what is missing is for want of memory, or because the process is gone}
+    private boolean write(int block, long frame, ByteBuffer pages) {
+        if (!pages.isDirect()) {
+            throw new IllegalArgumentException("pages are in a buffer of the heap, a direct one is allowed");
+        }
+        writtenBlocks.set(block);
+        MemorySegment here = MemorySegment.ofBuffer(pages);
+        return Libc.writeProcess(pid, ranges(block, frame, here)) == here.byteSize();
+    }
+
+    private MemorySegment ranges(int block, long frame, MemorySegment here) {
+        long there = areas.area(layout.blocks().get(block)).orElseThrow().address() + layout.offset(frame);
         ranges.setAtIndex(JAVA_LONG, 0, here.address());
         ranges.setAtIndex(JAVA_LONG, 1, here.byteSize());
-        ranges.setAtIndex(JAVA_LONG, 2, address);
+        ranges.setAtIndex(JAVA_LONG, 2, there);
         ranges.setAtIndex(JAVA_LONG, 3, here.byteSize());
         return ranges;
     }
 
-    /// Less than all is copied when the process is gone, or the host has no memory for the rest.
-    private void check(long address, MemorySegment here, String what, long done) throws RestoreException {
-        if (done != here.byteSize()) {
-            throw new RestoreException("guest memory at %#x of QEMU: cannot be %s before the guest runs: %s"
-                    .formatted(
-                            address,
-                            what,
-                            done < 0
-                                    ? Libc.message((int) -done)
-                                    : "%d of %d bytes; free some memory of the host".formatted(done, here.byteSize())));
-        }
+    /// {@return the blocks that hold pages of which QEMU keeps no account}
+    BitSet writtenBlocks() {
+        return writtenBlocks;
+    }
+
+    /// {@return the pages that did not go through the stream}
+    long pagesWritten() {
+        return pagesWritten;
     }
 
     @Override

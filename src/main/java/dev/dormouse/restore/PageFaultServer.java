@@ -104,7 +104,7 @@ final class PageFaultServer {
         this.startNanos = clock.getAsLong();
         this.backgroundNanos = startNanos;
         this.window = new BackgroundWindow(background, startNanos);
-        if (workingSet.isOfEverything()) {
+        if (workingSet.isObserved()) {
             window.rest(startNanos + OBSERVED_NANOS);
         }
         this.reportNanos = startNanos;

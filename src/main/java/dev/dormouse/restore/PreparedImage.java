@@ -142,9 +142,15 @@ public final class PreparedImage implements AutoCloseable {
     }
 
     /// @param beforeRun non-zero pages that were sent before the guest ran
+    /// @param written those of them that were written into QEMU's memory
     /// @param recovered non-zero pages that an earlier page server had placed
     RestoreReport report(
-            ServingOutcome outcome, long beforeRun, long recovered, List<String> ways, String streamReason) {
+            ServingOutcome outcome,
+            long beforeRun,
+            long written,
+            long recovered,
+            List<String> ways,
+            String streamReason) {
         RestoreListener.Progress progress = outcome.progress();
         DemandLatency latency = outcome.latency();
         return new RestoreReport(
@@ -153,6 +159,7 @@ public final class PreparedImage implements AutoCloseable {
                 progress.demandedZeroPages(),
                 progress.prefetchedPages(),
                 beforeRun,
+                written,
                 recovered,
                 bytes(PageClass.STORED),
                 bytes(PageClass.DUPLICATE),
@@ -174,7 +181,7 @@ public final class PreparedImage implements AutoCloseable {
     public RestoreReport finishedReport() {
         long pages = source.nonZeroCount();
         var progress = new RestoreListener.Progress(pages, pages, 0, 0, 0);
-        return report(ServingOutcome.ofAll(progress), 0, pages, List.of(), "");
+        return report(ServingOutcome.ofAll(progress), 0, 0, pages, List.of(), "");
     }
 
     private long bytes(PageClass pageClass) {

@@ -250,7 +250,7 @@ public final class RestoreRecovery implements AutoCloseable {
         returnPath.awaitShut(SHUT_TIMEOUT);
         List<String> ways = direct == null ? Collections.nCopies(layout.blocks().size(), "stream") : direct.ways();
         ServingOutcome served = server.outcome();
-        return image.report(served, 0, served.there(), ways, streamReason);
+        return image.report(served, 0, 0, served.there(), ways, streamReason);
     }
 
     /// {@return demands that came before the handshake was over}

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// @param prefetchedPages non-zero pages placed before anybody asked: neighbours and background
 /// @param pagesBeforeRun non-zero pages that were sent before the guest ran: those of small blocks, and what
 ///     [EarlyPages] chose
+/// @param pagesWritten those of them that were written into QEMU's memory, not sent through its stream
 /// @param recoveredPages non-zero pages that a page server before this one had placed
 /// @param storedBytes of the non-zero pages: what was in an extent
 /// @param duplicateBytes what was in an extent as another page
@@ -38,6 +39,7 @@ public record RestoreReport(
         long demandedZeroPages,
         long prefetchedPages,
         long pagesBeforeRun,
+        long pagesWritten,
         long recoveredPages,
         long storedBytes,
         long duplicateBytes,
@@ -55,7 +57,7 @@ public record RestoreReport(
         String placementReason) {
     /// Of a restore that had nothing left to do.
     public static final RestoreReport NOTHING =
-            new RestoreReport(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, null, List.of(), "");
+            new RestoreReport(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, null, List.of(), "");
 
     public RestoreReport {
         placement = List.copyOf(placement);

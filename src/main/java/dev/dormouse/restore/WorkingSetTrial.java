@@ -52,6 +52,7 @@ final class WorkingSetTrial {
     private double earlyPerSpared;
     private long earlyOthers; // Early pages that are not of the set.
     private boolean judged;
+    private boolean observed;
     private boolean disturbed;
     private long sampledPages;
     private long sampledWanted;
@@ -172,20 +173,28 @@ final class WorkingSetTrial {
     }
 
     /// The page of the frame was sent before the guest ran: of what use it is cannot be told from it any more.
-    void sentEarly(long frame) {
+    ///
+    /// @param ofSet whether it lies in a region of the set; of the others the guest wants
+    ///     as much as of what did not go
+    void sentEarly(long frame, boolean ofSet) {
         sentEarly.add(frame);
         heldBack.remove(frame);
-        earlyOthers += planned.contains(frame) ? 0 : 1;
+        earlyOthers += ofSet && !planned.contains(frame) ? 1 : 0;
+    }
+
+    /// All is there but what tells of what use it is: nothing else may bring that before the guest has had time to.
+    void observe() {
+        observed = true;
+    }
+
+    /// {@return whether what is left is to wait for the guest for a while}
+    boolean isObserved() {
+        return ofEverything || observed;
     }
 
     /// The page of the frame does not go early though nearly everything does.
     void leave(long frame) {
         left.add(frame);
-    }
-
-    /// {@return whether everything else went ahead of the guest, so that nothing but the sample is left}
-    boolean isOfEverything() {
-        return ofEverything;
     }
 
     /// {@return whether the background leaves the group to the last}

@@ -180,8 +180,9 @@ public final class Libc {
 
     /// Copies memory of another process; needs the right to ptrace it.
     ///
-    /// @param ranges two `struct iovec`, of the memory here and of that there, as long as one another
-    /// @return the bytes that were copied
+    /// @param ranges two `struct iovec`, of the memory here, which must stay while this runs, and of that there, as
+    ///     long as one another
+    /// @return the bytes that were copied, maybe fewer, or the negative errno
     public static long readProcess(long pid, MemorySegment ranges) {
         return copyProcess(PROCESS_VM_READV, pid, ranges);
     }

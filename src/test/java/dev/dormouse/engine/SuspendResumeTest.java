@@ -82,6 +82,7 @@ class SuspendResumeTest {
             RestoreReport report = resumed.report();
             boolean full = memory.equals("anonymous"); // A small page cannot be taken out of any other huge one.
             assertThat(report.pagesBeforeRun() > report.nonZeroPages() * 0.9).isEqualTo(full);
+            assertThat(report.pagesWritten() > report.nonZeroPages() * 0.8).isEqualTo(full);
             try (GuestProbe probe = fixture.probe("vm1")) {
                 assertThat(probe.verify("a", LONG)).isEqualTo(PATTERN_BYTES);
             }

@@ -128,6 +128,8 @@ class MemoryPlacerTest {
 
         assertAllThere();
         assertThat(streamed).containsOnlyKeys(5L, VRAM + 7);
+        assertThat(placer.pagesWritten()).isEqualTo(9 + 64 + 2 + 1);
+        assertThat(placer.writtenBlocks().stream()).containsExactly(0, 1);
     }
 
     @Test
@@ -145,6 +147,8 @@ class MemoryPlacerTest {
 
         assertAllThere();
         assertThat(streamed).containsOnlyKeys(ROM, ROM + 1, ROM + 2, ROM + 3);
+        assertThat(placer.pagesWritten()).isZero();
+        assertThat(placer.writtenBlocks().isEmpty()).isTrue();
     }
 
     @Test
