@@ -229,7 +229,7 @@ public final class LazyRestore {
         return hugePages.collapse(qemuPid, image.source(), listener);
     }
 
-    /// Has a set placed ahead of the background, before [#run]; without one it is what the image has to say.
+    /// Has a set placed ahead of the background, before [#handshake]; without one it is what the image has to say.
     public void expect(WorkingSet set) {
         expected = set;
     }

@@ -15,7 +15,7 @@ public record RestoreOptions(
     public enum Early {
         /// Nothing; for memory that is not anonymous.
         NONE,
-        /// What is known to be wanted.
+        /// What is known to be wanted, and of little memory more.
         AUTO,
         /// Everything but a sample, whatever is known.
         EVERYTHING

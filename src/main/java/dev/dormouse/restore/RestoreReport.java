@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// @param demandedPages non-zero pages that the guest waited for
 /// @param demandedZeroPages zero pages that it waited for
 /// @param prefetchedPages non-zero pages placed before anybody asked: neighbours and background
-/// @param pagesBeforeRun non-zero pages that were sent before the guest ran: those of small blocks, and what
+/// @param pagesBeforeRun non-zero pages that came before the guest ran: those of small blocks, and what
 ///     [EarlyPages] chose
 /// @param pagesWritten those of them that were written into QEMU's memory, not sent through its stream
 /// @param recoveredPages non-zero pages that a page server before this one had placed

@@ -11,7 +11,8 @@
 /// `dev.dormouse.RestorePhase`, `Demand`, `Stall` and `Background`.
 ///
 /// Invariants:
-/// - no page is sent twice: it is claimed in the [PlacementAccount] before it is handed to the [PagePlacer];
+/// - no page is sent twice: it is claimed in the [PlacementAccount] before it is handed to the [PagePlacer], which
+///   begins with all that went before the guest ran ([EarlyPages]);
 /// - a page is verified against its checksum before it is placed, wherever it comes from; one that cannot be
 ///   served is a stall with a reason, never zeros and never another page;
 /// - END is sent only when every non-zero page was placed, and those that were placed directly were seen to

@@ -34,6 +34,28 @@ class GuestAreasTest {
     }
 
     @Test
+    void guessesOnlyWhatOneBlockAndOneAreaCanBe() {
+        var other = new RamBlock("ram-node1", 0x2000_0000);
+        List<String> smaps = Stream.of(
+                        area("7f0000000000-7f0010000000", "rd wr mr mw me dc ac hg mg"), // RAM
+                        area("7f1000000000-7f1001000000", "rd wr mr mw me dc ac um hg"), // As long as VGA
+                        area("7f2000000000-7f2000020000", "rd wr mr mw me dc ac hg"), // ROM or ACPI
+                        area("7f3000000000-7f3020000000", "rd wr mr mw me dc ac hg"), // other
+                        area("7f4000000000-7f4020000000", "rd wr mr mw me dc ac hg"), // As long
+                        area("7f5000000000-7f5001000000", "rd wr sh mr mw me dc ac hg"),
+                        area("7f6000000000-7f6001000000", "rd wr mr mw me ac hg"),
+                        area("7f7000000000-7f7001000000", "rd wr mr mw me dc ac"))
+                .flatMap(List::stream)
+                .toList();
+
+        GuestAreas likely = GuestAreas.likely(smaps, List.of(RAM, VGA, ROM, ACPI, other));
+
+        assertThat(likely.area(RAM)).contains(new GuestAreas.Area(0x7f00_0000_0000L, null));
+        assertThat(List.of(VGA, ROM, ACPI, other))
+                .allMatch(block -> likely.area(block).isEmpty());
+    }
+
+    @Test
     void findsOnlyAreasThatAreRegistered() {
         assertThat(GuestAreas.registered(registered("7f0000000000-7f0010000000")))
                 .containsExactly(
