@@ -172,11 +172,15 @@ prepare() {
     "ExecStop=/bin/sh -c 'while [ -e $held_up ]; do sleep 0.1; done'"
 }
 
+has_its_log() {
+  as_user journalctl --user --unit=dormouse --priority=info..info --output=cat \
+    | grep --extended-regexp --quiet "^daemon of /home/$user/[^ ]*, process [0-9]+$"
+}
+
 starts() {
   note "starting the service"
   unit enable --now dormouse
-  as_user journalctl --user --unit=dormouse --priority=info..info --output=cat \
-    | grep --extended-regexp --quiet "^daemon of /home/$user/[^ ]*, process [0-9]+$" || fail "the journal has not its log"
+  await 20 "its log in the journal" has_its_log # A daemon that is ready says so last.
   # shellcheck disable=SC2016 # For the shell inside.
   as_user bash -c 'set -e
     dormouse vm create web --memory 128M --kernel /guest/vmlinuz --initrd /guest/initrd.gz --append console=ttyS0
