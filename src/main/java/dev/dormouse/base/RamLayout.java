@@ -57,6 +57,11 @@ public final class RamLayout {
         return firstFrames[blockIndex];
     }
 
+    /// {@return the frame number behind the last page of the block}
+    public long endFrame(int blockIndex) {
+        return firstFrames[blockIndex + 1];
+    }
+
     /// {@return the byte offset of the frame inside of its block}
     public long offset(long frame) {
         return (frame - firstFrames[blockIndex(frame)]) * RamBlock.TARGET_PAGE_BYTES;

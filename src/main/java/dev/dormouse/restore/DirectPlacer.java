@@ -118,8 +118,7 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
         int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
         int block = layout.blockIndex(frame);
         // Pages that follow one another in a group may lie on both sides of a block's end.
-        int inBlock = (int) Math.min(
-                count, layout.firstFrame(block) + layout.blocks().get(block).frameCount() - frame);
+        int inBlock = (int) Math.min(count, layout.endFrame(block) - frame);
         ByteBuffer part = pages.slice(pages.position(), inBlock * RamBlock.TARGET_PAGE_BYTES);
         if (!isDirect(block)) {
             stream.place(frame, part);
@@ -140,7 +139,7 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
     @Override
     public void placeZeroes(long frame, int count) throws IOException {
         int block = layout.blockIndex(frame);
-        int inBlock = (int) Math.min(count, endFrame(block) - frame);
+        int inBlock = (int) Math.min(count, layout.endFrame(block) - frame);
         if (!isDirect(block)) {
             stream.placeZeroes(frame, inBlock);
             streamed = true;
@@ -154,10 +153,6 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
                 throw e.after(inBlock);
             }
         }
-    }
-
-    private long endFrame(int block) {
-        return layout.firstFrame(block) + layout.blocks().get(block).frameCount();
     }
 
     /// In private memory zeros take none of the host's; in shared memory each page of them takes a page.
@@ -185,7 +180,7 @@ final class DirectPlacer implements PagePlacer, AutoCloseable {
         for (int block = layout.blockIndex(firstFrame); block < areas.length; block++) {
             long blockStart = layout.firstFrame(block);
             long from = Math.max(firstFrame, blockStart);
-            long to = Math.min(end, blockStart + layout.blocks().get(block).frameCount());
+            long to = Math.min(end, layout.endFrame(block));
             if (from < to && isDirect(block)) {
                 presentPages.visit(address(block) + layout.offset(from), to - from, (index, present) -> {
                     if (!present && placed.contains(from + index)) {

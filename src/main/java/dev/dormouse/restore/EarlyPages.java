@@ -96,10 +96,7 @@ final class EarlyPages {
         var pages = new EarlyPages(layout, source, trial, sent, random, System::nanoTime, Long.MAX_VALUE, false);
         pages.passes.add(new BitSet());
         for (int block = 0; block < layout.blocks().size(); block++) {
-            int count = pages.doneBlocks.get(block)
-                    ? 0
-                    : regionCount(layout.blocks().get(block));
-            for (int region = 0; region < count; region++) {
+            for (int region = 0; region < pages.openRegions(block); region++) {
                 if (random.nextInt(LEFT_ONE_OF) == 0) {
                     pages.leave(block, region);
                 } else {
@@ -146,7 +143,7 @@ final class EarlyPages {
         var chosen = new ArrayList<BitSet>();
         for (int block = 0; block < inSet.size(); block++) {
             chosen.add(new BitSet());
-            for (int region = 0; region < inSet.get(block).length && !doneBlocks.get(block); region++) {
+            for (int region = 0; region < openRegions(block); region++) {
                 int count = inSet.get(block)[region];
                 boolean isChosen = little
                         ? count >= PASSES[PASSES.length - 1] && nonZero(block, region) >= REST_FRAMES_MIN
@@ -174,6 +171,11 @@ final class EarlyPages {
         }
     }
 
+    /// {@return how many regions of the block QEMU has nothing of}
+    private int openRegions(int block) {
+        return doneBlocks.get(block) ? 0 : regionCount(layout.blocks().get(block));
+    }
+
     private static int regionCount(RamBlock block) {
         return Math.toIntExact(Math.ceilDiv(block.frameCount(), REGION_FRAMES));
     }
@@ -183,8 +185,7 @@ final class EarlyPages {
     }
 
     private long endFrame(int block, int region) {
-        long blockEnd = layout.firstFrame(block) + layout.blocks().get(block).frameCount();
-        return Math.min(blockEnd, firstFrame(block, region) + REGION_FRAMES);
+        return Math.min(layout.endFrame(block), firstFrame(block, region) + REGION_FRAMES);
     }
 
     /// {@return by block and region how many of the frames stand there}
@@ -273,8 +274,7 @@ final class EarlyPages {
     private BitSet restGroups() throws IOException {
         var groups = new BitSet(source.groupCount());
         for (int block = 0; block < layout.blocks().size(); block++) {
-            int count = doneBlocks.get(block) ? 0 : regionCount(layout.blocks().get(block));
-            for (int region = 0; region < count; region++) {
+            for (int region = 0; region < openRegions(block); region++) {
                 if (random.nextInt(LEFT_ONE_OF) != 0 && nonZero(block, region) >= REST_FRAMES_MIN) {
                     addToRest(block, region, groups);
                 }
@@ -348,9 +348,7 @@ final class EarlyPages {
     private Command.PostcopyDiscard takeBack() {
         for (int block = 0; block < layout.blocks().size(); block++) {
             long first = layout.firstFrame(block);
-            long end = doneBlocks.get(block)
-                    ? first
-                    : first + layout.blocks().get(block).frameCount();
+            long end = doneBlocks.get(block) ? first : layout.endFrame(block);
             for (long frame = first; frame < end; frame++) {
                 if (sent.remove(frame)) {
                     var ranges = new Ranges(first);

@@ -17,9 +17,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /// Where a QEMU that listens for postcopy has its RAM blocks in its address space: the areas that it has
-/// registered with userfaultfd, one for each block (`VmFlags` with `um` in `/proc/PID/smaps`). Before that it can only
-/// be
-/// guessed ([#likely]).
+/// registered with userfaultfd, one for each block (`VmFlags` with `um` in `/proc/PID/smaps`). Before that it can
+/// only be guessed ([#likely]).
 ///
 /// Areas are matched to blocks by their length alone, so only a block whose length no other block has
 /// gets an address. Blocks of equal length do occur: `pc.rom` and the ACPI tables, equal NUMA nodes.

@@ -41,10 +41,10 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
     private final GuestAreas areas;
     private final Way[] ways;
     private final BitSet writtenBlocks = new BitSet();
-    private long pagesWritten;
     private final Arena arena = Arena.ofConfined();
     private final MemorySegment ranges = arena.allocate(4 * JAVA_LONG.byteSize(), JAVA_LONG.byteAlignment());
     private final MemorySegment seen = arena.allocate(RamBlock.TARGET_PAGE_BYTES);
+    private long pagesWritten;
 
     private MemoryPlacer(long pid, RamLayout layout, StreamPlacer stream, GuestAreas areas) {
         this.pid = pid;
@@ -64,9 +64,9 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
     @Override
     public void place(long frame, ByteBuffer pages) throws IOException {
         int block = layout.blockIndex(frame);
-        long blockEnd = layout.firstFrame(block) + layout.blocks().get(block).frameCount();
         int count = pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
-        int inBlock = (int) Math.min(count, blockEnd - frame); // The next one may belong to the next block.
+        int inBlock =
+                (int) Math.min(count, layout.endFrame(block) - frame); // The next one may belong to the next block.
         placeInBlock(block, frame, pages.slice(pages.position(), inBlock * RamBlock.TARGET_PAGE_BYTES));
         if (inBlock < count) {
             int start = pages.position() + inBlock * RamBlock.TARGET_PAGE_BYTES;

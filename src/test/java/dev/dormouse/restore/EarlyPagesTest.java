@@ -10,7 +10,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.function.LongPredicate;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -104,12 +106,9 @@ class EarlyPagesTest {
 
         int without = 0;
         for (long start = 0; start < LARGE; start += REGION) {
-            long pages = 0;
-            long left = 0;
-            for (long frame = start; frame < start + REGION; frame++) {
-                pages += placer.contains(frame) ? 1 : 0;
-                left += placer.contains(frame) || source.isZero(frame) || trial.isHeldBack(frame) ? 0 : 1;
-            }
+            long pages = countInRegion(start, placer::contains);
+            long left = countInRegion(
+                    start, frame -> !placer.contains(frame) && !source.isZero(frame) && !trial.isHeldBack(frame));
             assertThat(pages > 0 && left > 0)
                     .as("region of frame %d has holes", start)
                     .isFalse();
@@ -190,17 +189,17 @@ class EarlyPagesTest {
         return new WorkingSetTrial(set(frames), source, 0, new Random(3));
     }
 
+    private static long countInRegion(long start, LongPredicate wanted) {
+        return LongStream.range(start, start + REGION).filter(wanted).count();
+    }
+
     /// {@return how many regions were sent whole; a part of one never is}
     private int wholeRegions() {
         int whole = 0;
         for (int start = 0; start < LARGE; start += REGION) {
-            int pages = 0;
-            int nonZero = 0;
-            for (long frame = start; frame < start + REGION; frame++) {
-                pages += placer.contains(frame) ? 1 : 0;
-                nonZero += source.isZero(frame) ? 0 : 1;
-            }
-            assertThat(pages).as("region %d", start / REGION).isIn(0, nonZero);
+            long pages = countInRegion(start, placer::contains);
+            long nonZero = countInRegion(start, frame -> !source.isZero(frame));
+            assertThat(pages).as("region %d", start / REGION).isIn(0L, nonZero);
             whole += pages > 0 ? 1 : 0;
         }
         return whole;
