@@ -4,9 +4,10 @@
 # Usage: build.sh [BINARY_MIB TEXT_MIB]    files on its disk, beside 160 MiB for the work loop: 90 MiB of random
 # bytes and 150 MiB of text unless given
 #
-# Prints the directory that holds vmlinuz, initrd.gz, disk.raw and manifest.json; progress goes to stderr. The directory
-# is named after the sources in this folder. Once built it is used as it is, without network; the kernel is the one that
-# was current then (manifest.json names it). Remove the directory to build with today's.
+# Prints the directory that holds vmlinuz, initrd.gz, initrd-agent.gz (the same with QEMU's guest agent), disk.raw and
+# manifest.json; progress goes to stderr. The directory is named after the sources in this folder. Once built it is used
+# as it is, without network; the kernel is the one that was current then (manifest.json names it). Remove the directory
+# to build with today's.
 set -o errexit -o nounset -o pipefail
 umask 022
 export LC_ALL=C
@@ -17,6 +18,7 @@ epoch=1767225600 # 2026-01-01, the time of everything in the guest: equal source
 binary_mib=${1:-90}
 text_mib=${2:-150}
 kernel_package=linux-image-cloud-amd64
+agent_package=qemu-guest-agent
 modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio_console
   virtio_balloon)
 probe_sources=(probe.c answer.c work.c workload.c neighbour.c memory.c files.c)
@@ -46,17 +48,20 @@ static_busybox() {
   done
 }
 
+install() { # packages, each once
+  [ $# != 0 ] || return 0
+  if [ "$(id --user)" = 0 ] && command -v apt-get > /dev/null; then
+    say "installing $*"
+    { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 "$@"; } >&2
+  else
+    die "missing packages; run: sudo apt-get install $*"
+  fi
+}
+
 install_missing_packages() {
   local missing
-  missing=$(missing_packages | sort --unique | tr '\n' ' ')
-  [ -n "$missing" ] || return 0
-  # shellcheck disable=SC2086 # one word per package is meant
-  if [ "$(id --user)" = 0 ] && command -v apt-get > /dev/null; then
-    say "installing $missing"
-    { apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 $missing; } >&2
-  else
-    die "missing programs; run: sudo apt-get install $missing"
-  fi
+  mapfile -t missing < <(missing_packages | sort --unique)
+  install "${missing[@]}"
 }
 
 # The versioned package behind the one that always names the newest.
@@ -72,12 +77,28 @@ fetch_kernel() {
     kernel=$(kernel_dependency)
   fi
   [ -n "$kernel" ] || die "apt knows no $kernel_package; run: sudo apt-get update"
-  say "downloading $kernel"
-  (cd "$work" && apt-get download --quiet=2 "$kernel" >&2) \
-    || die "cannot download $kernel; check the network, then run: sudo apt-get update"
+  download "$kernel"
   dpkg-deb --extract "$work/$kernel"_*.deb "$work/kernel"
   kernel_deb=$(basename "$work/$kernel"_*.deb)
   cp "$work"/kernel/boot/vmlinuz-* "$out/vmlinuz"
+}
+
+download() { # package
+  say "downloading $1"
+  (cd "$work" && apt-get download --quiet=2 "$1" >&2) \
+    || die "cannot download $1; check the network, then run: sudo apt-get update"
+}
+
+# The agent itself is not installed, the libraries that it is linked to are those of this machine.
+fetch_agent() {
+  local libraries
+  download "$agent_package"
+  dpkg-deb --extract "$work/$agent_package"_*.deb "$work/agent"
+  agent=$work/agent/usr/sbin/qemu-ga
+  if ldd "$agent" | grep --quiet 'not found'; then
+    mapfile -t libraries < <(dpkg-deb --field "$work/$agent_package"_*.deb Depends | tr ',|' '\n\n' | awk '{ print $1 }')
+    install "${libraries[@]}"
+  fi
 }
 
 compile() {
@@ -120,9 +141,24 @@ initramfs() {
   done
   # init calls these by name; a symbolic link holds its target as a file holds its bytes.
   printf /bin/busybox > "$work/link"
-  for applet in cat date insmod mount sleep usleep; do
+  for applet in cat insmod mount sleep usleep; do
     cpio_entry "bin/$applet" 120777 "$work/link"
   done
+  cpio_entry TRAILER!!! 0
+}
+
+# What the kernel unpacks beside the initramfs: the agent, its libraries where its loader looks for them, and the program
+# by which it sets the clock.
+agent_archive() {
+  local folder library inode=0
+  for folder in lib lib/x86_64-linux-gnu lib64 run sbin; do
+    cpio_entry "$folder" 40755
+  done
+  cpio_entry bin/qemu-ga 100755 "$agent"
+  cpio_entry sbin/hwclock 120777 "$work/link"
+  while read -r library; do
+    cpio_entry "${library#/}" 100755 "$library"
+  done < <(ldd "$agent" | grep --only-matching '/[^ ]*')
   cpio_entry TRAILER!!! 0
 }
 
@@ -153,7 +189,7 @@ describe() {
   echo '  "append": "console=ttyS0 quiet clearcpuid=erms",'
   echo "  \"files\": $files,"
   echo "  \"fileBytes\": $file_bytes,"
-  for name in vmlinuz initrd.gz disk.raw; do
+  for name in vmlinuz initrd.gz initrd-agent.gz disk.raw; do
     echo "  \"$name\": {\"bytes\": $(stat --format=%s "$out/$name"), \"sha256\": \"$(sha256sum < "$out/$name" | cut --delimiter=' ' --fields=1)\"},"
   done
   echo "  \"probeReportVersion\": 1"
@@ -161,14 +197,16 @@ describe() {
 }
 
 build() {
-  local out=$work/out busybox kernel kernel_deb files file_bytes
+  local out=$work/out agent busybox kernel kernel_deb files file_bytes
   mkdir "$out"
   install_missing_packages
   busybox=$(static_busybox)
   fetch_kernel
+  fetch_agent
   say "compiling the probe, packing the initramfs"
   compile
   initramfs | gzip --best --no-name > "$out/initrd.gz"
+  { cat "$out/initrd.gz" && agent_archive | gzip --best --no-name; } > "$out/initrd-agent.gz"
   say "generating the disk"
   disk
   # For the benchmarks' Debian, paper.sh.

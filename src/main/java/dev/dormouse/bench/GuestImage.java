@@ -68,6 +68,11 @@ public record GuestImage(Path kernel, Path initrd, Path disk, String append) {
                 directory.resolve("vmlinuz"), directory.resolve("initrd.gz"), directory.resolve(disk), append);
     }
 
+    /// {@return the initramfs with QEMU's guest agent, which only `guest/build.sh` makes}
+    Path initrdWithAgent() {
+        return initrd.resolveSibling("initrd-agent.gz");
+    }
+
     private static Map<String, Object> parse(Path manifest) throws IOException {
         try {
             return Json.parseObject(Files.readString(manifest));

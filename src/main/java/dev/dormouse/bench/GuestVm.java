@@ -25,6 +25,13 @@ public final class GuestVm {
         return requestWithoutProbe(guest, name, memory).withExtraArguments(PROBE_PORTS);
     }
 
+    /// {@return the same for a guest in which QEMU's agent runs}
+    public static VmRequest requestWithAgent(GuestImage guest, String name, String memory) {
+        return request(guest, name, memory)
+                .withKernel(guest.kernel().toString(), guest.initrdWithAgent().toString(), guest.append())
+                .withGuestAgent(true);
+    }
+
     /// {@return the same for a guest in which there is no probe}
     static VmRequest requestWithoutProbe(GuestImage guest, String name, String memory) {
         return VmRequest.named(name)

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// time and in length. For one thread.
 public final class GuestAgent implements AutoCloseable {
     private static final int SENTINEL = 0xFF; // Ends whatever an earlier client left half said, in both directions.
+    private static final String SYNCHRONIZE = "guest-sync-delimited";
     private static final String NO_SUCH_FILE = "No such file or directory"; // strerror(ENOENT), in any version of it.
     private static final int LINE_BYTES_MAX = 64 << 10;
     private static final long NANOS_PER_SECOND = 1_000_000_000;
@@ -107,7 +108,7 @@ public final class GuestAgent implements AutoCloseable {
 
     private void synchronizeOnce() throws IOException {
         long id = System.nanoTime() & 0xFFFF_FFFFL; // Small enough for any reader of JSON.
-        send("guest-sync-delimited", Map.of("id", id));
+        send(SYNCHRONIZE, Map.of("id", id));
         while (true) {
             Map<String, Object> answer = receive();
             if (answer.get("return") instanceof Number number && number.longValue() == id) {
@@ -138,7 +139,10 @@ public final class GuestAgent implements AutoCloseable {
         }
         byte[] line = (Json.write(request) + "\n").getBytes(StandardCharsets.UTF_8);
         ByteBuffer out = ByteBuffer.allocate(line.length + 1);
-        out.put((byte) SENTINEL).put(line).flip();
+        if (command.equals(SYNCHRONIZE)) { // Which ends what is half said; the agent answers it with an error, too.
+            out.put((byte) SENTINEL);
+        }
+        out.put(line).flip();
         while (out.hasRemaining()) {
             if (channel.write(out) == 0) {
                 await(SelectionKey.OP_WRITE);

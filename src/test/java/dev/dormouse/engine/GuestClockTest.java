@@ -14,7 +14,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// The guest's clock stands still while the guest is put away; its agent sets it when it runs again.
+/// The guest's clock stands still while the guest is put away; its agent, which is QEMU's own, sets it when it runs
+/// again.
 @Tag("qemu")
 class GuestClockTest {
     private static final Duration LONG = EngineFixture.LONG;
@@ -26,7 +27,7 @@ class GuestClockTest {
     @Test
     void isRightAgainAfterAResume() throws Exception {
         try (var fixture = new EngineFixture(folder)) {
-            fixture.boot(GuestVm.request(fixture.guest, "vm1", "256M").withGuestAgent(true));
+            fixture.boot(GuestVm.requestWithAgent(fixture.guest, "vm1", "256M"));
             setClock(fixture, WRONG); // As if the guest had been away for years.
             assertThat(clock(fixture)).isBetween(WRONG, WRONG.plus(LONG));
             fixture.suspend("vm1");
