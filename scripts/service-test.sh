@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Boots a real systemd in a clean Debian with the package, in namespaces of its own, and has it run the unit of a user:
 # start, restart in the middle of a restore, a daemon that is killed, the end of a session, a power-off, and the boot
-# after it. For root. Usage: scripts/service-test.sh PACKAGE GUEST; exits with 3 where no systemd can be booted.
+# after it; then the unit as one of the system, for another user. For root. Usage: scripts/service-test.sh PACKAGE GUEST; exits with 3 where no systemd can be booted.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/clean-root.sh"
 user=ada uid=1000
+other=bob other_unit=dormouse-bob # Of the system.
 held_up="/run/user/$uid/held-up" # As long as this is there the service is not stopped.
 container='' systemd='' cgroup=''
 
@@ -124,6 +125,8 @@ as_user() {
     env HOME="/home/$user" USER="$user" XDG_RUNTIME_DIR="/run/user/$uid" "$@"
 }
 
+as_other() { as_root setpriv --reuid="$other" --regid="$other" --init-groups env HOME="/home/$other" USER="$other" "$@"; }
+
 unit() { as_user systemctl --user "$@"; }
 
 show_journal() { [[ -z "$systemd" ]] || as_user journalctl --user --no-pager --lines=80; }
@@ -156,8 +159,8 @@ expect_all_suspended() {
   [[ "$(cat "$vms/bring-back.json")" == '{"vms":["alder","birch","web"]}' ]] || fail "not all VMs are to be brought back"
 }
 
-# Usage: drop_in FILE LINE: of a [Service].
-drop_in() { install -D --mode=644 <(printf '[Service]\n%s\n' "$2") "$root/$1"; }
+# Usage: drop_in FILE LINE...: of a [Service].
+drop_in() { install -D --mode=644 <(echo '[Service]' && printf '%s\n' "${@:2}") "$root/$1"; }
 
 prepare() {
   make_cgroup
@@ -170,6 +173,10 @@ prepare() {
   drop_in etc/systemd/user/dormouse.service.d/userfaultfd.conf AmbientCapabilities=CAP_SYS_PTRACE
   drop_in etc/systemd/user/dormouse.service.d/held-up.conf \
     "ExecStop=/bin/sh -c 'while [ -e $held_up ]; do sleep 0.1; done'"
+  inside useradd --create-home "$other"
+  inside cp /usr/lib/systemd/user/dormouse-vms.target /etc/systemd/system/
+  inside cp /usr/lib/systemd/user/dormouse.service "/etc/systemd/system/$other_unit.service"
+  drop_in "etc/systemd/system/$other_unit.service.d/user.conf" "User=$other" AmbientCapabilities=CAP_SYS_PTRACE
 }
 
 has_its_log() {
@@ -244,6 +251,41 @@ brings_back() {
   [[ "$(qemus | wc --lines)" -eq 3 ]] || fail "not each QEMU has a scope: $(qemus)"
 }
 
+# Its QEMU stays in its cgroup.
+works_as_a_unit_of_the_system() {
+  local before process
+  note "starting the unit of the system"
+  as_root systemctl start "$other_unit"
+  as_other sh -c 'dormouse vm create oak --memory 64M && dormouse start oak && dormouse suspend oak \
+    && dormouse resume oak' >&2
+  await 60 "the end of its restore" oak_runs
+  before="$(oak)"
+  grep --quiet "/$other_unit.service$" "/proc/$systemd/root/proc/$before/cgroup" || fail "the QEMU is not in the unit"
+  note "restarting it, and killing its daemon"
+  as_root systemctl restart "$other_unit"
+  [[ "$(oak)" == "$before" ]] || fail "QEMU did not outlive the unit of the system"
+  process="$(other_daemon)"
+  as_root systemctl kill --kill-whom=main --signal=KILL "$other_unit"
+  await 60 "another daemon" has_another_daemon_of_the_system "$process"
+  [[ "$(oak)" == "$before" ]] || fail "QEMU did not outlive the daemon of the unit of the system"
+}
+
+oak_runs() { [[ -n "$(oak)" ]]; }
+
+# The process of its QEMU, of a VM that runs.
+oak() {
+  as_other dormouse show --json oak \
+    | sed --quiet --regexp-extended '/"state": ?"running"/,$ s/.*"pid": ?([0-9]+).*/\1/p'
+}
+
+other_daemon() { as_root systemctl show --property=MainPID --value "$other_unit"; }
+
+has_another_daemon_of_the_system() {
+  local process
+  process="$(other_daemon)"
+  [[ "$process" != "$1" && "$process" != 0 ]] && as_root systemctl is-active --quiet "$other_unit"
+}
+
 prepare "$@"
 boot skip
 starts
@@ -256,6 +298,9 @@ brings_back
 log="$(as_user journalctl --user --unit=dormouse --output=cat)"
 [[ "$(grep --count "^daemon of " <<<"$log")" -ge 3 ]] || fail "the journal has not the log of all daemons"
 ! grep "Failed with result 'exit-code'" <<<"$log" || fail "systemd takes an orderly end of the daemon for a failure"
+works_as_a_unit_of_the_system
 power_off
 expect_all_suspended
+grep --quiet '"state": "SUSPENDED"' "$root/home/$other/.local/share/dormouse/vms/oak/state.json" \
+  || fail "the unit of the system did not suspend its VM"
 note "the service works under systemd, in $SECONDS s"
