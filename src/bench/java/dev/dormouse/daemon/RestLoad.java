@@ -2,6 +2,10 @@ package dev.dormouse.daemon;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
 /// Requests at a fixed rate: each is sent at its time, however long others take, and waits for no other.
@@ -19,33 +23,33 @@ final class RestLoad {
 
     private RestLoad() {}
 
+    /// Platform threads, which an answer wakes by itself: a virtual one would wait for two others, on the processors of
+    /// the daemon.
+    ///
     /// {@return how long each request took, in milliseconds}
-    static double[] millis(Client client) throws InterruptedException {
-        double[] millis = new double[REQUESTS_PER_SECOND * SECONDS];
-        var threads = new ArrayList<Thread>();
-        long begin = System.nanoTime();
-        for (int i = 0; i < millis.length; i++) {
-            int request = i;
-            sleepUntil(begin + i * APART_NANOS);
-            threads.add(Thread.startVirtualThread(() -> millis[request] = millis(client, request)));
+    ///
+    /// @throws ExecutionException if one of them failed
+    static double[] millis(Client client) throws InterruptedException, ExecutionException {
+        var answers = new ArrayList<Future<Double>>();
+        try (ExecutorService threads = Executors.newCachedThreadPool()) {
+            long begin = System.nanoTime();
+            for (int i = 0; i < REQUESTS_PER_SECOND * SECONDS; i++) {
+                int request = i;
+                sleepUntil(begin + i * APART_NANOS);
+                answers.add(threads.submit(() -> millis(client, request)));
+            }
         }
-        for (Thread thread : threads) {
-            thread.join();
+        double[] millis = new double[answers.size()];
+        for (int i = 0; i < millis.length; i++) {
+            millis[i] = answers.get(i).get();
         }
         return millis;
     }
 
     /// One of the VM whose restore is under way, or of all.
-    private static double millis(Client client, int request) {
+    private static double millis(Client client, int request) throws IOException, InterruptedException {
         long sent = System.nanoTime();
-        try {
-            client.get(request % 2 == 0 ? "/v1/vms/desk" : "/v1/vms");
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException(e);
-        }
+        client.get(request % 2 == 0 ? "/v1/vms/desk" : "/v1/vms");
         return (System.nanoTime() - sent) / 1e6;
     }
 

@@ -12,16 +12,22 @@ public final class Parallel {
 
     private Parallel() {}
 
+    /// The calling thread does the last part itself: one item alone waits for no other thread.
+    ///
     /// {@return what the work returns for each item, in their order}
     ///
     /// @param work must not throw; what it throws all the same comes as a `CompletionException`
     public static <T, R> List<R> map(List<T> items, Function<T, R> work) {
         int count = Math.min(THREADS, items.size());
         List<CompletableFuture<List<R>>> parts = IntStream.range(0, count)
-                .mapToObj(part -> items.subList(items.size() * part / count, items.size() * (part + 1) / count))
-                .map(part -> CompletableFuture.supplyAsync(
-                        () -> part.stream().map(work).toList(), Thread::startVirtualThread))
+                .mapToObj(part -> CompletableFuture.supplyAsync(
+                        () -> part(items, part, count).stream().map(work).toList(),
+                        part == count - 1 ? Runnable::run : Thread::startVirtualThread))
                 .toList();
         return parts.stream().map(CompletableFuture::join).flatMap(List::stream).toList();
+    }
+
+    private static <T> List<T> part(List<T> items, int part, int count) {
+        return items.subList(items.size() * part / count, items.size() * (part + 1) / count);
     }
 }

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.nio.channels.ServerSocketChannel;
+import org.eclipse.jetty.server.AbstractConnectionFactory;
+import org.eclipse.jetty.server.ConnectionFactory;
 import org.eclipse.jetty.server.Connector;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
@@ -17,6 +19,10 @@ import org.jspecify.annotations.Nullable;
 /// The address at which the API is served over TCP. It is taken before the HTTP server is loaded, and before anything
 /// else is begun that a daemon should not begin which then cannot serve: clients that come meanwhile wait.
 final class Listener implements AutoCloseable {
+    /// Connections are accepted by the thread that looks for requests: a new one waits for no second thread.
+    static final int ACCEPTORS = 0;
+
+    static final int SELECTORS = 1;
     private static final int BACKLOG = 128;
     private static final int CONNECTIONS_MAX = 1000;
     private static final long IDLE_MILLIS = 30_000;
@@ -53,9 +59,10 @@ final class Listener implements AutoCloseable {
     /// {@return what serves there}
     Connector connector(Server server, HttpConfiguration shared) {
         var http = new HttpConfiguration(shared);
-        var connector = tls == null
-                ? new ServerConnector(server, new HttpConnectionFactory(http))
-                : new ServerConnector(server, secure(tls), new HttpConnectionFactory(withTls(http)));
+        ConnectionFactory[] factories = tls == null
+                ? new ConnectionFactory[] {new HttpConnectionFactory(http)}
+                : AbstractConnectionFactory.getFactories(secure(tls), new HttpConnectionFactory(withTls(http)));
+        var connector = new ServerConnector(server, ACCEPTORS, SELECTORS, factories);
         connector.setIdleTimeout(IDLE_MILLIS);
         connector.addBean(new NetworkConnectionLimit(CONNECTIONS_MAX, connector));
         try {

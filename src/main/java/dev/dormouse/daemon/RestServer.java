@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.Executors;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.eclipse.jetty.ee10.servlet.ServletContextRequest;
@@ -23,6 +24,8 @@ import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.unixdomain.server.UnixDomainServerConnector;
+import org.eclipse.jetty.util.thread.QueuedThreadPool;
+import org.eclipse.jetty.util.thread.ThreadPool;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,6 +40,8 @@ final class RestServer implements AutoCloseable {
     private static final long IDLE_MILLIS = 30_000;
     private static final long STOP_MILLIS = 2_000;
     private static final String UNIX = "unix";
+    private static final int THREADS_MIN = 2;
+    private static final int THREADS_MAX = 16;
 
     private final Path socket;
     private final @Nullable Listener listener;
@@ -85,6 +90,7 @@ final class RestServer implements AutoCloseable {
         config.startup.showOldJavalinVersionWarning = false;
         config.startup.startupWatcherEnabled = false;
         config.concurrency.useVirtualThreads = true;
+        config.jetty.threadPool = threads();
         config.http.maxRequestSize = BODY_BYTES_MAX;
         config.http.prefer405over404 = true;
         config.http.generateEtags = false;
@@ -110,8 +116,20 @@ final class RestServer implements AutoCloseable {
         routes.forEach(part -> part.accept(config.routes));
     }
 
+    /// Requests are served by virtual threads, and may take their time. The few that wait for events of sockets are
+    /// platform threads, which the kernel wakes without the help of another thread.
+    private static ThreadPool threads() {
+        var threads = new QueuedThreadPool(THREADS_MAX, THREADS_MIN);
+        threads.setName("http");
+        threads.setReservedThreads(0); // Else requests would be served, and wait, where events are looked for.
+        threads.setVirtualThreadsExecutor(Executors.newThreadPerTaskExecutor(
+                Thread.ofVirtual().name("request-", 0).factory()));
+        return threads;
+    }
+
     private Connector unixConnector(Server server, HttpConfiguration http) {
-        var connector = new UnixDomainServerConnector(server, new HttpConnectionFactory(http));
+        var connector = new UnixDomainServerConnector(
+                server, Listener.ACCEPTORS, Listener.SELECTORS, new HttpConnectionFactory(http));
         connector.setName(UNIX);
         connector.setUnixDomainPath(socket);
         connector.setAcceptQueueSize(BACKLOG);

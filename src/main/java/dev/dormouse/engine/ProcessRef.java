@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 @Json
 public record ProcessRef(long pid, long startTime, @Nullable String bootId) {
     private static final Path BOOT_ID = Path.of("/proc/sys/kernel/random/boot_id");
+    private static volatile @Nullable String knownBoot;
 
     static ProcessRef of(QemuProcess qemu) throws IOException {
         return new ProcessRef(qemu.pid(), qemu.startTimeTicks(), thisBoot());
@@ -30,8 +31,14 @@ public record ProcessRef(long pid, long startTime, @Nullable String bootId) {
         return new ProcessRef(pid, startTime, thisBoot());
     }
 
+    /// {@return the boot under way, which no process outlives}
     private static String thisBoot() throws IOException {
-        return Files.readString(BOOT_ID).strip();
+        String known = knownBoot;
+        if (known == null) {
+            known = Files.readString(BOOT_ID).strip();
+            knownBoot = known;
+        }
+        return known;
     }
 
     /// {@return the process if it still lives}
