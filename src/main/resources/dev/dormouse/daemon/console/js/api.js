@@ -3,6 +3,7 @@
 const KEY = "dormouse.token";
 const RETRY_MILLIS_MIN = 500;
 const RETRY_MILLIS_MAX = 10_000;
+const SILENCE_MILLIS_MAX = 35_000;
 
 /** What the daemon answers instead of what was asked for; the message is its one line for people. */
 export class ApiError extends Error {
@@ -118,27 +119,44 @@ export function follow(path, take, onState = () => {}, resumable = false) {
   return () => end.abort();
 }
 
+/** The next piece of a stream; one that says nothing for long is lost, for the daemon sends a comment each ten seconds. */
+async function next(reader) {
+  let timer = null;
+  const silence = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the stream is silent")), SILENCE_MILLIS_MAX);
+  });
+  try {
+    return await Promise.race([reader.read(), silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The events of a stream, as the HTML standard has them; comments are passed over. */
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
-  for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
-    const parts = (rest + value).split("\n\n");
-    rest = parts.pop();
-    for (const part of parts) {
-      const event = { type: "message", id: null, data: null };
-      for (const line of part.split("\n")) {
-        const colon = line.indexOf(":");
-        const text = line.slice(colon + 1).trimStart();
-        switch (line.slice(0, colon)) {
-          case "id": event.id = text; break;
-          case "event": event.type = text; break;
-          case "data": event.data = JSON.parse(text); break;
-        }
-      }
-      if (event.data !== null) {
-        yield event;
-      }
+  try {
+    for (let { value, done } = await next(reader); !done; { value, done } = await next(reader)) {
+      const parts = (rest + value).split("\n\n");
+      rest = parts.pop();
+      yield* parts.map(parse).filter(({ data }) => data !== null);
+    }
+  } finally {
+    reader.cancel().catch(() => {}); // Or the connection would stay.
+  }
+}
+
+function parse(text) {
+  const event = { type: "message", id: null, data: null };
+  for (const line of text.split("\n")) {
+    const colon = line.indexOf(":");
+    const value = line.slice(colon + 1).trimStart();
+    switch (line.slice(0, colon)) {
+      case "id": event.id = value; break;
+      case "event": event.type = value; break;
+      case "data": event.data = JSON.parse(value); break;
     }
   }
+  return event;
 }

@@ -17,13 +17,12 @@ export async function ofHost() {
 /** The catalog is written behind the event that tells of an end, usually within milliseconds. */
 const READ_AFTER_MILLIS = [50, 1000, 5000];
 
-/** @return a function that ends it: reads again when an operation on the VM, or on any, has ended */
+/** @return a function that ends it: reads again when an operation on the VM has ended */
 export function onChange(name, changed) {
   let seen = null;
   let timers = [];
   const unlisten = store.listen(() => {
-    const newest = name === null ? [...store.operations.values()].map(operation => operation.ended ?? "").sort().at(-1)
-      : store.operations.get(name)?.ended;
+    const newest = store.operations.get(name)?.ended;
     if (newest && newest !== seen) {
       seen = newest;
       timers.forEach(clearTimeout);

@@ -81,11 +81,9 @@ export function show(main) {
   render();
   void read();
   const unlisten = store.listen(render);
-  const unlistenHistory = history.onChange(null, read);
   const again = setInterval(read, READ_MILLIS);
   return () => {
     unlisten();
-    unlistenHistory();
     clearInterval(again);
     memory.close();
     count.close();

@@ -17,6 +17,10 @@ let staleAll = false;
 let timer = null;
 let frame = null;
 let unfollow = null;
+let reads = 0;
+let newestRead = 0;
+/** The operations that the stream tells of while everything is read, for each who reads. */
+const HEARD = new Set();
 
 /** @return a function that ends it */
 export function listen(listener) {
@@ -54,13 +58,24 @@ export function close() {
 }
 
 async function readAll() {
-  const [items, known] = await Promise.all([api.all("/v1/vms"), api.all("/v1/operations", 500)]);
-  vms.clear();
-  items.forEach(vm => vms.set(vm.name, vm));
-  operations.clear();
-  resumes.clear();
-  known.reverse().forEach(note); // The oldest first: later ones replace them.
-  changed();
+  const number = ++reads;
+  const heard = [];
+  HEARD.add(heard);
+  try {
+    const [items, known] = await Promise.all([api.all("/v1/vms"), api.all("/v1/operations", 500)]);
+    if (number < newestRead) {
+      return; // Overtaken by one that began later.
+    }
+    newestRead = number;
+    vms.clear();
+    items.forEach(vm => vms.set(vm.name, vm));
+    operations.clear();
+    resumes.clear();
+    known.reverse().concat(heard).forEach(note); // The oldest first: later ones replace them.
+    changed();
+  } finally {
+    HEARD.delete(heard);
+  }
 }
 
 export async function readVm(name) {
@@ -89,6 +104,7 @@ export function note(operation) {
 function take(type, data) {
   switch (type) {
     case "operation":
+      HEARD.forEach(heard => heard.push(data));
       note(data);
       refresh(data.vm);
       break;
