@@ -22,6 +22,7 @@ public final class Catalog implements AutoCloseable {
     private static final Columns<HistoryItem> HISTORY = new Columns<>(HistoryItem.class);
     private static final Columns<Visit> VISIT = new Columns<>(Visit.class);
     private static final Columns<HostSample> SAMPLE = new Columns<>(HostSample.class);
+    private static final long FUTURE_MILLIS = 3_600_000;
 
     /// How much is kept of everything, the newest.
     ///
@@ -229,7 +230,8 @@ public final class Catalog implements AutoCloseable {
 
     /// Forgets what is too old or too much. To be called now and then.
     public void forgetOldest() throws CatalogException {
-        long gone = clock.millis() - retention.gone().toMillis();
+        long now = clock.millis();
+        long gone = now - retention.gone().toMillis();
         use(connection -> {
             for (String table : List.of("history", "visit")) {
                 update(
@@ -237,6 +239,8 @@ public final class Catalog implements AutoCloseable {
                         "DELETE FROM %1$s WHERE id <= (SELECT MAX(id) FROM %1$s) - ?".formatted(table),
                         retention.inAll());
             }
+            // Of a clock that was wrong: they would count as the newest ones, and the newest as too old.
+            update(connection, "DELETE FROM host_sample WHERE time > ?", now + FUTURE_MILLIS);
             update(
                     connection,
                     "DELETE FROM host_sample WHERE time NOT IN (SELECT time FROM host_sample ORDER BY time DESC LIMIT ?)",

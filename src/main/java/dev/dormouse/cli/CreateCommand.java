@@ -1,6 +1,7 @@
 package dev.dormouse.cli;
 
 import dev.dormouse.daemon.VmSettings;
+import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.VmRequest;
 import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
@@ -140,11 +141,13 @@ final class CreateCommand extends FactsCommand {
     @Override
     int run() throws IOException {
         VmRequest request = VmFile.request(values());
+        Engine engine = engine();
         VmSettings settings = daemon.settings();
         if (settings != null) {
             settings.checkFor(request.vnc(), request.forwards());
+            settings.checkBeside(engine.home(), request.name(), engine.names());
         }
-        VmStatus created = engine().create(request);
+        VmStatus created = engine.create(request);
         if (settings != null) {
             settings.write(main().home(), created.name());
         }

@@ -4,6 +4,7 @@ import dev.dormouse.daemon.IdlePolicy;
 import dev.dormouse.daemon.Priority;
 import dev.dormouse.daemon.Sleep;
 import dev.dormouse.daemon.VmSettings;
+import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import picocli.CommandLine.Command;
@@ -34,7 +35,8 @@ final class SettingsCommand extends FactsCommand {
 
     @Override
     int run() throws IOException {
-        VmStatus vm = main().lookingEngine().status(name); // Refuses a VM that does not exist.
+        Engine engine = main().lookingEngine();
+        VmStatus vm = engine.status(name); // Refuses a VM that does not exist.
         VmSettings wanted = flags.settings();
         if (none && wanted != null) {
             throw new IllegalArgumentException("--no-settings: cannot be used with other options");
@@ -44,6 +46,7 @@ final class SettingsCommand extends FactsCommand {
         }
         if (wanted != null) {
             wanted.checkFor(vm.vnc(), vm.forwards());
+            wanted.checkBeside(engine.home(), name, engine.names());
             wanted.write(main().home(), name);
         }
         VmSettings settings = VmSettings.read(main().home(), name);

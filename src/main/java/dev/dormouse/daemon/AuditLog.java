@@ -10,20 +10,27 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Who changed what, or was refused: `audit.log` in the home, a JSON object on each line. Neither tokens nor bodies are
 /// in it. What cannot be written is told in the daemon's log, and holds up nothing. Any thread.
-final class AuditLog {
+final class AuditLog implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AuditLog.class);
     private static final long FILE_BYTES_MAX = 10 << 20;
     private static final int FILES = 5;
+    private static final long END_SECONDS = 5;
     private static final Set<Integer> REFUSED = Set.of(401, 403);
 
     private final Path file;
     private final long bytesMax;
+    private final ExecutorService pen = Executors.newSingleThreadExecutor(
+            Thread.ofPlatform().daemon().name("audit").factory());
 
     AuditLog(Path file) {
         this(file, FILE_BYTES_MAX);
@@ -55,7 +62,11 @@ final class AuditLog {
 
     /// Notes a request that has been answered, unless it only looked.
     void answered(Context request) {
-        int status = request.statusCode();
+        answered(request, request.statusCode());
+    }
+
+    /// As [#answered(Context)], of one that has not its status yet.
+    void answered(Context request, int status) {
         if (request.method().name().equals("GET") && !REFUSED.contains(status)) {
             return;
         }
@@ -98,9 +109,9 @@ final class AuditLog {
         return parts.length > 3 && parts[1].equals("v1") && parts[2].equals("vms") ? parts[3] : null;
     }
 
-    /// Notes an operation that has ended, whoever began it.
+    /// Notes an operation that has ended, whoever began it. Does not wait for the file.
     void ended(OperationView operation) {
-        append(new Entry(
+        var entry = new Entry(
                 Operation.now(),
                 "operation",
                 null,
@@ -110,7 +121,12 @@ final class AuditLog {
                 operation.id(),
                 null,
                 operation.state(),
-                operation.error() == null ? null : operation.error().detail()));
+                operation.error() == null ? null : operation.error().detail());
+        try {
+            pen.execute(() -> append(entry));
+        } catch (RejectedExecutionException _) { // The daemon has ended; nobody is in the way of anybody.
+            append(entry);
+        }
     }
 
     private synchronized void append(Entry entry) {
@@ -122,6 +138,17 @@ final class AuditLog {
             Files.write(file, line, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         } catch (IOException e) {
             LOG.error("{}: not written: {}", file, ErrorText.of(e));
+        }
+    }
+
+    /// Writes what is left, for some seconds at most.
+    @Override
+    public void close() {
+        pen.shutdown();
+        try {
+            var _ = pen.awaitTermination(END_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
         }
     }
 

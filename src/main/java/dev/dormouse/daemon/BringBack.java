@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.base.Parallel;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.Home;
@@ -14,9 +15,13 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,14 +29,22 @@ import org.slf4j.LoggerFactory;
 /// meanwhile, written before the first suspend begins.
 final class BringBack {
     private static final Logger LOG = LoggerFactory.getLogger(BringBack.class);
-    private static final Set<String> AWAKE = Set.of("running", "restoring");
+    private static final Set<String> AWAKE = Set.of("running", "restoring", "checkpointing");
+    /// By a command without the daemon, which may end with the host as well.
+    private static final String SUSPENDING = "suspending";
+    private static final Set<Operation.Kind> PUTS_AWAY = EnumSet.of(Operation.Kind.SUSPEND, Operation.Kind.STOP);
+    private static final long BUSY_MILLIS = 200;
+    private static final Duration LOOK = Duration.ofMinutes(1);
 
     private final Engine engine;
+    private final Operations operations;
     private final Vms vms;
     private final Path file;
+    private boolean ends; // Guarded by this.
 
-    BringBack(Engine engine, Vms vms) {
+    BringBack(Engine engine, Operations operations, Vms vms) {
         this.engine = engine;
+        this.operations = operations;
         this.vms = vms;
         file = file(engine.home());
     }
@@ -43,41 +56,91 @@ final class BringBack {
     @io.avaje.jsonb.Json
     record Names(List<String> vms) {}
 
-    /// Suspends all VMs that are awake, at the same time.
+    /// Suspends all VMs that are awake, or about to be, at the same time; none is woken from now on. What is done with
+    /// a
+    /// VM comes to its end first, where it cannot be called off.
     ///
     /// @param patience for all of them; what takes longer is left as it is
-    void suspendAll(Duration patience) throws InterruptedException {
-        List<String> awake = awake();
+    void suspendAll(Duration patience) {
+        operations.refuseWakes();
+        long endNanos = System.nanoTime() + patience.toNanos();
+        List<String> names;
         try {
-            byte[] names = (Json.write(new Names(awake)) + "\n").getBytes(StandardCharsets.UTF_8);
-            engine.home().storage().writeAtomically(file, names);
+            names = engine.names();
+        } catch (IOException e) {
+            LOG.error("no VM is suspended before the host ends: {}", ErrorText.of(e));
+            return;
+        }
+        remember(names.stream().filter(this::isToBeBack).toList());
+        Parallel.map(names, name -> suspendByThe(endNanos, name));
+    }
+
+    private synchronized void remember(List<String> awake) {
+        ends = true;
+        try {
+            write(awake);
         } catch (IOException e) {
             LOG.error("{}: not written, nothing will be brought back: {}", file, ErrorText.of(e));
         }
-        var begun = new ArrayList<Operation>();
-        for (String name : awake) {
-            try {
-                vms.suspend(name, SuspendOptions.DEFAULT).ifPresent(begun::add);
-            } catch (IOException e) {
-                LOG.error("vm {}: not suspended before the host ends: {}", name, ErrorText.of(e));
+    }
+
+    /// {@return whether the VM is awake, or somebody wakes it; not if somebody puts it away}
+    private boolean isToBeBack(String name) {
+        List<Operation> active = operations.active(name);
+        boolean putAway = active.stream().anyMatch(operation -> PUTS_AWAY.contains(operation.kind()));
+        return !putAway
+                && (!active.isEmpty() || state(name).filter(AWAKE::contains).isPresent());
+    }
+
+    /// {@return whether the VM is asleep, or off}
+    private boolean suspendByThe(long endNanos, String name) {
+        try {
+            awaitOperations(name, endNanos);
+            while (state(name)
+                    .filter(state -> AWAKE.contains(state) || state.equals(SUSPENDING))
+                    .isPresent()) {
+                Optional<Operation> suspend = vms.suspend(name, SuspendOptions.DEFAULT);
+                suspend.ifPresent(operation -> await(operation, endNanos));
+                Problem error = suspend.map(Operation::error).orElse(null);
+                boolean busy = error != null && error.isOf(Problem.Kind.BUSY);
+                if (!busy || System.nanoTime() - endNanos >= 0) {
+                    return error == null;
+                }
+                TimeUnit.MILLISECONDS.sleep(BUSY_MILLIS); // Of a command without the daemon.
             }
+            return true;
+        } catch (IOException e) {
+            LOG.error("vm {}: not suspended before the host ends: {}", name, ErrorText.of(e));
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
         }
-        long end = System.nanoTime() + patience.toNanos();
-        for (Operation suspend : begun) {
-            suspend.awaitEnd(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+        return false;
+    }
+
+    private void awaitOperations(String name, long endNanos) {
+        for (Operation operation : operations.active(name)) {
+            if (operation.kind() == Operation.Kind.CHECKPOINT || operation.isQueued()) {
+                callOff(operation);
+            }
+            await(operation, endNanos);
         }
     }
 
-    private List<String> awake() {
-        var awake = new ArrayList<String>();
+    private static void callOff(Operation operation) {
         try {
-            for (String name : engine.names()) {
-                state(name).filter(AWAKE::contains).ifPresent(_ -> awake.add(name));
-            }
-        } catch (IOException e) {
-            LOG.error("{}", ErrorText.of(e));
+            operation.cancel();
+        } catch (ApiException _) {
+            // It has begun meanwhile.
         }
-        return awake;
+    }
+
+    /// Waits for the end of an operation; of a resume until its guest runs, for then it can be suspended.
+    private static void await(Operation operation, long endNanos) {
+        try {
+            operation.awaitUsable(Duration.ofNanos(Math.max(0, endNanos - System.nanoTime())));
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private Optional<String> state(String name) {
@@ -89,27 +152,69 @@ final class BringBack {
         }
     }
 
-    /// Resumes what was awake when the host ended. The file goes first: what fails is tried once.
+    /// Resumes what was awake when the host ended. Each name goes from the file when its guest runs, or its resume has
+    /// failed: what fails is tried once, what waits for its turn is not forgotten by a daemon that is killed.
     void resumeAll() {
         List<String> names;
         try {
             names = Json.parse(Names.class, Files.readString(file)).vms();
-            Files.delete(file);
         } catch (NoSuchFileException _) {
             return;
         } catch (IOException | IllegalArgumentException e) {
             LOG.error("{}: nothing is brought back: {}", file, e.getMessage());
             return;
         }
+        var begun = new LinkedHashMap<String, Operation>();
         for (String name : names) {
             try {
                 if (state(name).filter("suspended"::equals).isPresent()) {
                     LOG.info("vm {}: was awake when the host ended, resuming it", name);
-                    vms.resume(name, ResumeOptions.DEFAULT);
+                    vms.resume(name, ResumeOptions.DEFAULT).ifPresent(resume -> begun.put(name, resume));
                 }
             } catch (IOException e) {
                 LOG.error("vm {}: not brought back: {}", name, ErrorText.of(e));
             }
         }
+        Thread.ofVirtual().name("bring back").start(() -> forget(begun));
+    }
+
+    private void forget(Map<String, Operation> resumes) {
+        try {
+            var left = new ArrayList<>(resumes.keySet());
+            for (var resume : resumes.entrySet()) {
+                rewrite(left);
+                while (!resume.getValue().awaitUsable(LOOK)) {
+                    // It waits for its turn.
+                }
+                left.remove(resume.getKey());
+            }
+            rewrite(List.of());
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        } catch (IOException e) {
+            LOG.error("{}: {}", file, ErrorText.of(e));
+        }
+    }
+
+    /// The daemon ends, the host does not: what is not back yet stays named for the next daemon.
+    synchronized void close() {
+        ends = true;
+    }
+
+    /// Not when the host ends again: then it says what is awake now.
+    private synchronized void rewrite(List<String> names) throws IOException {
+        if (ends) {
+            return;
+        }
+        if (names.isEmpty()) {
+            Files.deleteIfExists(file);
+        } else {
+            write(names);
+        }
+    }
+
+    private void write(List<String> names) throws IOException {
+        byte[] text = (Json.write(new Names(names)) + "\n").getBytes(StandardCharsets.UTF_8);
+        engine.home().storage().writeAtomically(file, text);
     }
 }

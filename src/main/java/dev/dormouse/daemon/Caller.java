@@ -8,9 +8,14 @@ import org.jspecify.annotations.Nullable;
 /// Who sent a request, and what it may do.
 ///
 /// @param name of its token; `owner` of who came by the unix socket
+/// @param sha256 of its token; null of who came by the unix socket
 /// @param vms patterns of the names of the VMs that it may see, `*` at the end stands for anything; null for all
-record Caller(String name, Role role, @Nullable List<String> vms) {
-    static final Caller OWNER = new Caller("owner", Role.ADMIN, null);
+record Caller(
+        String name,
+        Role role,
+        @Nullable String sha256,
+        @Nullable List<String> vms) {
+    static final Caller OWNER = new Caller("owner", Role.ADMIN, null, null);
     private static final String ATTRIBUTE = "caller";
 
     void attach(Context request) {

@@ -34,6 +34,7 @@ public final class Daemon implements AutoCloseable {
     private final Fronts fronts;
     private final Watch watch;
     private final History history;
+    private final AuditLog audit;
     private final RestServer server;
 
     private Daemon(
@@ -46,7 +47,7 @@ public final class Daemon implements AutoCloseable {
         this.serviceNotices = serviceNotices;
         this.lock = lock;
         this.options = options;
-        var audit = new AuditLog(home.root().resolve("audit.log"));
+        audit = new AuditLog(home.root().resolve("audit.log"));
         var engine = new Engine(home, QemuTools.locate(options.qemu()));
         var events = new Events();
         var activity = new Activity();
@@ -60,7 +61,7 @@ public final class Daemon implements AutoCloseable {
         HostBudget.SHARED.limitBackground(options.restoresBytesPerSecond());
         vms = new Vms(engine, operations, events, activity, options);
         vms.adopt(); // Before anything else: guests wait.
-        bringBack = new BringBack(engine, vms);
+        bringBack = new BringBack(engine, operations, vms);
         fronts = new Fronts(
                 home,
                 vms,
@@ -68,13 +69,14 @@ public final class Daemon implements AutoCloseable {
                 activity,
                 ((Consumer<Visit>) metrics::count).andThen(history::left));
         watch = new Watch(engine, vms, operations, fronts, activity, history);
-        eventRoutes = new EventRoutes(events);
-        pageMapRoutes = new PageMapRoutes(engine, events.pageMaps());
-        screens = new ScreenRoutes(home, fronts, audit);
+        var gate = new Gate(new Tokens(home), options.requestsPerSecond());
+        eventRoutes = new EventRoutes(events, gate);
+        pageMapRoutes = new PageMapRoutes(engine, events.pageMaps(), gate);
+        screens = new ScreenRoutes(home, fronts, gate, audit);
         server = new RestServer(
                 DaemonClient.socket(home),
                 listener,
-                new Gate(new Tokens(home), options.requestsPerSecond()),
+                gate,
                 audit,
                 List.of(
                         new HostRoutes(engine, options.yields())::add,
@@ -158,6 +160,7 @@ public final class Daemon implements AutoCloseable {
                 LOG.info("the host ends, suspending what is awake");
                 bringBack.suspendAll(SUSPEND_PATIENCE);
             }
+            bringBack.close();
             for (Operation operation : operations.close(END_PATIENCE)) {
                 LOG.warn(
                         "vm {}: its {} has not ended, the next daemon carries on",
@@ -169,6 +172,7 @@ public final class Daemon implements AutoCloseable {
         }
         vms.close();
         history.close();
+        audit.close();
         eventRoutes.close();
         pageMapRoutes.close();
         try {

@@ -20,11 +20,13 @@ final class EventRoutes {
     private static final int RETRY_SECONDS = 30;
 
     private final Events events;
+    private final Gate gate;
     private final ClientLimit watchers = new ClientLimit(WATCHERS_MAX);
     private volatile boolean closed;
 
-    EventRoutes(Events events) {
+    EventRoutes(Events events, Gate gate) {
         this.events = events;
+        this.gate = gate;
     }
 
     void add(RoutesConfig routes) {
@@ -59,7 +61,7 @@ final class EventRoutes {
                                 || event.operation().equals(operation)))) {
             request.res().setContentType("text/event-stream");
             request.header("Cache-Control", "no-store");
-            send(subscription, request.res().getOutputStream());
+            send(subscription, caller, request.res().getOutputStream());
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt(); // The server is being stopped.
         }
@@ -78,10 +80,14 @@ final class EventRoutes {
     }
 
     /// A comment at the start shows the client that it is connected, and one in a long silence that it still is.
-    private void send(Events.Subscription subscription, OutputStream out) throws IOException, InterruptedException {
+    private void send(Events.Subscription subscription, Caller caller, OutputStream out)
+            throws IOException, InterruptedException {
         write(out, ": dormouse\n\n");
         while (!subscription.isTooSlow() && !closed) {
             Event event = subscription.poll(SILENCE_MAX);
+            if (!gate.mayStay(caller)) {
+                return;
+            }
             write(
                     out,
                     event == null

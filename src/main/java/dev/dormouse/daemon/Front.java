@@ -49,7 +49,7 @@ public record Front(String name, String listen, String target) {
             throw new IllegalArgumentException(
                     "front '%s': not a name, use 1 to 20 small letters, digits or '-'".formatted(name));
         }
-        address(listen);
+        unresolved(listen); // Hosts are asked for when it is opened: at the start of this one nobody may know them.
         if (!TARGET.matcher(target).matches()) {
             throw new IllegalArgumentException(
                     "front %s: its target is '%s', use vnc, guest:PORT or HOST:PORT".formatted(name, target));
@@ -58,8 +58,9 @@ public record Front(String name, String listen, String target) {
 
     /// @param vnc of the VM it is for
     /// @param forwards of that VM, in QEMU's form
-    /// @throws IllegalArgumentException if it leads to what the VM has not
+    /// @throws IllegalArgumentException if it leads to what the VM has not, or nobody knows the host of `listen`
     void checkFor(@Nullable String vnc, List<String> forwards) {
+        address(listen);
         if (target.equals(VNC) && vnc == null) {
             throw new IllegalArgumentException(
                     "front %s: the VM has no VNC server, which 'vm create --vnc' gives it".formatted(name));
@@ -97,6 +98,22 @@ public record Front(String name, String listen, String target) {
         return new InetSocketAddress(host, Integer.parseInt(matcher.group(2)));
     }
 
+    /// {@return whether it is to listen at a port where the other one does}
+    boolean isInTheWayOf(Front other) {
+        InetSocketAddress here = resolve(unresolved(listen));
+        InetSocketAddress there = resolve(unresolved(other.listen));
+        return here.getPort() != 0 && here.getPort() == there.getPort() && overlap(here, there);
+    }
+
+    /// False of hosts that nobody knows.
+    private static boolean overlap(InetSocketAddress here, InetSocketAddress there) {
+        return !here.isUnresolved()
+                && !there.isUnresolved()
+                && (here.getAddress().equals(there.getAddress())
+                        || here.getAddress().isAnyLocalAddress()
+                        || there.getAddress().isAnyLocalAddress());
+    }
+
     /// {@return where it listens}
     InetSocketAddress address() {
         return address(listen);
@@ -104,17 +121,25 @@ public record Front(String name, String listen, String target) {
 
     /// {@return an address; without a host that of the loopback}
     static InetSocketAddress address(String text) {
+        InetSocketAddress address = resolve(unresolved(text));
+        if (address.isUnresolved()) {
+            throw new IllegalArgumentException("'%s': nobody knows this host".formatted(text));
+        }
+        return address;
+    }
+
+    private static InetSocketAddress resolve(InetSocketAddress address) {
+        return new InetSocketAddress(address.getHostString(), address.getPort());
+    }
+
+    /// {@return an address, of whose host nobody was asked}
+    private static InetSocketAddress unresolved(String text) {
         Matcher matcher = text == null ? null : ADDRESS.matcher(text);
         int port = matcher == null || !matcher.matches() ? -1 : port(text);
         if (matcher == null || port < 0 || port > 65_535) {
             throw new IllegalArgumentException("'%s': not an address, use HOST:PORT or PORT".formatted(text));
         }
-        String host = matcher.group(1) == null ? "127.0.0.1" : matcher.group(1);
-        var address = new InetSocketAddress(host, port);
-        if (address.isUnresolved()) {
-            throw new IllegalArgumentException("'%s': nobody knows this host".formatted(text));
-        }
-        return address;
+        return InetSocketAddress.createUnresolved(matcher.group(1) == null ? "127.0.0.1" : matcher.group(1), port);
     }
 
     private static int port(String address) {

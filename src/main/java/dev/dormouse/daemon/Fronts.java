@@ -91,13 +91,25 @@ final class Fronts implements AutoCloseable {
     /// Serves a client of the VM's screen that has not come by a port, as if it had come by one. Returns when it has
     /// gone.
     void serveScreen(String vm, SocketChannel client) throws IOException {
-        if (!clients.enter()) {
+        if (isClosed() || !clients.enter()) {
             client.close();
             return;
         }
-        try (FrontPort port = port(vm, SCREEN)) {
+        FrontPort port;
+        try {
+            port = port(vm, SCREEN);
+        } catch (IOException e) {
+            clients.leave();
+            client.close();
+            throw e;
+        }
+        try (port) {
             port.serve(client);
         }
+    }
+
+    private synchronized boolean isClosed() {
+        return closed;
     }
 
     /// Closes those of VMs that are gone.

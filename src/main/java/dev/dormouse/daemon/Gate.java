@@ -1,12 +1,16 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.engine.ErrorText;
 import io.javalin.http.Context;
 import java.io.IOException;
 import java.util.Locale;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Lets in who may: over TCP those who show a token that permits what they want, and not too often. Any thread.
 final class Gate {
+    private static final Logger LOG = LoggerFactory.getLogger(Gate.class);
     private static final double WRONG_PER_SECOND = 1;
     private static final double WRONG_AT_ONCE = 10;
 
@@ -38,6 +42,16 @@ final class Gate {
         String vm = request.pathParamMap().get("name");
         if (vm != null && !caller.sees(vm)) {
             throw new ApiException(Problem.Kind.FORBIDDEN, "the token is for other VMs than %s".formatted(vm));
+        }
+    }
+
+    /// {@return whether who was let in, and has stayed since, may stay}. Tokens that cannot be read let nobody stay.
+    boolean mayStay(Caller caller) {
+        try {
+            return tokens.isValid(caller);
+        } catch (IOException e) {
+            LOG.warn("{}", ErrorText.of(e));
+            return false;
         }
     }
 

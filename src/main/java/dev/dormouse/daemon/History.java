@@ -226,9 +226,18 @@ final class History implements AutoCloseable {
         }
         Instant written = written(engine.home().vm(vm.name()).resolve("last-restore.json"));
         Optional<HistoryItem> last = catalog.last(vm.name(), "resume");
-        if (last.isEmpty() || written.isAfter(Instant.parse(last.get().time()))) {
+        if (last.isEmpty() || !isReportOf(last.get(), written)) {
             catalog.add(ofCommand(vm, written.toString(), "resume", null, report));
         }
+    }
+
+    /// {@return whether a report that was written then is the one of that resume}. A later one may have an earlier
+    /// time:
+    /// clocks are set back.
+    private static boolean isReportOf(HistoryItem resume, Instant written) {
+        Instant end = Instant.parse(resume.time());
+        Instant begin = resume.durationMillis() == null ? end : end.minusMillis(resume.durationMillis());
+        return !written.isBefore(begin) && !written.isAfter(end);
     }
 
     /// {@return when the file was last written, as exactly as the catalog keeps times}

@@ -5,6 +5,7 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.VmStatus;
 import io.avaje.jsonb.Json;
 import java.io.IOException;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /// How the VMs of a home use the host at one moment. VMs whose files cannot be read are not counted, but as VMs.
@@ -44,5 +45,13 @@ record HostUse(int vms, int awakeVms, long awakeBytes, long givenBackBytes, long
 
     HostSample sample(String time) {
         return new HostSample(time, vms, awakeVms, awakeBytes, givenBackBytes, imageBytes);
+    }
+
+    /// {@return how much time of processors a process has used; empty if there is no such process}
+    static OptionalLong cpuNanos(long pid) {
+        return ProcessHandle.of(pid)
+                .flatMap(process -> process.info().totalCpuDuration())
+                .map(used -> OptionalLong.of(used.toNanos()))
+                .orElse(OptionalLong.empty());
     }
 }

@@ -3,11 +3,13 @@ package dev.dormouse.daemon;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -17,6 +19,9 @@ import org.slf4j.LoggerFactory;
 final class Operations {
     private static final Logger LOG = LoggerFactory.getLogger(Operations.class);
     private static final int ENDED_KEPT = 500;
+    /// What leaves a VM awake.
+    private static final Set<Operation.Kind> WAKING =
+            EnumSet.of(Operation.Kind.START, Operation.Kind.RESUME, Operation.Kind.CHECKPOINT);
 
     /// What an operation does.
     @FunctionalInterface
@@ -33,6 +38,7 @@ final class Operations {
     private final Map<String, Operation> operations = new LinkedHashMap<>(); // Guarded by this, as is what follows.
     private final List<Operation> open = new ArrayList<>(); // Those that may not have ended yet.
     private long count;
+    private boolean hostEnds;
     private boolean closed;
 
     /// @param ended told of each operation that has ended, in its thread, before anybody else can see that
@@ -47,6 +53,11 @@ final class Operations {
     synchronized Operation begin(Operation.Kind kind, String vm, Work work) throws ApiException {
         if (closed) {
             throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped, try again when it is back");
+        }
+        if (hostEnds && WAKING.contains(kind)) {
+            throw new ApiException(
+                    Problem.Kind.UNAVAILABLE,
+                    "vm %s: the host ends, it is left asleep until that is back".formatted(vm));
         }
         for (Operation other : active(vm)) {
             if (other.kind() == kind && !isOver(other)) {
@@ -130,6 +141,11 @@ final class Operations {
                 ended--;
             }
         }
+    }
+
+    /// Takes no more operations that leave a VM awake.
+    synchronized void refuseWakes() {
+        hostEnds = true;
     }
 
     /// Takes no more operations, calls off those that can be undone, has restores hurry, and waits for them.

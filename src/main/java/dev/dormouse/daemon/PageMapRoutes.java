@@ -20,12 +20,14 @@ final class PageMapRoutes implements AutoCloseable {
 
     private final Engine engine;
     private final PageMaps maps;
+    private final Gate gate;
     private final ClientLimit watchers = new ClientLimit(WATCHERS_MAX);
     private volatile boolean closed;
 
-    PageMapRoutes(Engine engine, PageMaps maps) {
+    PageMapRoutes(Engine engine, PageMaps maps, Gate gate) {
         this.engine = engine;
         this.maps = maps;
+        this.gate = gate;
     }
 
     void add(RoutesConfig routes) {
@@ -44,7 +46,7 @@ final class PageMapRoutes implements AutoCloseable {
         request.res().setContentType("text/event-stream");
         request.header("Cache-Control", "no-store");
         try {
-            send(vm, request.res().getOutputStream());
+            send(vm, Caller.of(request), request.res().getOutputStream());
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt(); // The server is being stopped.
         } finally {
@@ -52,11 +54,11 @@ final class PageMapRoutes implements AutoCloseable {
         }
     }
 
-    private void send(String vm, OutputStream out) throws IOException, InterruptedException {
+    private void send(String vm, Caller caller, OutputStream out) throws IOException, InterruptedException {
         PageMapView view = null;
         int silentLooks = SILENT_LOOKS_MAX; // The first comment comes at once.
         boolean ended = true;
-        while (!closed) {
+        while (!closed && gate.mayStay(caller)) {
             PageMaps.Entry entry = maps.find(vm);
             if (entry != null && (view == null || !view.entry().equals(entry))) {
                 view = new PageMapView(entry);

@@ -49,10 +49,18 @@ public record Problem(String type, String title, int status, String detail) {
         int status() {
             return status;
         }
+
+        private String type() {
+            return "urn:dormouse:" + word;
+        }
     }
 
     static Problem of(Kind kind, String detail) {
-        return new Problem("urn:dormouse:" + kind.word, kind.title, kind.status, detail);
+        return new Problem(kind.type(), kind.title, kind.status, detail);
+    }
+
+    boolean isOf(Kind kind) {
+        return type.equals(kind.type());
     }
 
     /// An error of HTTP itself.

@@ -110,7 +110,7 @@ final class RestServer implements AutoCloseable {
         Console.addTo(config.staticFiles);
         config.events.wsHandlerAdded(this::noteWebSocket);
         config.routes.beforeMatched(this::checkAccess);
-        config.routes.wsBeforeUpgrade(this::checkAccess);
+        config.routes.wsBeforeUpgrade(this::checkUpgrade);
         config.routes.exception(HttpResponseException.class, RestServer::answer);
         config.routes.exception(Exception.class, RestServer::answer);
         routes.forEach(part -> part.accept(config.routes));
@@ -141,6 +141,16 @@ final class RestServer implements AutoCloseable {
     private void checkAccess(Context request) throws IOException {
         if (!request.routeRoles().isEmpty()) {
             gate.admit(request, (Access) request.routeRoles().iterator().next(), isOwner(request));
+        }
+    }
+
+    /// What becomes of a WebSocket is not logged as a request.
+    private void checkUpgrade(Context request) throws IOException {
+        try {
+            checkAccess(request);
+        } catch (ApiException e) {
+            audit.answered(request, Problem.of(e).status());
+            throw e;
         }
     }
 

@@ -6,19 +6,25 @@ import dev.dormouse.engine.MemorySize;
 import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// How much memory of the host the VMs that are awake may have. Who wants to wake one makes room first: of those that
-/// nobody uses the one goes that was used least recently. Any thread.
+/// nobody uses and that rest the one goes that was used least recently. Any thread.
 final class Room {
     private static final Logger LOG = LoggerFactory.getLogger(Room.class);
     private static final Duration SUSPEND_PATIENCE = Duration.ofMinutes(5);
+    private static final Duration REST_PATIENCE = Duration.ofSeconds(15);
+    private static final long LOOK_MILLIS = 500;
+    private static final int RESTING_PERCENT = 10; // Of a processor.
 
     /// Suspends a VM that nobody uses.
     @FunctionalInterface
@@ -43,37 +49,75 @@ final class Room {
         this.suspension = suspension;
     }
 
-    /// Makes room for a VM, which keeps it until [#release]; being awake it needs none. Whoever waits for a suspend
-    /// holds up nobody else.
+    /// Makes room for a VM, which keeps it until [#release]; being awake it needs none. Whoever waits for a suspend, or
+    /// for a VM that rests, holds up nobody else.
     ///
     /// @param waiting its operation, which says what it waits for
     /// @throws ApiException if there is none, and nobody can be suspended for it
     void reserve(String name, Operation waiting) throws IOException {
         var tried = new HashSet<String>();
+        long end = System.nanoTime() + REST_PATIENCE.toNanos();
         while (true) {
-            Optional<String> next = reserveOrFind(name, tried);
-            if (next.isEmpty()) {
+            List<VmStatus> free = reserveOrFind(name, tried);
+            if (free.isEmpty()) {
                 return;
             }
-            LOG.info("vm {}: suspending it to make room for vm {}", next.get(), name);
-            waiting.step("waiting for the memory of vm " + next.get());
-            if (!suspend(next.get())) {
-                tried.add(next.get()); // Another one may be had.
+            Optional<String> next = firstThatRests(free);
+            if (next.isPresent()) {
+                LOG.info("vm {}: suspending it to make room for vm {}", next.get(), name);
+                waiting.step("waiting for the memory of vm " + next.get());
+                if (wantsToStay(next.get()) || !suspend(next.get())) {
+                    tried.add(next.get()); // Another one may be had.
+                }
+            } else if (System.nanoTime() - end >= 0 || waiting.isCancelled()) {
+                throw noRoom(name, tried);
+            } else {
+                waiting.step("waiting for a VM that rests, to have its memory");
             }
         }
     }
 
-    /// {@return the VM to suspend first; empty if the room is reserved now}
-    private synchronized Optional<String> reserveOrFind(String name, Set<String> tried) throws IOException {
+    /// {@return the VMs that may be suspended, the one that was used least recently first; none if the room is reserved
+    /// now}
+    private synchronized List<VmStatus> reserveOrFind(String name, Set<String> tried) throws IOException {
         if (limitBytes > 0) {
             long needed = engine.status(name).memoryBytes();
             List<VmStatus> others = awakeBut(name);
             if (bytes(others) + needed > limitBytes) {
-                return Optional.of(leastRecentlyUsed(name, needed, others, tried));
+                List<VmStatus> free = others.stream()
+                        .filter(vm -> !tried.contains(vm.name()) && isFree(vm))
+                        .sorted(Comparator.comparingLong(this::unusedNanos).reversed())
+                        .toList();
+                if (bytes(others) - bytes(free) + needed > limitBytes) { // Nobody is suspended in vain.
+                    throw noRoom(name, tried);
+                }
+                return free;
             }
         }
         reserved.add(name);
+        return List.of();
+    }
+
+    /// Looks for a moment at what they do.
+    private static Optional<String> firstThatRests(List<VmStatus> vms) throws ApiException {
+        long[] before = vms.stream().mapToLong(Room::cpuNanos).toArray();
+        try {
+            TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped");
+        }
+        for (int i = 0; i < before.length; i++) {
+            long usedNanos = cpuNanos(vms.get(i)) - before[i];
+            if (usedNanos * 100 <= TimeUnit.MILLISECONDS.toNanos(LOOK_MILLIS) * RESTING_PERCENT) {
+                return Optional.of(vms.get(i).name());
+            }
+        }
         return Optional.empty();
+    }
+
+    private static long cpuNanos(VmStatus vm) {
+        return vm.pid() == null ? 0 : HostUse.cpuNanos(vm.pid()).orElse(0);
     }
 
     synchronized void release(String name) {
@@ -102,53 +146,52 @@ final class Room {
         return awake;
     }
 
-    private String leastRecentlyUsed(String name, long needed, List<VmStatus> others, Set<String> tried)
-            throws ApiException {
-        long now = System.nanoTime();
-        VmStatus oldest = null;
-        for (VmStatus vm : others) {
-            boolean older = oldest == null || lastUsed(vm, now) < lastUsed(oldest, now);
-            if (older && !tried.contains(vm.name()) && isFree(vm)) {
-                oldest = vm;
-            }
-        }
-        if (oldest == null) {
-            throw new ApiException(
-                    Problem.Kind.CONFLICT,
-                    "vm %s: no room: it needs %s, and of the %s of the memory limit %s belong to VMs that are pinned, have clients, are busy%s; suspend one of them or raise --memory-limit"
-                            .formatted(
-                                    name,
-                                    MemorySize.format(needed),
-                                    MemorySize.format(limitBytes),
-                                    MemorySize.format(bytes(others)),
-                                    tried.isEmpty()
-                                            ? ""
-                                            : " or could not be suspended (" + String.join(", ", tried) + ")"));
-        }
-        return oldest.name();
+    private ApiException noRoom(String name, Set<String> tried) throws IOException {
+        return new ApiException(
+                Problem.Kind.CONFLICT,
+                "vm %s: no room: it needs %s, and of the %s of the memory limit %s belong to VMs, too many of which are pinned, have clients, work, are busy%s; suspend one of them or raise --memory-limit"
+                        .formatted(
+                                name,
+                                MemorySize.format(engine.status(name).memoryBytes()),
+                                MemorySize.format(limitBytes),
+                                MemorySize.format(bytes(awakeBut(name))),
+                                tried.isEmpty()
+                                        ? ""
+                                        : " or could not be suspended (" + String.join(", ", tried) + ")"));
     }
 
     private boolean isFree(VmStatus vm) {
         return vm.state().equals("running")
                 && activity.clients(vm.name()) == 0
                 && operations.active(vm.name()).isEmpty()
-                && !isExcluded(vm.name());
+                && !isPinned(vm.name());
     }
 
-    private boolean isExcluded(String vm) {
+    private boolean isPinned(String vm) {
         try {
-            VmSettings settings = VmSettings.read(engine.home(), vm);
-            boolean asks = settings.idle() != null && settings.idle().askGuest();
-            return settings.pinned() || (asks && engine.staysAwake(vm));
+            return VmSettings.read(engine.home(), vm).pinned();
         } catch (IOException e) { // It may be.
             LOG.warn("vm {}: not suspended to make room: {}", vm, ErrorText.of(e));
             return true;
         }
     }
 
-    /// {@return when a client last left it, or it was never used by one; smaller is longer ago}
-    private long lastUsed(VmStatus vm, long now) {
-        return activity.lastNanos(vm.name(), now - Long.MAX_VALUE / 2) - now;
+    private boolean wantsToStay(String vm) {
+        try {
+            IdlePolicy idle = VmSettings.read(engine.home(), vm).idle();
+            return idle != null && idle.askGuest() && engine.staysAwake(vm);
+        } catch (IOException e) { // It may.
+            LOG.warn("vm {}: not suspended to make room: {}", vm, ErrorText.of(e));
+            return true;
+        }
+    }
+
+    /// {@return for how long no client has used it; since it is awake if none has}
+    private long unusedNanos(VmStatus vm) {
+        long now = System.nanoTime();
+        long awakeNanos =
+                Duration.between(Instant.parse(vm.since()), Instant.now()).toNanos();
+        return Math.min(awakeNanos, now - activity.lastNanos(vm.name(), now - awakeNanos));
     }
 
     /// {@return whether that went well; not if a client came to the VM, somebody else works on it, or it failed}

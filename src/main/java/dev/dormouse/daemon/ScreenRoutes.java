@@ -23,18 +23,21 @@ import org.slf4j.LoggerFactory;
 final class ScreenRoutes implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ScreenRoutes.class);
     private static final int MESSAGE_BYTES_MAX = 1 << 20; // What somebody pastes.
+    private static final long TOKEN_LOOK_MILLIS = 1000;
     private static final long PING_SECONDS = 15;
     private static final Duration SILENCE_MAX = Duration.ofSeconds(60);
 
     private final Path socket;
     private final Fronts fronts;
+    private final Gate gate;
     private final AuditLog audit;
     private final AtomicLong count = new AtomicLong();
     private final Map<String, ScreenBridge> open = new ConcurrentHashMap<>(); // By session.
 
-    ScreenRoutes(Home home, Fronts fronts, AuditLog audit) {
+    ScreenRoutes(Home home, Fronts fronts, Gate gate, AuditLog audit) {
         socket = DaemonClient.socket(home);
         this.fronts = fronts;
+        this.gate = gate;
         this.audit = audit;
     }
 
@@ -59,6 +62,7 @@ final class ScreenRoutes implements AutoCloseable {
             open.put(context.sessionId(), new ScreenBridge(vm, context.session, pair.one()));
             note(context, "opened");
             Thread.ofVirtual().name("client of " + vm).start(() -> serve(vm, pair));
+            Thread.ofVirtual().name("token of a client of " + vm).start(() -> endWhenTheTokenIsVoid(context));
         } catch (IOException e) {
             LOG.warn("vm {}: a screen cannot be opened: {}", vm, ErrorText.of(e));
             context.closeSession(StatusCode.SERVER_ERROR, "the screen cannot be opened");
@@ -70,6 +74,21 @@ final class ScreenRoutes implements AutoCloseable {
             fronts.serveScreen(vm, pair.other());
         } catch (IOException e) {
             LOG.warn("vm {}: a screen cannot be served: {}", vm, ErrorText.of(e));
+        }
+    }
+
+    private void endWhenTheTokenIsVoid(WsConnectContext context) {
+        Caller caller = Caller.find(context);
+        try {
+            while (open.containsKey(context.sessionId())) {
+                if (caller == null || !gate.mayStay(caller)) {
+                    context.closeSession(StatusCode.POLICY_VIOLATION, "the token is void");
+                    return;
+                }
+                Thread.sleep(TOKEN_LOOK_MILLIS);
+            }
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
         }
     }
 

@@ -142,10 +142,16 @@ public final class Tokens {
         byte[] hash = hash(text).getBytes(StandardCharsets.US_ASCII);
         for (Token token : current()) {
             if (MessageDigest.isEqual(hash, token.sha256().getBytes(StandardCharsets.US_ASCII))) {
-                return Optional.of(new Caller(token.name(), parseRole(token.role()), token.vms()));
+                return Optional.of(new Caller(token.name(), parseRole(token.role()), token.sha256(), token.vms()));
             }
         }
         return Optional.empty();
+    }
+
+    /// {@return whether the token that somebody has shown is still one}
+    boolean isValid(Caller caller) throws IOException {
+        return caller.sha256() == null
+                || current().stream().anyMatch(token -> token.sha256().equals(caller.sha256()));
     }
 
     /// As [#list], but read only if the file has changed: whoever tries wrong tokens costs little.

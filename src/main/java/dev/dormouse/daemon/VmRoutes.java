@@ -148,12 +148,13 @@ final class VmRoutes {
         Requests.answer(request, 200, VmSettings.read(engine.home(), name(request)));
     }
 
-    /// They count when this answers, but for a front whose address is taken: that is tried again and again.
+    /// They count when this answers, but for a front whose address another program has: that is tried again and again.
     private void changeSettings(Context request) throws IOException {
         Requests.allowQuery(request);
         VmStatus vm = engine.status(name(request));
         var settings = Requests.body(request, VmSettings.class, VmSettings.NONE);
         settings.checkFor(vm.vnc(), vm.forwards());
+        settings.checkBeside(engine.home(), name(request), engine.names());
         settings.write(engine.home(), name(request));
         watch.lookNow();
         Requests.answer(request, 200, settings);

@@ -68,6 +68,32 @@ public record VmSettings(
         fronts.forEach(front -> front.checkFor(vnc, forwards));
     }
 
+    /// Checks that no front is to listen where one of another VM does.
+    ///
+    /// @param vm whose settings they are
+    /// @param names of all VMs
+    /// @throws IllegalArgumentException that says which does
+    public void checkBeside(Home home, String vm, List<String> names) {
+        for (String other : names) {
+            for (Front theirs : other.equals(vm) || fronts.isEmpty() ? List.<Front>of() : frontsOf(home, other)) {
+                for (Front front : fronts) {
+                    if (front.isInTheWayOf(theirs)) {
+                        throw new IllegalArgumentException("front %s: at %s vm %s has its front %s, choose another port"
+                                .formatted(front.name(), front.listen(), other, theirs.name()));
+                    }
+                }
+            }
+        }
+    }
+
+    private static List<Front> frontsOf(Home home, String vm) {
+        try {
+            return read(home, vm).fronts();
+        } catch (IOException _) {
+            return List.of(); // They are not opened either.
+        }
+    }
+
     /// @throws IllegalArgumentException that says what is wrong
     public void check() {
         if (fronts.size() > FRONTS_MAX) {

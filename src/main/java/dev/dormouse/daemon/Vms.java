@@ -234,14 +234,16 @@ final class Vms {
     void adopt() throws IOException {
         for (String name : engine.names()) {
             try {
-                adopt(name, engine.status(name).state());
+                adopt(name);
             } catch (IOException e) {
                 LOG.warn("{}", ErrorText.of(e)); // The others are to be helped all the same.
             }
         }
     }
 
-    private void adopt(String name, String state) throws IOException {
+    /// Carries on with what others left of one VM.
+    void adopt(String name) throws IOException {
+        String state = engine.status(name).state();
         switch (state) {
             case "orphaned", "interrupted" -> {
                 LOG.info("vm {}: is {}, carrying on with its restore", name, state);

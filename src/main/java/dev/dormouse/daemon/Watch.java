@@ -2,6 +2,7 @@ package dev.dormouse.daemon;
 
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
+import dev.dormouse.engine.Neglect;
 import dev.dormouse.storage.FileStamp;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
@@ -24,7 +26,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Looks at all VMs once a second: opens the fronts that their settings name, settles those whose operation was cut
-/// off, suspends those that are idle, and tells of changes that others made. One thread; only file times are looked at
+/// off, carries on with restores that nobody serves, suspends those that are idle, and tells of changes that others
+/// made. One thread; only file times are looked at
 /// where nothing has changed.
 final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
@@ -32,6 +35,7 @@ final class Watch implements AutoCloseable {
     private static final long END_SECONDS = 5;
     private static final Duration STANDBY_PAUSE = Duration.ofSeconds(20);
     private static final Duration SETTLE_PAUSE = Duration.ofMinutes(5); // Its QEMU hangs; others are to get at the VM.
+    private static final int ORPHANED_LOOKS = 5; // Until then the parent of its page server has started another one.
     private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, 0, false);
 
     private final Engine engine;
@@ -55,10 +59,14 @@ final class Watch implements AutoCloseable {
         private Optional<FileStamp> lastRestore = Optional.empty();
         private Optional<FileStamp> settingsFile = Optional.empty();
         private VmSettings settings = VmSettings.NONE;
+        private String complaint = "";
         private @Nullable IdleRule rule;
         private final Attempts standby = new Attempts("no QEMU waits for it", STANDBY_PAUSE, STANDBY_PAUSE);
         private final Attempts settling =
                 new Attempts("was cut off, and its guest may stand still", Duration.ZERO, SETTLE_PAUSE);
+        private final Attempts adoption =
+                new Attempts("its guest waits for pages that nobody serves", SETTLE_PAUSE, SETTLE_PAUSE);
+        private int orphanedLooks;
     }
 
     Watch(Engine engine, Vms vms, Operations operations, Fronts fronts, Activity activity, History history) {
@@ -109,11 +117,7 @@ final class Watch implements AutoCloseable {
     private void lookAt(String name, Seen vm) {
         try {
             Path folder = engine.home().vm(name);
-            Optional<FileStamp> settingsFile = FileStamp.of(folder.resolve(VmSettings.FILE));
-            if (!settingsFile.equals(vm.settingsFile)) {
-                vm.settingsFile = settingsFile; // Also of one that cannot be read: it is told once.
-                vm.settings = VmSettings.read(engine.home(), name);
-            }
+            readSettings(name, folder, vm);
             fronts.reconcile(name, vm.settings.fronts());
             Optional<FileStamp> state = FileStamp.of(folder.resolve("state.json"));
             Optional<FileStamp> lastRestore = FileStamp.of(folder.resolve("last-restore.json"));
@@ -128,7 +132,7 @@ final class Watch implements AutoCloseable {
             if (changed && operations.active(name).isEmpty()) { // Else its operation is written down at its end.
                 history.look(name);
             }
-            settleIfCutOff(name, vm);
+            takeCareOf(name, vm);
             suspendIfIdle(name, vm);
             if (vm.settings.standby()) {
                 standBy(name, vm);
@@ -140,12 +144,40 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    /// A command without the daemon may have been killed while the guest stood still.
-    private void settleIfCutOff(String name, Seen vm) {
-        if (vm.settling.mayBegin() && operations.active(name).isEmpty() && engine.isCutOff(name)) {
-            vm.settling.begin(
-                    name, task -> Thread.ofVirtual().name("settle " + name).start(task), () -> settle(name));
+    /// Of a file that cannot be read, which is told once, the settings before it stay.
+    private void readSettings(String name, Path folder, Seen vm) {
+        Optional<FileStamp> file = FileStamp.of(folder.resolve(VmSettings.FILE));
+        if (file.equals(vm.settingsFile)) {
+            return;
         }
+        try {
+            vm.settings = VmSettings.read(engine.home(), name);
+            vm.settingsFile = file;
+            vm.complaint = "";
+        } catch (IOException e) {
+            if (!ErrorText.of(e).equals(vm.complaint)) {
+                vm.complaint = ErrorText.of(e);
+                LOG.warn("vm {}: {}", name, vm.complaint);
+            }
+        }
+    }
+
+    /// A command without the daemon may have been killed while the guest stood still; or the page server of one, and
+    /// its
+    /// parent, while the guest waited for pages.
+    private void takeCareOf(String name, Seen vm) {
+        Neglect neglect = operations.active(name).isEmpty() ? engine.neglect(name) : Neglect.NONE;
+        if (neglect == Neglect.CUT_OFF && vm.settling.mayBegin()) {
+            vm.settling.begin(name, inBackground("settle " + name), () -> settle(name));
+        }
+        vm.orphanedLooks = neglect == Neglect.ORPHANED ? vm.orphanedLooks + 1 : 0;
+        if (vm.orphanedLooks >= ORPHANED_LOOKS && vm.adoption.mayBegin()) {
+            vm.adoption.begin(name, inBackground("adopt " + name), () -> vms.adopt(name));
+        }
+    }
+
+    private static Executor inBackground(String name) {
+        return task -> Thread.ofVirtual().name(name).start(task);
     }
 
     private void settle(String name) throws IOException {
@@ -174,7 +206,7 @@ final class Watch implements AutoCloseable {
         }
         // In its hours of sleep all that counts is whether it has clients.
         IdlePolicy policy = sleeps ? ASLEEP : vm.settings.idle();
-        OptionalLong used = sleeps ? OptionalLong.of(0) : cpuNanos(pid);
+        OptionalLong used = sleeps ? OptionalLong.of(0) : HostUse.cpuNanos(pid);
         if (used.isEmpty()) { // It may be as busy as can be.
             vm.rule = null;
             return;
@@ -239,13 +271,6 @@ final class Watch implements AutoCloseable {
         if (operations.active(name).isEmpty()) { // Others may have been started before it.
             engine.standby(name);
         }
-    }
-
-    private static OptionalLong cpuNanos(long pid) {
-        return ProcessHandle.of(pid)
-                .flatMap(process -> process.info().totalCpuDuration())
-                .map(used -> OptionalLong.of(used.toNanos()))
-                .orElse(OptionalLong.empty());
     }
 
     @Override

@@ -344,13 +344,12 @@ public final class Engine {
         }
     }
 
-    /// {@return whether a capture, or a merge for one, was cut off and nobody works on the VM since}. Its guest may
-    /// stand still then, and [#settleCutOff] lets it go on. False, too, of a VM whose records cannot be read.
-    public boolean isCutOff(String name) {
-        return statuses.isCutOff(name);
+    /// {@return what was left undone of a VM on which nobody works}. Nothing, too, of one whose records cannot be read.
+    public Neglect neglect(String name) {
+        return statuses.neglect(name);
     }
 
-    /// Settles a VM for which [#isCutOff] holds, unless somebody else is at it by now.
+    /// Settles a VM that is [Neglect#CUT_OFF], unless somebody else is at it by now.
     ///
     /// @return whether it was settled
     public boolean settleCutOff(String name) throws IOException {

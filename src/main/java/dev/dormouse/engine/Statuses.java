@@ -82,16 +82,24 @@ final class Statuses {
                 VmIndexing.status(vm).orElse(null));
     }
 
-    /// {@return whether a capture, or a merge for one, was cut off, and nobody works on the VM}
-    boolean isCutOff(String name) {
+    /// {@return what was left undone of a VM on which nobody works}
+    Neglect neglect(String name) {
         try {
             Vm vm = Vm.open(home, name);
             VmRecord record =
                     known.computeIfAbsent(name, _ -> Files.of(vm)).record.get();
-            return isUnderWay(vm, record) && !VmLock.isHeld(vm);
+            Neglect found = neglect(vm, record);
+            return found == Neglect.NONE || VmLock.isHeld(vm) ? Neglect.NONE : found;
         } catch (IOException _) {
-            return false; // It is gone, or damaged, which others tell.
+            return Neglect.NONE; // It is gone, or damaged, which others tell.
         }
+    }
+
+    private static Neglect neglect(Vm vm, VmRecord record) throws IOException {
+        if (isUnderWay(vm, record)) {
+            return Neglect.CUT_OFF;
+        }
+        return record.state() == VmState.RESTORING && vm.qemu(record).isPresent() ? Neglect.ORPHANED : Neglect.NONE;
     }
 
     /// {@return whether somebody has the guest stand still, for a capture or for a merge before it}

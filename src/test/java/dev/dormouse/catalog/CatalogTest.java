@@ -100,6 +100,7 @@ class CatalogTest {
             for (int i = 0; i < 4; i++) {
                 catalog.add(suspend("b" + i, "2026-11-28T20:01:0%dZ".formatted(i)));
             }
+            catalog.add(new HostSample("2099-01-01T00:00:00Z", 3, 1, 1, 2, 3)); // The host's clock was set back.
             catalog.forgetOldest();
 
             assertThat(catalog.history("a", Long.MAX_VALUE, 10))

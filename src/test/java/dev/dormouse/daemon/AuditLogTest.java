@@ -23,6 +23,7 @@ class AuditLogTest {
         for (int i = 0; i < 100; i++) {
             audit.ended(operation.view());
         }
+        audit.close();
 
         try (Stream<Path> files = Files.list(folder)) {
             assertThat(files.map(file -> file.getFileName().toString()))

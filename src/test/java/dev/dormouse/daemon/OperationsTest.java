@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.List;
@@ -46,6 +47,19 @@ class OperationsTest {
         assertThat(start.awaitEnd(Duration.ofSeconds(10))).isTrue();
         assertThat(start.view().state()).isEqualTo("cancelled");
         assertThat(did).isFalse();
+    }
+
+    @Test
+    void nothingIsWokenAnyMoreWhenTheHostEnds() throws Exception {
+        var operations = new Operations(new Events(), _ -> {});
+
+        operations.refuseWakes();
+
+        assertThatThrownBy(() -> operations.begin(Operation.Kind.RESUME, "web", _ -> null))
+                .hasMessage("vm web: the host ends, it is left asleep until that is back");
+        Operation suspend = operations.begin(Operation.Kind.SUSPEND, "web", _ -> null);
+        assertThat(suspend.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(suspend.error()).isNull();
     }
 
     @Test

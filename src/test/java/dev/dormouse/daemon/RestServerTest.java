@@ -10,6 +10,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.SocketException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -161,6 +162,29 @@ class RestServerTest {
         Object operations = fixture.ok(200, "GET", "/v1/operations").get("items");
         assertThat(operations).asInstanceOf(InstanceOfAssertFactories.LIST).hasSize(1);
         assertThat(fixture.state("web")).isEqualTo("running");
+    }
+
+    @Test
+    void aFrontWhereAnotherVmHasOneIsRefused() throws Exception {
+        fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+        fixture.engine.create(VmRequest.named("other").withMemory("64M"));
+        String front = "{\"fronts\":[{\"name\":\"f\",\"listen\":\"%s\",\"target\":\"127.0.0.1:22\"}]}";
+        int port;
+        try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = free.getLocalPort();
+        }
+        String taken = front.formatted(port);
+        assertThat(fixture.send("PUT", "/v1/vms/web/settings", taken).status()).isEqualTo(200);
+
+        refuses(
+                400,
+                "PUT",
+                "/v1/vms/other/settings",
+                front.formatted("0.0.0.0:" + port),
+                "front f: at 0.0.0.0:%d vm web has its front f, choose another port".formatted(port));
+        assertThat(fixture.send("PUT", "/v1/vms/web/settings", taken).status())
+                .as("of itself")
+                .isEqualTo(200);
     }
 
     @Test

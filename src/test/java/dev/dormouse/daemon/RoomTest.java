@@ -34,6 +34,11 @@ class RoomTest {
             fixture.run("start", "a");
             fixture.run("start", "b");
 
+            fixture.engine.create(VmRequest.named("large").withMemory("100M"));
+            assertThat(fixture.send("POST", "/v1/vms/large/start?wait=60", null).status())
+                    .isEqualTo(409);
+            assertThat(fixture.state("b")).as("not in vain").isEqualTo("running");
+
             fixture.run("start", "c");
 
             assertThat(fixture.state("a")).isEqualTo("running");
@@ -46,7 +51,7 @@ class RoomTest {
             assertThat(answer.status()).isEqualTo(409);
             assertThat(Json.parseObject(answer.body()).get("detail"))
                     .isEqualTo("vm c: no room: it needs 64.0 MiB, and of the 150 MiB of the memory limit 128 MiB "
-                            + "belong to VMs that are pinned, have clients, are busy; suspend one of them or raise "
+                            + "belong to VMs, too many of which are pinned, have clients, work, are busy; suspend one of them or raise "
                             + "--memory-limit");
             assertThat(fixture.state("c")).isEqualTo("suspended");
         }

@@ -2,21 +2,30 @@ package dev.dormouse.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.base.Json;
+import dev.dormouse.bench.GuestImage;
+import dev.dormouse.bench.GuestProbe;
+import dev.dormouse.bench.GuestVm;
 import dev.dormouse.engine.VmRequest;
+import dev.dormouse.testkit.FaultReport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// A command that works without the daemon is killed in the middle of a capture: the daemon lets the guest go on.
+/// A command that works without the daemon is killed in the middle of a capture, or what it has left running in that of
+/// a restore: the daemon lets the guest go on.
 @Tag("qemu")
 class WatchTest {
     private static final Duration LONG = Duration.ofMinutes(1);
     private static final int TRIES = 5;
+    private static final int PATTERN_MEBIBYTES = 64;
 
     @TempDir
     Path folder;
@@ -33,10 +42,48 @@ class WatchTest {
         }
     }
 
+    @Test
+    void aGuestWhosePageServerWasKilledWithItsParentGetsItsPages() throws Exception {
+        try (var fixture = new DaemonFixture(folder)) {
+            fixture.engine.create(GuestVm.request(GuestImage.locate(), "web", "256M"));
+            fixture.run("start", "web");
+            try (GuestProbe probe = GuestVm.connect(fixture.home, "web", LONG)) {
+                probe.fill("pattern", 7, PATTERN_MEBIBYTES, 50, LONG);
+            }
+            fixture.run("suspend", "web");
+            // Off: it is not over before it is killed.
+            assertThat(start("resume", "--background-rate=off", "web").waitFor(LONG.toSeconds(), TimeUnit.SECONDS))
+                    .isTrue();
+
+            try (var fault = FaultReport.inject("page server and its parent killed", "beside a daemon")) {
+                ProcessHandle server = pageServer();
+                server.parent().orElseThrow().destroyForcibly();
+                server.destroyForcibly();
+
+                awaitState(fixture, "running");
+                fault.verify(() -> verify(fixture));
+            }
+        }
+    }
+
+    private ProcessHandle pageServer() throws IOException {
+        Map<String, Object> restore = Json.parseObject(Files.readString(folder.resolve("home/vms/web/restore.json")));
+        long pid = ((Number) ((Map<?, ?>) restore.get("server")).get("pid")).longValue();
+        return ProcessHandle.of(pid).orElseThrow();
+    }
+
+    private static long verify(DaemonFixture fixture) throws Exception {
+        try (GuestProbe probe = GuestVm.connect(fixture.home, "web", LONG)) {
+            long bytes = probe.verify("pattern", LONG);
+            assertThat(bytes).isEqualTo((long) PATTERN_MEBIBYTES << 20);
+            return bytes;
+        }
+    }
+
     /// It may have published its image before it is killed; then it is tried again.
     private void killTheCapture(DaemonFixture fixture) throws Exception {
         for (int i = 0; i < TRIES; i++) {
-            Process suspend = startSuspend();
+            Process suspend = start("suspend", "web");
             boolean seen = awaitCapture(suspend);
             suspend.destroyForcibly();
             assertThat(suspend.waitFor(LONG.toSeconds(), TimeUnit.SECONDS)).isTrue();
@@ -76,11 +123,12 @@ class WatchTest {
         }
     }
 
-    private Process startSuspend() throws IOException {
-        var builder = new ProcessBuilder(ProgramInTest.command("--no-daemon", "suspend", "web"));
+    private Process start(String... command) throws IOException {
+        var words = Stream.concat(Stream.of("--no-daemon"), Stream.of(command)).toArray(String[]::new);
+        var builder = new ProcessBuilder(ProgramInTest.command(words));
         builder.environment().putAll(ProgramInTest.environment(folder));
         return builder.redirectErrorStream(true)
-                .redirectOutput(folder.resolve("suspend.log").toFile())
+                .redirectOutput(folder.resolve(command[0] + ".log").toFile())
                 .start();
     }
 }

@@ -43,13 +43,13 @@ class CutOffTest {
     void aGuestThatStandsStillForAMergeThatWasKilledGoesOn() throws Exception {
         try (var fault = FaultReport.inject("suspend killed", "guest stands still for a merge")) {
             killWhileItStandsStill();
-            assertThat(fixture.engine.isCutOff("vm1")).isTrue();
+            assertThat(fixture.engine.neglect("vm1")).isEqualTo(Neglect.CUT_OFF);
 
             assertThat(fixture.engine.settleCutOff("vm1")).isTrue();
 
             assertThat(fixture.engine.settleCutOff("vm1")).isFalse();
 
-            assertThat(fixture.engine.isCutOff("vm1")).isFalse();
+            assertThat(fixture.engine.neglect("vm1")).isEqualTo(Neglect.NONE);
             assertThat(qemuStatus()).isEqualTo("running");
             fault.verify(this::verify);
         }
