@@ -143,11 +143,18 @@ final class RestoreState {
     /// Makes a suspended VM of the image.
     ///
     /// @param vm its name
+    /// @throws IOException also if the strategy needs a working set and no restore has taught one: without it, it
+    ///     would be another strategy under this one's name
     void makeClone(String vm, RestoreStrategy strategy) throws IOException {
+        Path taught = bench.folder.resolve(WORKING_SET);
+        if (strategy.needsWorkingSet() && !Files.exists(taught)) {
+            throw new IOException(
+                    "vm %s: no working set is known, the restore that was to teach it failed or learnt none"
+                            .formatted(vm));
+        }
         bench.engine.restoreAs(suspended.image(), vm);
-        Path known = strategy.needsWorkingSet()
-                ? bench.folder.resolve(WORKING_SET)
-                : bench.engine.home().vm(VM).resolve(WORKING_SET);
+        Path known =
+                strategy.needsWorkingSet() ? taught : bench.engine.home().vm(VM).resolve(WORKING_SET);
         if (strategy.knowsItsCapture() && Files.exists(known)) {
             Files.copy(known, bench.engine.home().vm(vm).resolve(WORKING_SET), StandardCopyOption.REPLACE_EXISTING);
         }

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.engine.QemuTools;
+import dev.dormouse.engine.VmRequest;
 import dev.dormouse.qmp.QemuVersion;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -86,6 +88,64 @@ class RestoreBenchTest {
                         .doesNotContainKey("failed")
                         .containsEntry("loaded", true)
                         .containsKeys("sampledByLatency", "allocatedByLatency"));
+    }
+
+    /// A guest that finds its memory damaged.
+    private record Damaged(Workload workload) implements Workload {
+        @Override
+        public String text() {
+            return workload.text();
+        }
+
+        @Override
+        public Map<String, Object> facts() {
+            return workload.facts();
+        }
+
+        @Override
+        public GuestImage guest() throws IOException, InterruptedException {
+            return workload.guest();
+        }
+
+        @Override
+        public VmRequest request(GuestImage guest) {
+            return workload.request(guest);
+        }
+
+        @Override
+        public String begin(GuestProbe probe) throws IOException, InterruptedException {
+            return workload.begin(probe);
+        }
+
+        @Override
+        public int observedSeconds() {
+            return workload.observedSeconds();
+        }
+
+        @Override
+        public void verify(GuestProbe probe) throws ProbeException {
+            throw new ProbeException("its memory is not what it was");
+        }
+    }
+
+    @Test
+    void failsWhatNeedsAWorkingSetThatWasNotTaught() throws Exception {
+        Path samples = folder.resolve("samples.jsonl");
+        RestoreBenchOptions options = options(samples, "--loaded-rounds", "0", "--strategies", "dormouse");
+
+        new RestoreBench("paper", options, List.of(new Damaged(new LoopWorkload(options, 8)))).run();
+
+        assertThat(lines(samples))
+                .extracting(line -> line.get("strategy"))
+                .containsExactly("dormouse-first", "dormouse"); // The first of them is the one that teaches.
+        assertThat(lines(samples))
+                .extracting(line -> line.get("failed"))
+                .satisfiesExactly(
+                        reason -> assertThat((String) reason).contains("its memory is not what it was"),
+                        reason -> assertThat((String) reason).contains("no working set is known"));
+        assertThat(lines(samples))
+                .last()
+                .satisfies(line -> assertThat(line).containsEntry("round", 1L).doesNotContainKey("firstResponseMs"));
     }
 
     @Test
