@@ -28,6 +28,9 @@ import org.jspecify.annotations.Nullable;
 final class RestoreRun {
     private static final String VM = "run";
     private static final long POLL_MILLIS = 20;
+    /// Between two looks at the work rate: each goes through all reports, on a processor that the guest wants. What is
+    /// found does not depend on them, for it is told from the times of the reports.
+    private static final long LOOK_NANOS = 250_000_000;
     /// How long the guest is watched beyond its last page.
     private static final long AFTERWARDS_NANOS = 1_000_000_000;
     /// A guest that is not as fast as before in this share of the patience after its last page will not become it.
@@ -261,14 +264,16 @@ final class RestoreRun {
         long settleNanos = options.patience() * 1_000_000_000L / SETTLE_SHARE;
         boolean endless = kind.strategy() == RestoreStrategy.PLAIN_LAZY;
         Optional<Duration> responsive = Optional.empty();
+        long looked = request;
         boolean ended = false;
         while (!ended && System.nanoTime() - request < patience) {
             Thread.sleep(POLL_MILLIS);
-            if (responsive.isEmpty()) {
+            long now = System.nanoTime();
+            if (responsive.isEmpty() && now - looked > LOOK_NANOS) {
                 responsive = watch.timeToResponsiveness();
+                looked = now;
             }
             Whole all = whole;
-            long now = System.nanoTime();
             boolean watched = kind.verified() || now - request > WORK_NANOS;
             boolean complete = all != null && now - all.nanos() > AFTERWARDS_NANOS;
             boolean given = endless && responsive.isPresent() && now - request > patience / WITHOUT_BACKGROUND_SHARE;
@@ -276,7 +281,7 @@ final class RestoreRun {
             boolean settled = responsive.isPresent() || (all != null && now - all.nanos() > settleNanos);
             ended = failed || (watched && settled && (complete || given) && (load == null || load.isDone()));
         }
-        return responsive;
+        return responsive.isPresent() ? responsive : watch.timeToResponsiveness();
     }
 
     private void put(long request, Duration firstResponse, Optional<Duration> responsive) {

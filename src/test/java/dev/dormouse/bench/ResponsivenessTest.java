@@ -65,6 +65,19 @@ class ResponsivenessTest {
     }
 
     @Test
+    void doesNotDependOnWhenItIsLookedAt() {
+        SyntheticReports reports =
+                afterRequest(300).run(400, 2000).run(1500, 10_000).stall(300).run(700, 10_000);
+
+        List<TimedReport> all = reports.list();
+        for (int seen = 1; seen <= all.size(); seen++) {
+            Optional<Duration> time =
+                    Responsiveness.timeToResponsiveness(REQUEST, BASELINE, WorkRate.of(all.subList(0, seen)));
+            assertThat(time).isIn(Optional.empty(), time(reports));
+        }
+    }
+
+    @Test
     void ignoresReportsOfTheTimeBeforeTheRequest() {
         SyntheticReports reports = new SyntheticReports(REQUEST - 2_000_000_000L)
                 .run(2000, 10_000)
