@@ -95,7 +95,7 @@ final class RestoreRun {
             long needed = state.nonZeroBytes() + SPARE_BYTES;
             report.put("hostMemoryGigabytesPerSecond", HostMemory.bringIn(needed));
             try (HostMemory.Reserve _ = kind.profile().isThrottled() ? HostMemory.hold(needed) : null;
-                    Throttle _ = Throttle.enter(kind.profile(), state.files(kind.strategy()))) {
+                    Throttle _ = Throttle.enter(kind.profile(), state.files())) {
                 restore();
             }
             if (learn) {
