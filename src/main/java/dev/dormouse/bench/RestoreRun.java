@@ -305,6 +305,7 @@ final class RestoreRun {
         report.put("qemuReadyMs", done.readyMillis());
         report.put("completeMs", completeMillis);
         report.put("placedGigabytesPerSecond", state.nonZeroBytes() / 1e9 / seconds);
+        report.put("shareBeforeRun", shareBeforeRun(done.result()));
         report.put("qemuProcessorSeconds", done.whole().qemu().processorSeconds());
         report.put("serverProcessorSeconds", done.whole().server().processorSeconds());
         report.put(
@@ -314,6 +315,14 @@ final class RestoreRun {
             put(done.result().report());
             report.put("pagesSkipped", done.result().pagesSkipped());
         }
+    }
+
+    /// {@return how much of what is not zero was there before the guest ran}
+    private double shareBeforeRun(@Nullable ResumeResult result) {
+        return result == null || kind.strategy().isEager()
+                ? 1
+                : (double) result.report().pagesBeforeRun()
+                        / Math.max(1, result.report().nonZeroPages());
     }
 
     private static double millis(long request, Completed done) {

@@ -8,6 +8,7 @@ import dev.dormouse.engine.Indexes;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.SuspendOptions;
 import dev.dormouse.engine.SuspendResult;
+import dev.dormouse.image.ImageInspection;
 import dev.dormouse.qmp.QemuVersion;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -62,6 +63,7 @@ final class RestoreState {
         new Indexes(engine.home(), engine.tools()).build(guest.disk(), false, (_, _, _) -> {}, new Cancellation());
         engine.start(VM, false);
         var facts = new LinkedHashMap<String, Object>();
+        facts.put("state", Long.toString(System.currentTimeMillis(), 36)); // Tells it from that of another sitting.
         facts.put("workload", workload.text());
         facts.putAll(workload.facts());
         facts.put("memory", options.memory());
@@ -79,7 +81,9 @@ final class RestoreState {
         facts.put("nonZeroBytes", suspended.nonZeroBytes());
         facts.put("imageBytes", suspended.imageBytes());
         facts.put("suspendMs", suspended.totalMillis());
-        facts.put("pages", engine.images().inspect(Path.of(suspended.file())).pages());
+        ImageInspection image = engine.images().inspect(Path.of(suspended.file()));
+        facts.put("pages", image.pages());
+        facts.put("imageParts", image.bytes());
         Map<RestoreStrategy, Path> saves = save(bench, options.strategies(), suspended, facts);
         return new RestoreState(bench, workload, guest.disk(), suspended, saves, normal, facts);
     }

@@ -63,7 +63,10 @@ class RestoreBenchTest {
                                 "qemuVersion",
                                 "residentBytesBefore",
                                 "hostMemoryGigabytesPerSecond",
-                                "workRate"))
+                                "workRate",
+                                "state",
+                                "imageParts",
+                                "shareBeforeRun"))
                 .extracting(line -> line.get("strategy"))
                 .containsExactlyElementsOf(possible);
     }
