@@ -5,16 +5,17 @@ import java.util.List;
 import java.util.Map;
 
 /// How fast an undisturbed guest works, and over which windows that can be told. The probe's loop is even enough for a
-/// tenth of a second; of a workload whose operations are large or differ, the shortest windows are taken with which a
-/// guest that nobody disturbs hardly ever counts as stalled and mostly as responsive. The same ones decide on every
-/// way of restoring.
+/// tenth of a second; of a workload whose operations are large or differ, or come in lumps (a package is unpacked,
+/// then configured), the shortest windows are taken with which a guest that nobody disturbs hardly ever counts as
+/// stalled and mostly as responsive. The same ones decide on every way of restoring; they slide in steps of 10 ms
+/// whatever their length, so that a time to responsiveness is not rounded to them.
 ///
 /// @param perSecond the median of the windows
 /// @param windowNanos their length
 /// @param spread the 5th percentile of the windows, as a share of the median
 /// @param held the share of instants at which the undisturbed guest counts as responsive
 record NormalRate(double perSecond, long windowNanos, double spread, double held) {
-    private static final int[] WINDOW_MILLIS = {100, 250, 500};
+    private static final int[] LONGER_WINDOW_MILLIS = {250, 500, 1000, 2000};
     private static final int WARM_UP_MILLIS = 2000;
     private static final double HELD_SHARE = 0.75;
 
@@ -28,12 +29,16 @@ record NormalRate(double perSecond, long windowNanos, double spread, double held
 
     /// @throws ProbeException if the guest did not work
     static NormalRate of(List<TimedReport> reports) throws ProbeException {
-        NormalRate rate = null;
-        for (int millis : WINDOW_MILLIS) {
-            rate = of(reports, millis * 1_000_000L);
+        NormalRate rate = of(reports, WorkRate.WINDOW_NANOS);
+        for (int millis : LONGER_WINDOW_MILLIS) {
             if (rate.spread >= Responsiveness.STALL_SHARE && rate.held >= HELD_SHARE) {
                 return rate;
             }
+            NormalRate longer = of(reports, millis * 1_000_000L);
+            if (Double.isNaN(longer.held)) {
+                break; // The guest was not watched for long enough to tell.
+            }
+            rate = longer;
         }
         if (!(rate.spread > 0) && !(rate.held > 0)) {
             throw new ProbeException(

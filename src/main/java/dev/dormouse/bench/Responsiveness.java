@@ -13,6 +13,10 @@ public final class Responsiveness {
     public static final double STALL_SHARE = 0.5;
     /// For how many windows the rate must stay there: one second, of windows of the usual length.
     private static final int HOLD_WINDOWS = 10;
+    /// Of windows of half a second and more it is so long, or the smallest number of windows that tells a rate: ten of
+    /// two seconds each would be longer than a run is watched.
+    private static final long HOLD_NANOS_MAX = 5_000_000_000L;
+    private static final int HOLD_WINDOWS_MIN = 3;
 
     private Responsiveness() {}
 
@@ -34,9 +38,9 @@ public final class Responsiveness {
         long first = Math.max(requestNanos, rate.firstArrivalNanos());
         double[] windows = rate.windows(first, Long.MAX_VALUE);
         int stride = stride(rate);
-        int needed = needed(stride);
+        int needed = needed(rate);
         for (int i = 0; i + needed <= windows.length; i++) {
-            if (holds(windows, i, stride, baseline)) {
+            if (holds(windows, i, stride, needed, baseline)) {
                 return Optional.of(Duration.ofNanos(first + i * WorkRate.STEP_NANOS - requestNanos));
             }
         }
@@ -48,10 +52,11 @@ public final class Responsiveness {
     static double share(double baseline, WorkRate rate) {
         double[] windows = rate.windows(Long.MIN_VALUE, Long.MAX_VALUE);
         int stride = stride(rate);
-        int instants = windows.length - needed(stride) + 1;
+        int needed = needed(rate);
+        int instants = windows.length - needed + 1;
         int held = 0;
         for (int i = 0; i < instants; i++) {
-            held += holds(windows, i, stride, baseline) ? 1 : 0;
+            held += holds(windows, i, stride, needed, baseline) ? 1 : 0;
         }
         return instants > 0 ? (double) held / instants : Double.NaN;
     }
@@ -60,16 +65,26 @@ public final class Responsiveness {
         return (int) (rate.windowNanos() / WorkRate.STEP_NANOS);
     }
 
-    private static int needed(int stride) {
-        return (HOLD_WINDOWS - 1) * stride + 1;
+    /// {@return how long the rate must stay there, with windows of this length}
+    static long holdNanos(long windowNanos) {
+        long windows = Math.clamp(HOLD_NANOS_MAX / windowNanos, HOLD_WINDOWS_MIN, HOLD_WINDOWS);
+        return windows * windowNanos;
+    }
+
+    /// {@return how many windows, one every [WorkRate#STEP_NANOS], begin and end in that time}
+    private static int needed(WorkRate rate) {
+        long windowNanos = rate.windowNanos();
+        return (int) ((holdNanos(windowNanos) - windowNanos) / WorkRate.STEP_NANOS) + 1;
     }
 
     /// Looks at all windows of one second: each may not be a stall, and those that lie side by side give the
     /// work of the second.
-    private static boolean holds(double[] windows, int start, int stride, double baseline) {
+    ///
+    /// @param needed how many windows those are
+    private static boolean holds(double[] windows, int start, int stride, int needed, double baseline) {
         double sum = 0;
         int count = 0;
-        for (int i = start; i < start + needed(stride); i++) {
+        for (int i = start; i < start + needed; i++) {
             if (windows[i] < STALL_SHARE * baseline) {
                 return false;
             }

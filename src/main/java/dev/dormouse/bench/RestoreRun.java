@@ -33,7 +33,8 @@ final class RestoreRun {
     private static final long LOOK_NANOS = 250_000_000;
     /// How long the guest is watched beyond its last page.
     private static final long AFTERWARDS_NANOS = 1_000_000_000;
-    /// A guest that is not as fast as before in this share of the patience after its last page will not become it.
+    /// A guest that is not as fast as before in this share of the patience after its last page, or in twice the time
+    /// for which it must be that, will not become it.
     private static final int SETTLE_SHARE = 4;
     /// A restore without background is watched for this share of the patience once its guest is as fast as before.
     private static final int WITHOUT_BACKGROUND_SHARE = 2;
@@ -261,7 +262,9 @@ final class RestoreRun {
             ResumeWatch watch, long request, FutureTask<?> restore, @Nullable FutureTask<?> load)
             throws InterruptedException {
         long patience = options.patience() * 1_000_000_000L * (kind.profile().isThrottled() ? 2 : 1);
-        long settleNanos = options.patience() * 1_000_000_000L / SETTLE_SHARE;
+        long settleNanos = Math.max(
+                options.patience() * 1_000_000_000L / SETTLE_SHARE,
+                2 * Responsiveness.holdNanos(state.normal().windowNanos()));
         boolean endless = kind.strategy() == RestoreStrategy.PLAIN_LAZY;
         Optional<Duration> responsive = Optional.empty();
         long looked = request;
@@ -362,7 +365,8 @@ final class RestoreRun {
         long completeNanos = kind.strategy().isEager() ? runningNanos.get() : watchedNanos(all);
         OptionalDouble lowest = responsive.isEmpty()
                 ? OptionalDouble.empty()
-                : rate.lowest(request + responsive.get().toNanos(), completeNanos, SPAN_NANOS);
+                : rate.lowest(
+                        request + responsive.get().toNanos(), completeNanos, Math.max(SPAN_NANOS, rate.windowNanos()));
         report.put(
                 "lowestWorkRate",
                 lowest.isPresent() ? lowest.getAsDouble() / state.normal().perSecond() : null);

@@ -9,9 +9,9 @@ import java.util.function.LongUnaryOperator;
 import org.junit.jupiter.api.Test;
 
 class NormalRateTest {
-    private static final int REPORTS = 2000;
+    private static final int REPORTS = 4000;
 
-    /// {@return twenty seconds of reports, with so much work done in each interval of 10 ms}
+    /// {@return forty seconds of reports, with so much work done in each interval of 10 ms}
     private static List<TimedReport> reports(LongUnaryOperator work) {
         var reports = new ArrayList<TimedReport>();
         long done = 0;
@@ -40,6 +40,28 @@ class NormalRateTest {
 
         assertThat(rate.windowNanos()).isGreaterThan(100_000_000);
         assertThat(rate.spread()).isGreaterThan(0.5);
+    }
+
+    @Test
+    void takesWindowsOfSecondsForWorkThatComesInLumps() throws Exception {
+        // A package is unpacked in a bit more than half of the time, and configured in the rest of it.
+        NormalRate everySecond = NormalRate.of(reports(i -> i % 100 < 55 ? 10 : 0));
+        NormalRate everyTwo = NormalRate.of(reports(i -> i % 200 < 110 ? 10 : 0));
+
+        assertThat(everySecond.windowNanos()).isEqualTo(1_000_000_000);
+        assertThat(everySecond.held()).isEqualTo(1);
+        assertThat(everyTwo.windowNanos()).isEqualTo(2_000_000_000);
+        assertThat(everyTwo.held()).isEqualTo(1);
+    }
+
+    @Test
+    void takesNoWindowsForWhichItWasNotWatchedLongEnough() throws Exception {
+        List<TimedReport> uneven = reports(i -> i % 100 < 55 ? 10 : 2);
+
+        NormalRate rate = NormalRate.of(uneven.subList(0, 300));
+
+        assertThat(rate.windowNanos()).isEqualTo(250_000_000);
+        assertThat(rate.held()).isBetween(0.0, 0.75);
     }
 
     @Test

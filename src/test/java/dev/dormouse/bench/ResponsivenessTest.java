@@ -88,6 +88,35 @@ class ResponsivenessTest {
     }
 
     @Test
+    void needsThreeWindowsOfTwoSeconds() {
+        SyntheticReports reports = afterRequest(300).run(6000, 10_000);
+        List<TimedReport> all = reports.list();
+
+        assertThat(timeOfLongWindows(all)).hasValue(Duration.ofMillis(300));
+        assertThat(timeOfLongWindows(all.subList(0, all.size() - 1))).isEmpty();
+        assertThat(Responsiveness.holdNanos(1_000_000_000)).isEqualTo(5_000_000_000L);
+        assertThat(Responsiveness.holdNanos(500_000_000)).isEqualTo(5_000_000_000L);
+        assertThat(Responsiveness.holdNanos(WorkRate.WINDOW_NANOS)).isEqualTo(1_000_000_000);
+    }
+
+    @Test
+    void tellsHundredthsOfASecondWithWindowsOfTwoSeconds() {
+        List<TimedReport> sooner =
+                afterRequest(300).run(3000, 1000).run(8000, 10_000).list();
+        List<TimedReport> later =
+                afterRequest(300).run(3010, 1000).run(8000, 10_000).list();
+
+        Duration first = timeOfLongWindows(sooner).orElseThrow();
+        // As much earlier as the share of a second that may be missing in six of them.
+        assertThat(first.toMillis()).isBetween(2630L, 3300L);
+        assertThat(timeOfLongWindows(later)).hasValue(first.plusMillis(10));
+    }
+
+    private static Optional<Duration> timeOfLongWindows(List<TimedReport> reports) {
+        return Responsiveness.timeToResponsiveness(REQUEST, BASELINE, WorkRate.of(reports, 2_000_000_000L));
+    }
+
+    @Test
     void refusesABaselineThatIsNoRate() {
         WorkRate rate = afterRequest(0).rate();
 
