@@ -6,9 +6,11 @@ import dev.dormouse.base.Json;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -67,22 +69,128 @@ class PaperReportTest {
         noState.keySet().removeAll(List.of("imageBytes", "pages"));
         noState.put("failed", "it ended | early");
         lines.add(noState);
+        Map<String, Object> warmUp = state("web");
+        warmUp.putAll(Map.of("warmUp", true, "strategy", "dormouse-first", "failed", "its memory is damaged"));
+        lines.add(warmUp);
 
         String report = report(lines);
 
         assertThat(report)
-                .contains("2 of 12 workloads, 10 runs of which 1 failed")
+                .contains("2 of 12 workloads, 10 runs of which 1 failed; states that failed: 1,"
+                        + " restores to warm up that failed: 1.")
                 .contains("| web | 4,295 | 1,000 | - | - | **200** | 500 | 4.7 % | 20 % | 40 % |")
                 .contains("| redis | failed: it ended / early |")
-                .contains("| web | 4,002 (4,001 to 4,003) | -, 1 failed | 2,000 (2,000 to 2,000) | - | - |"
-                        + " 402 (401 to 402), not reached in 1 | 10.0 | 5.0 |")
-                .contains("| time to responsiveness, of stock's, sata | 10 % | 1 | 20 % | 50 % (against Xen) |")
+                .contains("| web | 4,002 (4,001 to 4,003) | failed | 2,000 (2,000 to 2,000) | - | - |"
+                        + " 402 (401 to never), not reached in 1 of 3 | 10.0 | 5.0 |")
+                .contains("| redis | failed | failed | failed | failed | failed | failed | - | - |")
+                .contains("| time to responsiveness, of stock's, sata | 10 % | 1 | redis | at most 20 % | yes |"
+                        + " 50 % (against Xen) |")
                 .contains("![work-rate-web-sata](work-rate-web-sata.svg)");
         assertThat(folder.resolve("report/composition.svg")).exists();
         assertThat(folder.resolve("report/index.html"))
                 .content()
                 .contains("<table>", "<svg")
                 .doesNotContain("<img");
+    }
+
+    @Test
+    void countsARunThatWasNeverResponsiveAsInfinitelyLong() throws Exception {
+        var lines = new ArrayList<Map<String, Object>>();
+        List<@Nullable Double> once = Arrays.asList(2579.0, null, null);
+        List<@Nullable Double> twice = Arrays.asList(null, 2579.0, 3071.0);
+        for (int round = 1; round <= 3; round++) {
+            lines.add(run("web", "stock-stream", round, once.get(round - 1)));
+            lines.add(run("web", "stock-mapped-ram", round, twice.get(round - 1)));
+            lines.add(run("web", "eager", round, 9000.0));
+            lines.add(run("web", "dormouse", round, once.get(round - 1)));
+        }
+
+        assertThat(report(lines))
+                .contains("| web | not reached in 2 of 3 | 3,071 (2,579 to never), not reached in 1 of 3 |"
+                        + " 9,000 (9,000 to 9,000) | - | - | not reached in 2 of 3 | - | - |")
+                .contains("| time to responsiveness, of stock's, sata | - | 0 | web | at most 20 % | **no** |")
+                .contains(
+                        "| quicker than the space-optimised eager restore, sata | - | 0 | web | at least 5.0 | **no** |")
+                .contains("| workloads slower than stock in any profile |"
+                        + " 1: web (sata: not reached, stock 3,071) | 1 | - | none | **no** |");
+    }
+
+    @Test
+    void comparesInThePapersFormAndWithTheTargets() throws Exception {
+        var lines = new ArrayList<Map<String, Object>>();
+        for (String workload : List.of("web", "jvm", "idle")) {
+            Map<String, Object> stock = run(workload, "stock-stream", 1, 4000.0);
+            Map<String, Object> eager = run(workload, "eager", 1, workload.equals("idle") ? 5000.0 : 1000.0);
+            Map<String, Object> ours = run(workload, "dormouse", 1, workload.equals("jvm") ? 5000.0 : 400.0);
+            List<Map<String, Object>> all = List.of(stock, eager, ours);
+            all.forEach(line -> line.put("stock-streamBytes", 1_000_000_000));
+            if (workload.equals("jvm")) { // Little of it is on the disk.
+                all.forEach(line -> line.put(
+                        "pages",
+                        Map.of("total", 1 << 20, "zero", 800_000, "onDisk", 1000, "duplicate", 0, "stored", 247_576)));
+            }
+            eager.put("placedGigabytesPerSecond", workload.equals("idle") ? 0.39 : 0.41);
+            ours.put("shareBeforeRun", workload.equals("web") ? 0.97 : 0.2);
+            lines.addAll(all);
+        }
+
+        assertThat(report(lines))
+                .contains("| web | 1,000 | 4,000 | 200 (20 %) | 1,000 (25 %) | 200 (20 %) | 400 (10 %) † | 2.5 |")
+                .contains("| jvm | 1,000 | 4,000 | 200 (20 %) | 1,000 (25 %) | 200 (20 %) | 5,000 (125 %) | 0.2 |")
+                .contains("| idle | 1,000 | 4,000 | 200 (20 %) | 5,000 (125 %) ‡ | 200 (20 %) | 400 (10 %) | - |")
+                .contains("| **mean, of stock's** | 100 % | 100 % | 20 % | 58 % | **20 %** | **48 %** | **1.4** |")
+                .contains(
+                        "smaller than stock's file by 80 %, dormouse takes 48 % of",
+                        "left out of one mean or all: idle.")
+                .contains("loaded at less than 0.40 GB/s", "(idle 0.39)")
+                .contains("at full speed: dormouse of web 97 %.")
+                .contains("| image below memory, without redis | 95 % | 3 | - | at least 85 % | yes | up to 80 % |")
+                .contains("| image below what is not zero, without redis | 80 % | 3 | - | at least 60 % | yes | - |")
+                .contains("on-disk class off, heavy on the page cache | 60 % | 2 | - | at least 40 % | yes | - |")
+                .contains("| time to responsiveness, of stock's, sata | 48 % | 3 | - | at most 20 % | **no** |")
+                .contains("eager restore, sata | 1.4 | 2 | idle | at least 5.0 | **no** | 3 |")
+                .contains("| workloads slower than stock in any profile |"
+                        + " 1: jvm (sata: 5,000, stock 4,000) | 3 | - | none | **no** | - |");
+    }
+
+    @Test
+    void tellsStatesAndRevisionsApart() throws Exception {
+        Map<String, Object> first = run("web", "dormouse", 1, 400.0);
+        Map<String, Object> second = run("web", "dormouse", 2, 500.0);
+        first.putAll(Map.of("state", "a", "revision", "1"));
+        second.putAll(Map.of("state", "b", "revision", "1"));
+
+        assertThat(report(List.of(first, second, run("idle", "dormouse", 1, 1.0))))
+                .contains("| web (states: 2, revisions: 1) | -", "| idle | -");
+    }
+
+    @Test
+    void showsWhatTheImageConsistsOfWhereTheSamplesSaySo() throws Exception {
+        Map<String, Object> line = run("web", "dormouse", 1, 400.0);
+        line.put("imageParts", Map.of("stored", 180_000_000, "pageTable", 19_500_000, "heatOrder", 500_000));
+        line.put("floorMs", 70.0);
+
+        assertThat(report(List.of(line, run("idle", "dormouse", 1, 1.0))))
+                .contains("| benchmark | stored pages | page table |")
+                .contains("![image-composition](image-composition.svg)")
+                .contains(" / 2,000 | 70 |");
+        assertThat(folder.resolve("report/image-composition.svg")).exists();
+    }
+
+    @Test
+    void givesTheChartsOfOnePageNamesOfTheirOwn() throws Exception {
+        report(List.of(run("web", "dormouse", 1, 400.0), run("idle", "dormouse", 1, 400.0)));
+
+        String page = Files.readString(folder.resolve("report/index.html"));
+        List<String> names = Pattern.compile("\\bid=\"([^\"]*)\"")
+                .matcher(page)
+                .results()
+                .map(found -> found.group(1))
+                .toList();
+        assertThat(names).isNotEmpty().doesNotHaveDuplicates();
+        assertThat(Pattern.compile("url\\(#([^)]*)\\)").matcher(page).results().map(found -> found.group(1)))
+                .isNotEmpty()
+                .allSatisfy(used -> assertThat(names).contains(used));
     }
 
     @Test
@@ -105,8 +213,8 @@ class PaperReportTest {
                 IntStream.range(0, 100).mapToObj(i -> i < 10 ? 0.5 : 1.0).toList());
 
         assertThat(report(List.of(stock, ours)))
-                .contains("| web | 3.00 | - | - | - | - | 4.50 | 1.5 | - |")
-                .contains("| work of the first five seconds, of stock's, sata | 150 % | 1 | - | - |");
+                .contains("| web | 3.00 (3.00 to 3.00) | - | - | - | - | 4.50 (4.50 to 4.50) | 1.5 | - |")
+                .contains("| work of the first five seconds, of stock's (of the sums), sata | 150 % | 1 | - |");
     }
 
     @Test
@@ -117,7 +225,7 @@ class PaperReportTest {
         ours.put("workInFiveSeconds", 4.25);
 
         assertThat(report(List.of(stock, ours)))
-                .contains("| web | 0.00 | - | - | - | - | 4.25 | - | - |")
+                .contains("| web | 0.00 (0.00 to 0.00) | - | - | - | - | 4.25 (4.25 to 4.25) | - | - |")
                 .doesNotContain("Infinity", "NaN");
     }
 
