@@ -5,6 +5,7 @@ import static dev.dormouse.bench.BenchEngine.VM;
 
 import dev.dormouse.engine.VmRequest;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -60,6 +61,11 @@ record LoopWorkload(RestoreBenchOptions options, int workingSet) implements Work
         probe.work(workingSet, LONG);
         probe.sync(LONG);
         return "touches";
+    }
+
+    @Override
+    public Duration beginEstimate() {
+        return Duration.ofMinutes(1);
     }
 
     @Override

@@ -12,9 +12,6 @@ public final class PaperBench {
     /// The last argument is the file for the samples.
     public static void main(String[] arguments) throws IOException, InterruptedException {
         PaperOptions options = BenchArguments.parseOrExit(PAPER, PaperOptions.USAGE, arguments, PaperOptions::parse);
-        System.err.printf(
-                "dormouse: bench paper: about %d minutes, the building of guests apart; Ctrl-C and --resume %s go on later%n",
-                options.estimate().toMinutes(), options.restore().output());
         System.out.println(options.restore().output());
         new RestoreBench(PAPER, options.restore(), options.workloads()).run();
     }

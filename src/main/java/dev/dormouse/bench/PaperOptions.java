@@ -1,7 +1,6 @@
 package dev.dormouse.bench;
 
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -13,8 +12,6 @@ import org.jspecify.annotations.Nullable;
 record PaperOptions(RestoreBenchOptions restore, List<PaperWorkload> workloads) {
     private static final String MEMORY = "4G";
     private static final int PATIENCE_SECONDS = 40;
-    /// A guess for the estimate: to be saved and restored once in each way.
-    private static final Duration STATE = Duration.ofSeconds(80);
 
     static final String STRATEGIES = Arrays.stream(RestoreStrategy.values())
             .filter(RestoreStrategy::isOfPaper)
@@ -57,27 +54,5 @@ record PaperOptions(RestoreBenchOptions restore, List<PaperWorkload> workloads) 
                 new PaperOptions(restore, given.list("--workloads", quick ? "web" : WORKLOADS, PaperWorkload::named));
         given.refuseRest();
         return options;
-    }
-
-    /// {@return about how long it takes, if nothing of it was measured before}
-    Duration estimate() {
-        int restores = restore.rounds() * restore.strategies().size();
-        long seconds = restore.profiles().stream()
-                .mapToLong(profile -> restores * secondsPerRestore(profile))
-                .sum();
-        return workloads.stream()
-                .map(workload -> STATE.plus(workload.beginEstimate()).plusSeconds(seconds))
-                .reduce(Duration.ZERO, Duration::plus)
-                .multipliedBy(restore.qemus().size());
-    }
-
-    /// As seen on a machine with two processors; the guest is watched for some seconds behind its last page.
-    private static long secondsPerRestore(StorageProfile profile) {
-        return switch (profile) {
-            case WARM -> 14;
-            case COLD -> 18;
-            case SATA -> 22;
-            case NAS -> 40;
-        };
     }
 }

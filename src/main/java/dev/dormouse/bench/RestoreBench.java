@@ -7,10 +7,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -34,10 +33,11 @@ public final class RestoreBench {
     private final RestoreBenchOptions options;
     private final List<? extends Workload> workloads;
     private final Map<String, Object> host;
-    private final Set<String> done = new HashSet<>();
+    private final RestorePlan plan;
     private final long startNanos = System.nanoTime();
     private int runsPlanned;
     private int runsMade;
+    private Duration left = Duration.ZERO;
 
     /// @param bench its name in the samples
     RestoreBench(String bench, RestoreBenchOptions options, List<? extends Workload> workloads) throws IOException {
@@ -45,6 +45,7 @@ public final class RestoreBench {
         this.options = options;
         this.workloads = workloads;
         this.host = HostFacts.read();
+        this.plan = new RestorePlan(bench, options);
     }
 
     /// The last argument is the file for the samples.
@@ -66,13 +67,15 @@ public final class RestoreBench {
     }
 
     void run() throws IOException, InterruptedException {
-        readSamples();
         for (Path qemu : options.qemus()) {
             QemuVersion version = QemuTools.locate(qemu).qemu().version();
             for (Workload workload : workloads) {
-                runsPlanned += plan(version, workload).size();
+                runsPlanned += plan.runs(version, workload).size();
+                left = left.plus(plan.estimate(version, workload));
             }
         }
+        say("%d runs, about %d minutes, the building of guests apart; Ctrl-C and --resume %s go on later"
+                .formatted(runsPlanned, left.toMinutes(), options.output()));
         for (Path qemu : options.qemus()) {
             for (Workload workload : workloads) {
                 try (var engine = new BenchEngine(qemu)) {
@@ -94,23 +97,24 @@ public final class RestoreBench {
         BenchEngine.deleteQuietly(bench.folder);
     }
 
-    /// One run that is to be made.
-    private record Planned(StorageProfile profile, RestoreStrategy strategy, int round, boolean loaded) {}
-
     private void measure(BenchEngine bench, Workload workload) throws IOException, InterruptedException {
         QemuVersion version = bench.engine.tools().qemu().version();
-        List<Planned> plan = plan(version, workload);
-        if (plan.isEmpty()) {
+        List<RestorePlan.Planned> runs = plan.runs(version, workload);
+        if (runs.isEmpty()) {
             return;
         }
-        say("QEMU %s, %s: %d runs; making the state".formatted(version.full(), workload.text(), plan.size()));
-        RestoreState state = state(bench, workload, plan.size());
+        say("QEMU %s, %s: %d runs; making the state".formatted(version.full(), workload.text(), runs.size()));
+        RestoreState state = state(bench, workload);
         if (state == null) {
+            runsMade += runs.size();
+            left = left.minus(plan.estimate(version, workload));
             return;
         }
         warmUp(bench, state, version.full());
+        left = left.minus(plan.stateEstimate(workload));
         Set<StorageProfile> missing = new HashSet<>();
-        for (Planned run : plan) {
+        for (RestorePlan.Planned run : runs) {
+            left = left.minus(run.estimate());
             if (!missing.contains(run.profile()) && isAvailable(run.profile(), state, version.full())) {
                 write(line(bench, state, version.full(), run));
             } else {
@@ -121,7 +125,7 @@ public final class RestoreBench {
     }
 
     /// {@return the state; null if it could not be made, which is recorded, and the next workload is measured}
-    private @Nullable RestoreState state(BenchEngine bench, Workload workload, int runs)
+    private @Nullable RestoreState state(BenchEngine bench, Workload workload)
             throws IOException, InterruptedException {
         try {
             RestoreState state = RestoreState.make(bench, options, workload);
@@ -140,35 +144,8 @@ public final class RestoreBench {
             line.put("failed", e.toString());
             write(line);
             say("FAILED: " + e);
-            runsMade += runs;
             return null;
         }
-    }
-
-    /// The ways in turn; each round begins with the next one of them.
-    private List<Planned> plan(QemuVersion version, Workload workload) {
-        var strategies = new ArrayList<>(options.strategies());
-        strategies.removeIf(strategy -> !strategy.isPossible(version));
-        var plan = new ArrayList<Planned>();
-        for (StorageProfile profile : options.profiles()) {
-            int loaded = 0;
-            for (int round = 1; round <= options.rounds(); round++) {
-                for (RestoreStrategy strategy : strategies) {
-                    plan.add(new Planned(profile, strategy, round, false));
-                }
-                // Spread over the run, as the machine may change.
-                int loadedByNow = options.loadedRounds() * round / options.rounds();
-                while (loaded < loadedByNow) {
-                    loaded++;
-                    for (RestoreStrategy strategy : strategies) {
-                        plan.add(new Planned(profile, strategy, loaded, true));
-                    }
-                }
-                Collections.rotate(strategies, -1);
-            }
-        }
-        plan.removeIf(run -> done.contains(key(version.full(), workload.text(), run)));
-        return plan;
     }
 
     /// Restores that are not measured: after one of each way the JVM is as warm as that of a daemon, and the
@@ -206,7 +183,7 @@ public final class RestoreBench {
         }
     }
 
-    private Map<String, Object> line(BenchEngine bench, RestoreState state, String version, Planned run)
+    private Map<String, Object> line(BenchEngine bench, RestoreState state, String version, RestorePlan.Planned run)
             throws InterruptedException {
         Map<String, Object> line = facts(state, version);
         line.put("profile", run.profile().text());
@@ -270,44 +247,12 @@ public final class RestoreBench {
                 : "not reached";
     }
 
-    /// Of all workloads: what making their states takes is in the mean of those that were made.
     private String timeLeft() {
-        double minutes = (System.nanoTime() - startNanos) / 60e9 / (runsMade + 1) * (runsPlanned - runsMade - 1);
-        return String.format(Locale.ROOT, "%d of %d, %.0f min left", runsMade + 1, runsPlanned, minutes);
+        return "%d of %d, %d min left".formatted(runsMade + 1, runsPlanned, left.toMinutes());
     }
 
     private void say(String text) {
         System.err.printf(Locale.ROOT, "%6.0f s  %s%n", (System.nanoTime() - startNanos) / 1e9, text);
-    }
-
-    private static String key(String version, String workload, Planned run) {
-        return "%s/%s/%s/%s/%d/%s"
-                .formatted(
-                        version, workload, run.profile().text(), run.strategy().text(), run.round(), run.loaded());
-    }
-
-    /// What an earlier run has measured, failed runs apart, is not measured again.
-    private void readSamples() throws IOException {
-        if (!Files.exists(options.output())) {
-            return;
-        }
-        for (String text : Files.readAllLines(options.output())) {
-            Map<String, Object> line = Json.parseObject(text);
-            if (bench.equals(line.get("bench")) && line.containsKey("round") && !line.containsKey("failed")) {
-                done.add("%s/%s/%s/%s/%d/%s"
-                        .formatted(
-                                line.get("qemuVersion"),
-                                line.getOrDefault("workload", LoopWorkload.text(number(line, "workingSetMebibytes"))),
-                                line.get("profile"),
-                                line.get("strategy"),
-                                number(line, "round"),
-                                line.get("loaded")));
-            }
-        }
-    }
-
-    private static long number(Map<String, Object> line, String name) {
-        return line.get(name) instanceof Number number ? number.longValue() : 0;
     }
 
     private void write(Map<String, Object> line) throws IOException {

@@ -2,6 +2,7 @@ package dev.dormouse.bench;
 
 import dev.dormouse.engine.VmRequest;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Map;
 
 /// What runs in the guest whose state [RestoreBench] saves and restores. It goes on after each restore, and the probe
@@ -23,6 +24,9 @@ interface Workload {
     ///
     /// @return the name of what the probe counts from then on
     String begin(GuestProbe probe) throws IOException, InterruptedException;
+
+    /// {@return about how long that takes}
+    Duration beginEstimate();
 
     /// {@return how long the undisturbed guest is watched}
     int observedSeconds();

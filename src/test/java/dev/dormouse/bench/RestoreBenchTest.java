@@ -9,6 +9,7 @@ import dev.dormouse.qmp.QemuVersion;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -118,6 +119,11 @@ class RestoreBenchTest {
         @Override
         public String begin(GuestProbe probe) throws IOException, InterruptedException {
             return workload.begin(probe);
+        }
+
+        @Override
+        public Duration beginEstimate() {
+            return workload.beginEstimate();
         }
 
         @Override
