@@ -34,6 +34,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -276,7 +277,9 @@ final class Resume {
             vm.save(restore.with(Phase.HANDSHAKE));
             listener.reached(RestoreStep.CONNECTED);
             connecting.close();
-            report = options.eager() ? eager(channel, prepared, status) : lazy(channel, prepared, restore, status);
+            report = options.eager()
+                    ? eager(channel, prepared, restore, status)
+                    : lazy(channel, prepared, restore, status);
             migrations.awaitIncomingClean(CLEAN_TIMEOUT);
             listener.reached(RestoreStep.CLEAN);
         }
@@ -346,9 +349,13 @@ final class Resume {
     /// Where no page can go directly that is recorded before the first one goes: a recovery that may not
     /// look into QEMU's memory has to know it.
     private List<String> waysKnownBefore(RestoreRecord restore) {
-        boolean stream =
-                options.restore().placement() == Placement.STREAM || !LazyRestore.isDirectPermitted(qemuPid(restore));
-        return stream ? Collections.nCopies(restore.ramBlocks().size(), RestoreRecord.STREAM) : restore.placement();
+        return isByStream(restore)
+                ? Collections.nCopies(restore.ramBlocks().size(), RestoreRecord.STREAM)
+                : restore.placement();
+    }
+
+    private boolean isByStream(RestoreRecord restore) {
+        return options.restore().placement() == Placement.STREAM || !LazyRestore.isDirectPermitted(qemuPid(restore));
     }
 
     private void savePlacement(RestoreRecord running, List<String> ways) {
@@ -366,9 +373,12 @@ final class Resume {
         return restore.qemu().pid();
     }
 
-    private static RestoreReport eager(SocketChannel channel, PreparedImage image, RestoreListener status)
+    private RestoreReport eager(
+            SocketChannel channel, PreparedImage image, RestoreRecord restore, RestoreListener status)
             throws IOException {
-        var eager = new EagerRestore(channel, image, status);
+        boolean writable = config.memoryBackend() == VmConfig.MemoryBackend.ANONYMOUS && !isByStream(restore);
+        OptionalLong pid = writable ? OptionalLong.of(qemuPid(restore)) : OptionalLong.empty();
+        var eager = new EagerRestore(channel, image, status, pid);
         eager.run();
         return eager.report();
     }

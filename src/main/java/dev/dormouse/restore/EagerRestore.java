@@ -8,14 +8,19 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.channels.WritableByteChannel;
+import java.time.Duration;
 import java.util.List;
+import java.util.OptionalLong;
 
 /// An eager restore as the source of an ordinary migration: all of the memory, then the devices, and only
 /// then does the guest run. Needs no userfaultfd. The calling thread sends, to a QEMU or into a file from
-/// which any QEMU can restore later.
+/// which any QEMU can restore later; where it may, it writes what is in large blocks into QEMU's memory instead.
 public final class EagerRestore {
     /// Blocks up to this size get their zero pages too: a new QEMU has put firmware into them.
     private static final long ZEROES_SENT_BYTES_MAX = 16 << 20;
+
+    /// The guest waits for nothing else, and a busy host may let QEMU wait for long.
+    private static final Duration PROOF_MAX = Duration.ofSeconds(2);
 
     /// Tells that the stream is complete. The image does not keep the description that QEMU wrote, and
     /// QEMU reads over it.
@@ -27,10 +32,23 @@ public final class EagerRestore {
     private final MigrationStreamWriter out;
     private final ImagePageSource source;
     private final AllPages pages;
+    private final OptionalLong writablePid;
+    private long pagesWritten;
 
+    /// A restore that sends all through the stream.
+    ///
     /// @param channel blocking, and connected to QEMU if it is a socket; the caller's to close
     public EagerRestore(WritableByteChannel channel, PreparedImage image, RestoreListener listener) {
+        this(channel, image, listener, OptionalLong.empty());
+    }
+
+    /// @param channel as for the other one
+    /// @param writablePid of the QEMU, if its memory is anonymous, and it is permitted to write there
+    ///     ([LazyRestore#isDirectPermitted])
+    public EagerRestore(
+            WritableByteChannel channel, PreparedImage image, RestoreListener listener, OptionalLong writablePid) {
         this.channel = channel;
+        this.writablePid = writablePid;
         this.image = image;
         layout = image.layout();
         out = new MigrationStreamWriter(
@@ -47,9 +65,7 @@ public final class EagerRestore {
         out.write(new StreamMessage.RamStart(image.ramSectionId(), layout.blocks()));
         out.beginPart(image.ramSectionId(), false);
         image.endEarlyReads();
-        var placer = new StreamPlacer(out, layout);
-        sendZeroes(placer);
-        pages.placeAll(placer);
+        placeAll(new StreamPlacer(out, layout));
         out.endPart();
         out.beginPart(image.ramSectionId(), true);
         out.endPart();
@@ -59,6 +75,19 @@ public final class EagerRestore {
         out.flush();
         if (channel instanceof SocketChannel socket) {
             socket.shutdownOutput(); // A machine that is told to expect no description would wait for the end.
+        }
+    }
+
+    private void placeAll(StreamPlacer stream) throws IOException {
+        sendZeroes(stream);
+        if (writablePid.isEmpty()) {
+            pages.placeAll(stream);
+            return;
+        }
+        long pid = writablePid.getAsLong();
+        try (var memory = MemoryPlacer.attach(pid, layout, stream, ZEROES_SENT_BYTES_MAX, PROOF_MAX)) {
+            pages.placeAll(memory);
+            pagesWritten = memory.pagesWritten();
         }
     }
 
@@ -87,7 +116,7 @@ public final class EagerRestore {
     /// {@return what was done}
     public RestoreReport report() {
         RestoreListener.Progress progress = progress();
-        return image.report(ServingOutcome.ofAll(progress), progress.nonZeroPages(), 0, 0, List.of(), "");
+        return image.report(ServingOutcome.ofAll(progress), progress.nonZeroPages(), pagesWritten, 0, List.of(), "");
     }
 
     /// {@return what was sent so far}

@@ -323,6 +323,11 @@ final class EarlyPages {
         }
 
         @Override
+        public void settle() throws IOException {
+            placer.settle();
+        }
+
+        @Override
         public void flush() throws IOException {
             placer.flush();
         }

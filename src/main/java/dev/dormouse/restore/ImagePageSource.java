@@ -113,10 +113,9 @@ final class ImagePageSource implements PageSource, AutoCloseable {
         return new GroupPages(image, disks, groups);
     }
 
-    /// Says that groups are going to be read, which the kernel does then, behind the caller's back. Any thread.
-    ///
-    /// @return the bytes that are read
-    long willNeed(int first, int count) throws IOException {
+    /// The kernel reads then, behind the caller's back.
+    @Override
+    public long willNeed(int first, int count) throws IOException {
         int extents = Math.clamp(image.extentCount() - first, 0, count);
         long bytes = extents == 0 ? 0 : image.willNeedExtents(first, extents);
         for (int group = first + extents; group < first + count; group++) {

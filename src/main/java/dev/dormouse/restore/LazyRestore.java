@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 public final class LazyRestore {
     private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
+    private static final Duration PROOF_MAX = Duration.ofMillis(100);
     private static final int DEVICES_LOADED = 3; // What QEMU itself asks behind the devices.
     private static final long SMALL_BLOCK_BYTES_MAX = 1 << 20;
     /// A guest that touches so much of what is not zero is as fast as before only when nearly all is there.
@@ -178,7 +179,7 @@ public final class LazyRestore {
             early.send(stream, listener);
             return;
         }
-        try (var memory = MemoryPlacer.attach(qemuPid, layout, stream)) {
+        try (var memory = MemoryPlacer.attach(qemuPid, layout, stream, SMALL_BLOCK_BYTES_MAX, PROOF_MAX)) {
             early.send(memory, listener);
             writtenBlocks.or(memory.writtenBlocks());
             pagesWritten = memory.pagesWritten();

@@ -1,7 +1,5 @@
 package dev.dormouse.restore;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
 import dev.dormouse.storage.Libc;
@@ -9,23 +7,27 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.concurrent.TimeUnit;
+import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
-/// Places pages before the guest runs and before QEMU listens for postcopy: writes them into its memory from here
-/// (`process_vm_writev`), in huge pages and as many as follow one another in a call, which is several times as fast
-/// as QEMU's reading them from the stream.
+/// Places pages before the guest runs and before QEMU listens for postcopy, or of a restore that does without: writes
+/// them into its memory from here (`process_vm_writev`), in huge pages and all that it was given of a block until
+/// [#settle] in a call, which is several times as fast as QEMU's reading them from the stream.
 ///
 /// Where a block is mapped is guessed ([GuestAreas#likely]) and proved: the first page of each block goes through
 /// the stream, and only when it is seen to arrive where it was not before is anything written there. QEMU has then read
 /// all that stands before it in the stream, ADVISE with its discards above all. A block that is not found, does not
 /// pass, or cannot be written goes through the stream.
 ///
+/// QEMU leaves alone what the stream does not name. It discards memory when it reads ADVISE or a DISCARD, which the
+/// stream of an eager restore has none of, and not at its end.
+///
 /// Only for anonymous memory. Owned by one thread.
 final class MemoryPlacer implements PagePlacer, AutoCloseable {
-    private static final long PROOF_NANOS_MAX = TimeUnit.MILLISECONDS.toNanos(100);
     private static final long PROOF_STEP_NANOS = 100_000;
 
     /// What is known of a block.
@@ -39,26 +41,39 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
     private final RamLayout layout;
     private final StreamPlacer stream;
     private final GuestAreas areas;
+    private final long proofNanosMax;
     private final Way[] ways;
     private final BitSet writtenBlocks = new BitSet();
     private final Arena arena = Arena.ofConfined();
-    private final MemorySegment ranges = arena.allocate(4 * JAVA_LONG.byteSize(), JAVA_LONG.byteAlignment());
+    private final MemoryRanges here = new MemoryRanges(arena);
+    private final MemoryRanges there = new MemoryRanges(arena);
+    private final List<Run> gathered = new ArrayList<>(); // What the ranges are of.
+    private int gatheredBlock;
     private final MemorySegment seen = arena.allocate(RamBlock.TARGET_PAGE_BYTES);
     private long pagesWritten;
 
-    private MemoryPlacer(long pid, RamLayout layout, StreamPlacer stream, GuestAreas areas) {
+    /// Pages that follow one another.
+    private record Run(long frame, ByteBuffer pages) {}
+
+    private MemoryPlacer(long pid, RamLayout layout, StreamPlacer stream, GuestAreas areas, Duration proofMax) {
         this.pid = pid;
         this.layout = layout;
         this.stream = stream;
         this.areas = areas;
+        proofNanosMax = proofMax.toNanos();
         ways = new Way[layout.blocks().size()];
         Arrays.fill(ways, Way.UNKNOWN);
     }
 
     /// @param pid of a QEMU whose machine is made, and that reads the stream
     /// @param stream with a RAM part open
-    static MemoryPlacer attach(long pid, RamLayout layout, StreamPlacer stream) {
-        return new MemoryPlacer(pid, layout, stream, GuestAreas.likely(pid, layout.blocks()));
+    /// @param smallBytesMax up to what size a block goes through the stream
+    /// @param proofMax for how long QEMU may take to read the first page of a block
+    static MemoryPlacer attach(long pid, RamLayout layout, StreamPlacer stream, long smallBytesMax, Duration proofMax) {
+        List<RamBlock> large = layout.blocks().stream()
+                .filter(block -> block.lengthBytes() > smallBytesMax)
+                .toList();
+        return new MemoryPlacer(pid, layout, stream, GuestAreas.likely(pid, large), proofMax);
     }
 
     @Override
@@ -76,18 +91,52 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
 
     private void placeInBlock(int block, long frame, ByteBuffer pages) throws IOException {
         if (ways[block] == Way.UNKNOWN) {
+            settle();
             boolean proved = prove(block, frame, pages.slice(0, RamBlock.TARGET_PAGE_BYTES));
             ways[block] = proved ? Way.MEMORY : Way.STREAM;
             int rest = pages.remaining() - RamBlock.TARGET_PAGE_BYTES;
             if (rest > 0) {
                 placeInBlock(block, frame + 1, pages.slice(RamBlock.TARGET_PAGE_BYTES, rest));
             }
-        } else if (ways[block] == Way.MEMORY && write(block, frame, pages)) {
-            pagesWritten += pages.remaining() / RamBlock.TARGET_PAGE_BYTES;
+        } else if (ways[block] == Way.MEMORY) {
+            gather(block, frame, pages);
         } else {
-            ways[block] = Way.STREAM; // What could not be written whole QEMU writes once more.
             stream.place(frame, pages);
         }
+    }
+
+    private void gather(int block, long frame, ByteBuffer pages) throws IOException {
+        if (!pages.isDirect()) {
+            throw new IllegalArgumentException("pages are in a buffer of the heap, a direct one is allowed");
+        }
+        if (block != gatheredBlock || here.isFull() || there.isFull()) {
+            settle();
+        }
+        gatheredBlock = block;
+        gathered.add(new Run(frame, pages));
+        here.add(MemorySegment.ofBuffer(pages).address(), pages.remaining());
+        there.add(address(block, frame), pages.remaining());
+    }
+
+    /// Writes what was gathered. What is missing then is for want of memory, or because the process is gone.
+    @Override
+    public void settle() throws IOException {
+        if (gathered.isEmpty()) {
+            return;
+        }
+        writtenBlocks.set(gatheredBlock);
+        long bytes = gathered.stream().mapToLong(run -> run.pages.remaining()).sum();
+        if (Libc.writeProcess(pid, here.vector(), there.vector()) == bytes) {
+            pagesWritten += bytes / RamBlock.TARGET_PAGE_BYTES;
+        } else {
+            ways[gatheredBlock] = Way.STREAM;
+            for (Run run : gathered) {
+                stream.place(run.frame, run.pages); // What was written QEMU writes once more.
+            }
+        }
+        gathered.clear();
+        here.clear();
+        there.clear();
     }
 
     /// Sends a page through the stream.
@@ -97,7 +146,7 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
         boolean candidate = areas.area(layout.blocks().get(block)).isPresent() && peek(block, frame) && !isSeen(page);
         stream.place(frame, page);
         stream.flush();
-        long end = System.nanoTime() + PROOF_NANOS_MAX;
+        long end = System.nanoTime() + proofNanosMax;
         while (candidate && System.nanoTime() - end < 0) {
             if (peek(block, frame) && isSeen(page)) {
                 return true;
@@ -111,27 +160,18 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
         return seen.mismatch(MemorySegment.ofBuffer(page)) < 0;
     }
 
+    /// Nothing is gathered.
     private boolean peek(int block, long frame) {
-        return Libc.readProcess(pid, ranges(block, frame, seen)) == seen.byteSize();
+        here.add(seen.address(), seen.byteSize());
+        there.add(address(block, frame), seen.byteSize());
+        long copied = Libc.readProcess(pid, here.vector(), there.vector());
+        here.clear();
+        there.clear();
+        return copied == seen.byteSize();
     }
 
-    /// {@return whether all was written; what is missing is for want of memory, or because the process is gone}
-    private boolean write(int block, long frame, ByteBuffer pages) {
-        if (!pages.isDirect()) {
-            throw new IllegalArgumentException("pages are in a buffer of the heap, a direct one is allowed");
-        }
-        writtenBlocks.set(block);
-        MemorySegment here = MemorySegment.ofBuffer(pages);
-        return Libc.writeProcess(pid, ranges(block, frame, here)) == here.byteSize();
-    }
-
-    private MemorySegment ranges(int block, long frame, MemorySegment here) {
-        long there = areas.area(layout.blocks().get(block)).orElseThrow().address() + layout.offset(frame);
-        ranges.setAtIndex(JAVA_LONG, 0, here.address());
-        ranges.setAtIndex(JAVA_LONG, 1, here.byteSize());
-        ranges.setAtIndex(JAVA_LONG, 2, there);
-        ranges.setAtIndex(JAVA_LONG, 3, here.byteSize());
-        return ranges;
+    private long address(int block, long frame) {
+        return areas.area(layout.blocks().get(block)).orElseThrow().address() + layout.offset(frame);
     }
 
     /// {@return the blocks that hold pages of which QEMU keeps no account}
@@ -151,6 +191,7 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
 
     @Override
     public void flush() throws IOException {
+        settle();
         stream.flush();
     }
 

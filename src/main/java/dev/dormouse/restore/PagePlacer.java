@@ -9,7 +9,8 @@ interface PagePlacer {
     /// Places one or more pages that follow one another.
     ///
     /// @param frame the first of them
-    /// @param pages 4096 bytes for each between position and limit; read before the call returns
+    /// @param pages 4096 bytes for each between position and limit; read before the call returns, or, by a placer
+    ///     that gathers them ([MemoryPlacer]), before [#settle] does
     /// @throws NotPlacedException if the host has no memory for them: those that it does not count may be
     ///     placed again
     void place(long frame, ByteBuffer pages) throws IOException;
@@ -24,6 +25,9 @@ interface PagePlacer {
     default int zeroRunPagesMax(long frame) {
         return 16;
     }
+
+    /// Lets go of the buffers of what was placed, because they are about to be used again.
+    default void settle() throws IOException {}
 
     /// Makes sure that what was placed is on its way and does not wait in a buffer of ours.
     void flush() throws IOException;

@@ -51,6 +51,13 @@ interface PageSource {
     /// @throws IOException if a page cannot be read or is not the one that was saved
     ByteBuffer read(long frame, int countMax, Reading reading) throws IOException;
 
+    /// Says that groups are going to be read, so that storage may begin with it. Any thread.
+    ///
+    /// @return the bytes that are read, if it is known
+    default long willNeed(int first, int count) throws IOException {
+        return 0;
+    }
+
     /// {@return room for the pages of a group, which another thread may read meanwhile} Any thread.
     GroupBuffer newGroupBuffer();
 

@@ -85,6 +85,12 @@ final class ReadAhead implements AutoCloseable {
         return planned && underWay.isEmpty();
     }
 
+    /// {@return whether the memory of the head, and of those before it, is used again after [#advance]}
+    boolean isLastOfBatch() {
+        Batch batch = underWay.getFirst();
+        return batch.next == batch.size - 1;
+    }
+
     /// The head is done with.
     void advance() {
         Batch batch = underWay.getFirst();

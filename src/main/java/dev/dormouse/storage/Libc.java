@@ -180,27 +180,31 @@ public final class Libc {
 
     /// Copies memory of another process; needs the right to ptrace it.
     ///
-    /// @param ranges two `struct iovec`, of the memory here, which must stay while this runs, and of that there, as
-    ///     long as one another
+    /// @param here an array of `struct iovec`, of memory that must stay while this runs
+    /// @param there the same of the other process's memory, as long in all
     /// @return the bytes that were copied, maybe fewer, or the negative errno
-    public static long readProcess(long pid, MemorySegment ranges) {
-        return copyProcess(PROCESS_VM_READV, pid, ranges);
+    public static long readProcess(long pid, MemorySegment here, MemorySegment there) {
+        return copyProcess(PROCESS_VM_READV, pid, here, there);
     }
 
     /// Copies memory into another process; see [#readProcess].
-    public static long writeProcess(long pid, MemorySegment ranges) {
-        return copyProcess(PROCESS_VM_WRITEV, pid, ranges);
+    public static long writeProcess(long pid, MemorySegment here, MemorySegment there) {
+        return copyProcess(PROCESS_VM_WRITEV, pid, here, there);
     }
 
-    private static long copyProcess(MethodHandle call, long pid, MemorySegment ranges) {
+    private static long copyProcess(MethodHandle call, long pid, MemorySegment here, MemorySegment there) {
         try {
             MemorySegment captured = CAPTURED.get();
-            MemorySegment there = ranges.asSlice(2 * JAVA_LONG.byteSize());
-            long result = (long) call.invokeExact(captured, (int) pid, ranges, 1L, there, 1L, 0L);
+            long result =
+                    (long) call.invokeExact(captured, (int) pid, here, iovecCount(here), there, iovecCount(there), 0L);
             return result >= 0 ? result : -errno(captured);
         } catch (Throwable e) {
             throw unexpected(e);
         }
+    }
+
+    private static long iovecCount(MemorySegment vector) {
+        return vector.byteSize() / (2 * JAVA_LONG.byteSize());
     }
 
     /// Sets how willingly the calling thread leaves the processor to others.

@@ -57,6 +57,12 @@ class DeniedPlacementTest {
             fixture.suspend("vm1");
             aRecoveryGoesByStreamToo(fixture);
             verify(fixture);
+
+            fixture.suspend("vm1");
+            assertThat(run(fixture, "eagerly")).isEqualTo("running\ndone");
+            assertThat(fixture.engine.status("vm1").lastRestore().pagesWritten())
+                    .isZero();
+            verify(fixture);
         }
     }
 

@@ -94,6 +94,33 @@ class SuspendResumeTest {
         }
     }
 
+    @ParameterizedTest(name = "{0} memory, QEMU {1}")
+    @CsvSource({"anonymous, 7.2", "anonymous, 10.0", "memfd, 7.2", "shared, 10.0"})
+    void anEagerResumeIsWrittenWhereTheMemoryIsAnonymous(String memory, String version) throws Exception {
+        try (var fixture = new EngineFixture(folder, EngineFixture.qemu(version))) {
+            fixture.boot(request(fixture, "golden").withCpus(2).withMemoryBackend(memory));
+            for (int generation = 1; generation <= 2; generation++) {
+                try (GuestProbe probe = fixture.probe("vm1")) {
+                    probe.fill("r" + generation, generation, 48, 50, LONG);
+                }
+                fixture.suspend("vm1");
+
+                ResumeResult resumed =
+                        fixture.engine.resume("vm1", ResumeOptions.DEFAULT.withEager(true), OperationListener.NONE);
+
+                RestoreReport report = resumed.report();
+                assertThat(report.pagesBeforeRun()).isEqualTo(report.nonZeroPages());
+                assertThat(report.pagesWritten() > report.nonZeroPages() * 0.9).isEqualTo(memory.equals("anonymous"));
+                assertThat(report.pagesWritten()).isLessThan(report.nonZeroPages());
+                try (GuestProbe probe = fixture.probe("vm1")) {
+                    for (int earlier = 1; earlier <= generation; earlier++) {
+                        assertThat(probe.verify("r" + earlier, LONG)).isEqualTo(48 << 20);
+                    }
+                }
+            }
+        }
+    }
+
     private static boolean isDirect(String memory, String version) {
         return memory.equals("shared") || (memory.equals("memfd") && version.equals("7.2"));
     }

@@ -13,6 +13,7 @@ import java.lang.invoke.MethodHandle;
 /// Memory of this very process, an area for each block as in QEMU. A page on each side of an area is of another kind,
 /// so that the kernel does not join two of them.
 final class MappedAreas implements AutoCloseable {
+    private static final int PROT_READ = 1;
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_ANONYMOUS = 0x20;
     private static final int MAP_SHARED = 1;
@@ -24,6 +25,8 @@ final class MappedAreas implements AutoCloseable {
     private static final MethodHandle MMAP = bind(
             "mmap", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle MUNMAP = bind("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle MPROTECT =
+            bind("mprotect", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle MADVISE =
             bind("madvise", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
 
@@ -52,6 +55,13 @@ final class MappedAreas implements AutoCloseable {
             areas.advise(areas.addresses[i], areas.lengthBytes(i), MADV_HUGEPAGE);
         }
         return areas;
+    }
+
+    /// Nobody can write to that page any more.
+    void forbidWrites(long frame) throws Throwable {
+        if ((int) MPROTECT.invokeExact(address(frame), (long) PAGE, PROT_READ) != 0) {
+            throw new AssertionError("mprotect");
+        }
     }
 
     long lengthBytes(int block) {

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.Pipe;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +31,8 @@ import org.junit.jupiter.api.Timeout;
 class MemoryPlacerTest {
     private static final int PAGE = RamBlock.TARGET_PAGE_BYTES;
     private static final int SECTION = 2;
+    private static final long SMALL_BYTES = 1000 * PAGE;
+    private static final Duration PROOF_MAX = Duration.ofMillis(100);
     private static final RamLayout LAYOUT = new RamLayout(List.of(
             new RamBlock("ram", 1777L * PAGE),
             new RamBlock("vram", 1333L * PAGE),
@@ -59,7 +62,8 @@ class MemoryPlacerTest {
         out.write(new StreamMessage.RamStart(SECTION, LAYOUT.blocks()));
         out.beginPart(SECTION, false);
         qemu = Thread.ofPlatform().start(this::load);
-        placer = MemoryPlacer.attach(ProcessHandle.current().pid(), LAYOUT, new StreamPlacer(out, LAYOUT));
+        placer = MemoryPlacer.attach(
+                ProcessHandle.current().pid(), LAYOUT, new StreamPlacer(out, LAYOUT), SMALL_BYTES, PROOF_MAX);
     }
 
     /// As QEMU's main thread does.
@@ -110,6 +114,7 @@ class MemoryPlacerTest {
     }
 
     private void assertAllThere() throws Exception {
+        placer.flush();
         out.endPart();
         out.flush();
         qemu.join();
@@ -177,11 +182,59 @@ class MemoryPlacerTest {
     }
 
     @Test
+    void whatIsScatteredIsGatheredUntilItsBuffersAreUsedAgain() throws Exception {
+        place(5, 1);
+        for (int i = 0; i < 700; i++) { // More than go into one call.
+            place(1775 - 2 * i, 1);
+        }
+        place(VRAM + 9, 2);
+        placer.settle();
+
+        assertThat(placer.pagesWritten()).isEqualTo(700 + 1);
+        assertAllThere();
+        assertThat(streamed).containsOnlyKeys(5L, VRAM + 9);
+    }
+
+    @Test
+    void aWriteThatIsRefusedOnItsWayGoesThroughTheStream() throws Throwable {
+        place(5, 1);
+        place(20, 3);
+        placer.settle();
+        areas.forbidWrites(102);
+        arrives = false; // It would not survive that in this process.
+        place(100, 2);
+        place(200, 1);
+        place(102, 1);
+        place(VRAM + 1, 1);
+        place(300, 1);
+        placer.flush();
+        out.endPart();
+        out.flush();
+        qemu.join();
+
+        assertThat(streamed).containsOnlyKeys(5L, 100L, 101L, 102L, 200L, 300L, VRAM + 1);
+        assertThat(streamed.get(101L)).isEqualTo(expected.get(101L));
+        assertThat(placer.pagesWritten()).isEqualTo(3);
+    }
+
+    @Test
+    void smallBlocksGoThroughTheStream() throws Exception {
+        placer.close();
+        placer = MemoryPlacer.attach(
+                ProcessHandle.current().pid(), LAYOUT, new StreamPlacer(out, LAYOUT), 1555L * PAGE, PROOF_MAX);
+        place(5, 2);
+        place(VRAM, 2);
+
+        assertAllThere();
+        assertThat(streamed).containsOnlyKeys(5L, VRAM, VRAM + 1);
+    }
+
+    @Test
     void aProcessThatIsGoneIsLeftToTheStream() throws Exception {
         Process ended = new ProcessBuilder("true").start();
         ended.waitFor();
         placer.close();
-        placer = MemoryPlacer.attach(ended.pid(), LAYOUT, new StreamPlacer(out, LAYOUT));
+        placer = MemoryPlacer.attach(ended.pid(), LAYOUT, new StreamPlacer(out, LAYOUT), SMALL_BYTES, PROOF_MAX);
         place(3, 2);
 
         assertAllThere();

@@ -62,6 +62,20 @@ class ReadAheadTest {
     }
 
     @Test
+    void tellsWhereABatchEnds() throws Exception {
+        var reads = new ReadAhead(source, this::plan, Runnable::run, () -> {});
+        var last = new ArrayList<Boolean>();
+        while (last.size() < 4) {
+            reads.head();
+            last.add(reads.isLastOfBatch());
+            reads.advance();
+        }
+
+        assertThat(last).as("of two groups each").containsExactly(false, true, false, true);
+        reads.close();
+    }
+
+    @Test
     void keepsTheOrderWhenALaterBatchIsReadFirst() throws Exception {
         var told = new ArrayList<String>();
         var reads = new ReadAhead(source, this::plan, tasks::add, () -> told.add("read"));
