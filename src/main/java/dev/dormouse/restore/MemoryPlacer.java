@@ -49,6 +49,7 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
     private final MemoryRanges there = new MemoryRanges(arena);
     private final List<Run> gathered = new ArrayList<>(); // What the ranges are of.
     private int gatheredBlock;
+    private long gatheredBytes;
     private final MemorySegment seen = arena.allocate(RamBlock.TARGET_PAGE_BYTES);
     private long pagesWritten;
 
@@ -114,6 +115,7 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
         }
         gatheredBlock = block;
         gathered.add(new Run(frame, pages));
+        gatheredBytes += pages.remaining();
         here.add(MemorySegment.ofBuffer(pages).address(), pages.remaining());
         there.add(address(block, frame), pages.remaining());
     }
@@ -125,9 +127,8 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
             return;
         }
         writtenBlocks.set(gatheredBlock);
-        long bytes = gathered.stream().mapToLong(run -> run.pages.remaining()).sum();
-        if (Libc.writeProcess(pid, here.vector(), there.vector()) == bytes) {
-            pagesWritten += bytes / RamBlock.TARGET_PAGE_BYTES;
+        if (Libc.writeProcess(pid, here.vector(), there.vector()) == gatheredBytes) {
+            pagesWritten += gatheredBytes / RamBlock.TARGET_PAGE_BYTES;
         } else {
             ways[gatheredBlock] = Way.STREAM;
             for (Run run : gathered) {
@@ -135,6 +136,7 @@ final class MemoryPlacer implements PagePlacer, AutoCloseable {
             }
         }
         gathered.clear();
+        gatheredBytes = 0;
         here.clear();
         there.clear();
     }

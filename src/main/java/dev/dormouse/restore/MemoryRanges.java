@@ -11,25 +11,25 @@ final class MemoryRanges {
     /// The kernel takes twice as many.
     static final int COUNT_MAX = 512;
 
+    private final long[] values = new long[2 * COUNT_MAX]; // A process that has just begun is slow with segments.
     private final MemorySegment vector;
     private int count;
     private long endAddress;
 
     MemoryRanges(Arena arena) {
-        vector = arena.allocate(2L * COUNT_MAX * JAVA_LONG.byteSize(), JAVA_LONG.byteAlignment());
+        vector = arena.allocate(values.length * JAVA_LONG.byteSize(), JAVA_LONG.byteAlignment());
     }
 
     /// @throws IllegalStateException if there are [#COUNT_MAX] already
     void add(long address, long lengthBytes) {
         if (count > 0 && address == endAddress) {
-            long length = vector.getAtIndex(JAVA_LONG, 2L * count - 1);
-            vector.setAtIndex(JAVA_LONG, 2L * count - 1, length + lengthBytes);
+            values[2 * count - 1] += lengthBytes;
         } else {
             if (isFull()) {
                 throw new IllegalStateException("more than " + COUNT_MAX + " ranges");
             }
-            vector.setAtIndex(JAVA_LONG, 2L * count, address);
-            vector.setAtIndex(JAVA_LONG, 2L * count + 1, lengthBytes);
+            values[2 * count] = address;
+            values[2 * count + 1] = lengthBytes;
             count++;
         }
         endAddress = address + lengthBytes;
@@ -43,8 +43,9 @@ final class MemoryRanges {
         count = 0;
     }
 
-    /// {@return the array, as long as it has to be}
+    /// {@return the array, as long as it has to be; valid until something is added}
     MemorySegment vector() {
+        MemorySegment.copy(values, 0, vector, JAVA_LONG, 0, 2 * count);
         return vector.asSlice(0, 2L * count * JAVA_LONG.byteSize());
     }
 }

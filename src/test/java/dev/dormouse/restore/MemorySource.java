@@ -3,6 +3,7 @@ package dev.dormouse.restore;
 import dev.dormouse.base.RamBlock;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.BitSet;
 import java.util.HashSet;
 import java.util.Set;
 
@@ -13,6 +14,7 @@ final class MemorySource implements PageSource {
     private final int frameCount;
     private final Set<Long> zeroes = new HashSet<>();
     private final Set<Long> damaged = new HashSet<>();
+    final BitSet hinted = new BitSet();
     long reads;
 
     MemorySource(int frameCount) {
@@ -97,6 +99,15 @@ final class MemorySource implements PageSource {
             pages.putLong(i * RamBlock.TARGET_PAGE_BYTES, frame + i);
         }
         return pages;
+    }
+
+    @Override
+    public long willNeed(int first, int count) {
+        if (hinted.get(first, first + count).cardinality() > 0) {
+            throw new IllegalStateException("group " + first + " or one of " + count + " is told twice");
+        }
+        hinted.set(first, first + count);
+        return 0;
     }
 
     @Override
