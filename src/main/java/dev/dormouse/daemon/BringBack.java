@@ -1,7 +1,6 @@
 package dev.dormouse.daemon;
 
 import dev.dormouse.base.Json;
-import dev.dormouse.base.Parallel;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.Home;
@@ -57,11 +56,10 @@ final class BringBack {
     record Names(List<String> vms) {}
 
     /// Suspends all VMs that are awake, or about to be, at the same time; none is woken from now on. What is done with
-    /// a
-    /// VM comes to its end first, where it cannot be called off.
+    /// a VM comes to its end first, where it cannot be called off.
     ///
     /// @param patience for all of them; what takes longer is left as it is
-    void suspendAll(Duration patience) {
+    void suspendAll(Duration patience) throws InterruptedException {
         operations.refuseWakes();
         long endNanos = System.nanoTime() + patience.toNanos();
         List<String> names;
@@ -72,7 +70,12 @@ final class BringBack {
             return;
         }
         remember(names.stream().filter(this::isToBeBack).toList());
-        Parallel.map(names, name -> suspendByThe(endNanos, name));
+        List<Thread> suspending = names.stream() // One that hangs keeps no other from being suspended.
+                .map(name -> Thread.ofVirtual().name("put away " + name).start(() -> suspendByThe(endNanos, name)))
+                .toList();
+        for (Thread vm : suspending) {
+            vm.join(Duration.ofNanos(Math.max(0, endNanos - System.nanoTime())));
+        }
     }
 
     private synchronized void remember(List<String> awake) {
@@ -92,8 +95,7 @@ final class BringBack {
                 && (!active.isEmpty() || state(name).filter(AWAKE::contains).isPresent());
     }
 
-    /// {@return whether the VM is asleep, or off}
-    private boolean suspendByThe(long endNanos, String name) {
+    private void suspendByThe(long endNanos, String name) {
         try {
             awaitOperations(name, endNanos);
             while (state(name)
@@ -104,17 +106,15 @@ final class BringBack {
                 Problem error = suspend.map(Operation::error).orElse(null);
                 boolean busy = error != null && error.isOf(Problem.Kind.BUSY);
                 if (!busy || System.nanoTime() - endNanos >= 0) {
-                    return error == null;
+                    return;
                 }
                 TimeUnit.MILLISECONDS.sleep(BUSY_MILLIS); // Of a command without the daemon.
             }
-            return true;
         } catch (IOException e) {
             LOG.error("vm {}: not suspended before the host ends: {}", name, ErrorText.of(e));
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
-        return false;
     }
 
     private void awaitOperations(String name, long endNanos) {

@@ -163,8 +163,7 @@ final class Watch implements AutoCloseable {
     }
 
     /// A command without the daemon may have been killed while the guest stood still; or the page server of one, and
-    /// its
-    /// parent, while the guest waited for pages.
+    /// its parent, while the guest waited for pages.
     private void takeCareOf(String name, Seen vm) {
         Neglect neglect = operations.active(name).isEmpty() ? engine.neglect(name) : Neglect.NONE;
         if (neglect == Neglect.CUT_OFF && vm.settling.mayBegin()) {
