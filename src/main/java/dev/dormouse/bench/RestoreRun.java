@@ -341,6 +341,7 @@ final class RestoreRun {
         report.put("demandMicrosP99", restored.demandMicrosP99());
         report.put("demandMicrosMax", restored.demandMicrosMax());
         report.put("blockedMs", restored.blockedMillis());
+        report.put("responsiveEstimateMs", restored.responsiveMillisEstimate());
         report.put("pagesBeforeRun", restored.pagesBeforeRun());
         report.put("pagesWritten", restored.pagesWritten());
         report.put("workingSetPages", restored.workingSetPages());

@@ -41,7 +41,7 @@ final class RestoreStatus implements RestoreListener {
     private volatile @Nullable String stalledReason;
     private volatile Progress last = NONE;
     private volatile boolean hurry;
-    private volatile boolean guestRuns;
+    private volatile long ranNanos; // When the guest began to run; 0 before that.
     private volatile long turnNanos; // When the owner thread began what it is doing; 0 when it serves no pages.
     private Progress shown = NONE; // Of the relay's thread, as is the next one.
     private boolean shownRuns;
@@ -76,7 +76,7 @@ final class RestoreStatus implements RestoreListener {
         hurry = next.hurry() || Files.exists(hurryFile);
         lookForHang();
         Progress now = last;
-        boolean runs = guestRuns;
+        boolean runs = ranNanos != 0;
         if (!now.equals(shown) || runs != shownRuns) {
             shown = now;
             shownRuns = runs;
@@ -152,7 +152,12 @@ final class RestoreStatus implements RestoreListener {
 
     /// The guest runs.
     void running() {
-        guestRuns = true;
+        ranNanos = System.nanoTime();
+    }
+
+    @Override
+    public long ranNanos() {
+        return ranNanos;
     }
 
     @Override
@@ -202,7 +207,8 @@ final class RestoreStatus implements RestoreListener {
         try {
             Path aside = file.resolveSibling("restore-status.new");
             Files.writeString(
-                    aside, Json.write(new Report(shown.placedPages(), shown.nonZeroPages(), guestRuns, stalledReason)));
+                    aside,
+                    Json.write(new Report(shown.placedPages(), shown.nonZeroPages(), ranNanos != 0, stalledReason)));
             Files.move(aside, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException _) {
             // Only a display; the restore goes on without it.

@@ -289,6 +289,7 @@ final class Resume {
         }
         long completeMillis = Suspend.millisSince(startNanos);
         new Completion(home, tools, vm, listener).complete(qmp, restore, record, Objects.requireNonNull(frozen));
+        report = report.withResponsiveMillisEstimate(responsiveMillis());
         new LastRestore(vm).write(report);
         if (restored != null) {
             listener.step("making huge pages");
@@ -305,6 +306,13 @@ final class Resume {
                 report.prefetchedPages(),
                 skipped,
                 report);
+    }
+
+    /// {@return from the request until the guest hardly waited for pages; of an eager resume until it ran}
+    private @Nullable Long responsiveMillis() {
+        long ran = runningNanos.get();
+        Long responsive = restored == null ? (Long) ran : restored.responsiveNanos();
+        return ran == 0 || responsive == null ? null : (Long) ((Math.max(ran, responsive) - startNanos) / 1_000_000);
     }
 
     private void checkPlacement(long qemuPid) throws VmException {

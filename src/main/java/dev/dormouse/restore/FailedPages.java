@@ -42,6 +42,10 @@ final class FailedPages {
         demands.add(frame);
     }
 
+    boolean hasDemands() {
+        return !demands.isEmpty();
+    }
+
     void addGroup(int group) {
         groups.add(group);
     }

@@ -240,7 +240,13 @@ public final class LazyRestore {
         return Objects.requireNonNull(learnt, "the restore has not run");
     }
 
-    /// {@return what was done; after [#run]}
+    /// {@return from when on the guest hardly waited for pages, by `System.nanoTime`, if it ran by then
+    /// ([RestoreListener] says when); null if that was not reached; after [#run]}
+    public @Nullable Long responsiveNanos() {
+        return Objects.requireNonNull(outcome, "the restore has not run").responsiveNanos();
+    }
+
+    /// {@return what was done, without the estimate of responsiveness, which counts from the request; after [#run]}
     public RestoreReport report() {
         ServingOutcome served = Objects.requireNonNull(outcome, "the restore has not run");
         return image.report(served, served.there(), pagesWritten, 0, ways, streamReason);

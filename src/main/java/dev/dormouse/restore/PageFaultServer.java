@@ -25,7 +25,6 @@ final class PageFaultServer {
     private static final long REPORT_NANOS = 100_000_000;
     private static final long WAIT_NANOS_MIN = 100_000;
     private static final long WAIT_NANOS_MAX = 10_000_000;
-    private static final int ZERO_RUN_PAGES_MIN = 16; // Aligned 64 KiB: what a guest that allocates touches next.
     /// Whatever other guests do: a guest that waits for nothing is to get its memory some time.
     private static final long YIELD_NANOS_MAX = 10_000_000;
     private static final int AHEAD_PAGES = 16; // Some 30 us, for which a demand may have to wait.
@@ -48,7 +47,9 @@ final class PageFaultServer {
     private final ReadAhead aheadReads;
     private final ReadAhead backgroundReads;
     private final DemandLatency latency = new DemandLatency();
+    private final ResponsivenessEstimate responsiveness;
     private final FailedPages failed;
+    private final ZeroRuns zeroRuns;
     private final WorkingSetTrial workingSet;
     private final PageSource.FrameList ahead;
     private final long startNanos;
@@ -57,8 +58,6 @@ final class PageFaultServer {
     private long placedAhead;
     private boolean hurrying;
     private int nextInGroup;
-    private int zeroRunPages = ZERO_RUN_PAGES_MIN;
-    private long zeroRunEnd;
     private long backgroundNanos;
     private long demanded;
     private long demandedZero;
@@ -93,6 +92,7 @@ final class PageFaultServer {
         this.surroundings = surroundings;
         this.clock = surroundings.clock();
         this.failed = new FailedPages(listener, clock);
+        this.zeroRuns = new ZeroRuns(source, account, placer, workingSet, failed);
         HostBudget budget = surroundings.budget();
         var plan = new ReadingPlan(source, account, workingSet);
         this.aheadReads = new ReadAhead(source, plan::nextAhead, budget.urgent(), demands::wake);
@@ -102,6 +102,7 @@ final class PageFaultServer {
                 background.isRestless() ? budget.sprint() : budget.background(),
                 demands::wake);
         this.startNanos = clock.getAsLong();
+        this.responsiveness = new ResponsivenessEstimate(listener::ranNanos, startNanos);
         this.backgroundNanos = startNanos;
         this.window = new BackgroundWindow(background, startNanos);
         if (workingSet.isObserved()) {
@@ -124,6 +125,7 @@ final class PageFaultServer {
             placeAll(); // What could not be placed again at once.
             awaitDevices();
         }
+        responsiveness.end(clock.getAsLong());
         if (failed.isStalled()) { // What had failed was placed because the guest asked for it.
             listener.unstalled();
         }
@@ -155,6 +157,7 @@ final class PageFaultServer {
                 progress(),
                 there,
                 latency,
+                responsiveness.nanos(),
                 TimeUnit.NANOSECONDS.toMillis(auditNanos),
                 account.placedAgain(),
                 placedAhead,
@@ -193,7 +196,7 @@ final class PageFaultServer {
                 throw closedEarly();
             }
             report(now);
-            failed.retry(now, this::retryDemand, this::retryGroup);
+            retry(now);
             if (nextAhead < ahead.size() ? placeAhead() : placeBackground(now)) {
                 return;
             }
@@ -231,19 +234,22 @@ final class PageFaultServer {
             return;
         }
         if (answer(frame)) {
-            long nanos = clock.getAsLong() - demand.arrivalNanos();
+            long end = clock.getAsLong();
+            long nanos = end - demand.arrivalNanos();
             latency.record(nanos);
+            responsiveness.stalled(demand.arrivalNanos(), end);
             DemandEvent.record(frame, source.isZero(frame), nanos);
             placeAround(frame);
         } else {
             failed.addDemand(frame);
+            responsiveness.waits(demand.arrivalNanos());
         }
     }
 
     /// {@return whether the page could be placed}
     private boolean answer(long frame) throws IOException {
         if (source.isZero(frame)) {
-            if (!tryPlaceZeroes(frame, 1)) {
+            if (!zeroRuns.tryPlace(frame, 1)) {
                 return false;
             }
             placer.flush();
@@ -260,7 +266,7 @@ final class PageFaultServer {
 
     private void placeAround(long frame) throws IOException {
         if (source.isZero(frame)) {
-            placeZeroRun(frame);
+            zeroRuns.placeAround(frame);
         } else if (neighbourPages > 0) {
             placeNeighbours(frame);
         }
@@ -273,42 +279,6 @@ final class PageFaultServer {
         }
         placer.flush(); // The guest must not wait until the neighbours are ready, too.
         return true;
-    }
-
-    /// {@return whether there was memory for all of them}
-    private boolean tryPlaceZeroes(long frame, int count) throws IOException {
-        try {
-            account.placeZeroes(frame, count);
-            return true;
-        } catch (NotPlacedException e) {
-            failed.stall(e);
-            return false;
-        }
-    }
-
-    /// Places the zeros around a demanded one. A guest that goes on where the last run ended is about to use much
-    /// memory, and gets twice as much each time.
-    private void placeZeroRun(long frame) throws IOException {
-        boolean goesOn = frame >= zeroRunEnd && frame < zeroRunEnd + zeroRunPages;
-        zeroRunPages = Math.min(goesOn ? 2 * zeroRunPages : ZERO_RUN_PAGES_MIN, placer.zeroRunPagesMax(frame));
-        long at = frame - frame % zeroRunPages;
-        zeroRunEnd = Math.min(at + zeroRunPages, source.frameCount());
-        while (at < zeroRunEnd) {
-            int count = 0;
-            while (at + count < zeroRunEnd && isAbsentZero(at + count)) {
-                count++;
-            }
-            if (count > 0 && !tryPlaceZeroes(at, count)) {
-                break;
-            }
-            at += count + 1;
-        }
-        placer.flush();
-    }
-
-    /// Zeros in a huge page that QEMU filled before the guest ran are there without having been placed.
-    private boolean isAbsentZero(long frame) throws IOException {
-        return source.isZero(frame) && !account.isClaimed(frame) && !workingSet.isEarly(frame);
     }
 
     /// Places the pages around the demanded one, which the guest is likely to want; most were read together with it.
@@ -460,6 +430,14 @@ final class PageFaultServer {
             failed.stall(e);
             return e.placedPages();
         }
+    }
+
+    private void retry(long now) throws IOException {
+        failed.retry(now, this::retryDemand, this::retryGroup);
+        if (responsiveness.isWaiting() && !failed.hasDemands()) {
+            responsiveness.waitsNoMore(clock.getAsLong());
+        }
+        responsiveness.passed(now);
     }
 
     private void retryDemand(long frame) throws IOException {

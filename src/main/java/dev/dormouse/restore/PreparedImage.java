@@ -141,6 +141,8 @@ public final class PreparedImage implements AutoCloseable {
         return likely.length == 0 ? null : WorkingSet.ofHottest(layout.frameCount(), likely);
     }
 
+    /// Without the estimate of responsiveness, which counts from the request.
+    ///
     /// @param beforeRun non-zero pages that were sent before the guest ran
     /// @param written those of them that were written into QEMU's memory
     /// @param recovered non-zero pages that an earlier page server had placed
@@ -168,6 +170,8 @@ public final class PreparedImage implements AutoCloseable {
                 micros(latency.quantileNanos(0.99)),
                 micros(latency.maxNanos()),
                 Math.ceilDiv(latency.totalNanos(), 1_000_000L),
+                latency.demandCounts(),
+                null,
                 outcome.auditMillis(),
                 outcome.placedAgain(),
                 outcome.placedAhead(),

@@ -43,4 +43,10 @@ public interface RestoreListener {
     default boolean hurry() {
         return false;
     }
+
+    /// When the guest began to run, by `System.nanoTime`; 0 before that, and where nobody knows. Asked some
+    /// fifty times a second.
+    default long ranNanos() {
+        return 0;
+    }
 }

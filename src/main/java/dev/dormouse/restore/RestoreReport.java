@@ -23,6 +23,12 @@ import org.jspecify.annotations.Nullable;
 /// @param demandMicrosMax the same for all
 /// @param blockedMillis all of these latencies together. QEMU's own count (`postcopy-blocktime`) does not see pages
 ///     that were placed directly
+/// @param demandLatencies how many of them took how long, the shortest first; durations that none took are left out
+/// @param responsiveMillisEstimate from the request (the call of the engine) until the guest hardly waited for
+///     pages any more: to the first instant after it ran from which a demand waited for less than a tenth of
+///     the second that followed. An estimate from outside ([ResponsivenessEstimate]), which does not see what else
+///     slows the guest; time to responsiveness as benchmarks have it is measured in the guest. Null where that
+///     was not reached before the restore was cut off, and of one that was carried on
 /// @param auditMillis for how long it was checked that the placed pages are there
 /// @param pagesPlacedAgain pages that this check found missing
 /// @param workingSetPages pages of the working set that were placed ahead of the background
@@ -48,6 +54,8 @@ public record RestoreReport(
         long demandMicrosP99,
         long demandMicrosMax,
         long blockedMillis,
+        List<DemandCount> demandLatencies,
+        @Nullable Long responsiveMillisEstimate,
         long auditMillis,
         long pagesPlacedAgain,
         long workingSetPages,
@@ -55,11 +63,68 @@ public record RestoreReport(
         @Nullable Double wantedShare,
         List<String> placement,
         String placementReason) {
+    /// The bounds of [DemandCount], ascending, in microseconds.
+    public static final List<Long> DEMAND_MICROS_MAX = List.of(
+            50L,
+            100L,
+            200L,
+            500L,
+            1_000L,
+            2_000L,
+            5_000L,
+            10_000L,
+            20_000L,
+            50_000L,
+            100_000L,
+            200_000L,
+            500_000L,
+            1_000_000L,
+            2_000_000L,
+            5_000_000L,
+            10_000_000L);
+
     /// Of a restore that had nothing left to do.
-    public static final RestoreReport NOTHING =
-            new RestoreReport(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, null, List.of(), "");
+    public static final RestoreReport NOTHING = new RestoreReport(
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, List.of(), null, 0, 0, 0, null, null, List.of(), "");
 
     public RestoreReport {
+        // Null in a report that was written before there were any.
+        demandLatencies = demandLatencies == null ? List.of() : List.copyOf(demandLatencies);
         placement = List.copyOf(placement);
+    }
+
+    /// Demands that took about as long.
+    ///
+    /// @param microsMax one of [#DEMAND_MICROS_MAX], which they did not exceed, but the one before; null if they
+    ///     exceeded all
+    @Json
+    public record DemandCount(@Nullable Long microsMax, long demands) {}
+
+    /// {@return the same, with the estimate that only who knows the time of the request can make}
+    public RestoreReport withResponsiveMillisEstimate(@Nullable Long millis) {
+        return new RestoreReport(
+                nonZeroPages,
+                demandedPages,
+                demandedZeroPages,
+                prefetchedPages,
+                pagesBeforeRun,
+                pagesWritten,
+                recoveredPages,
+                storedBytes,
+                duplicateBytes,
+                onDiskBytes,
+                demandMicrosP50,
+                demandMicrosP99,
+                demandMicrosMax,
+                blockedMillis,
+                demandLatencies,
+                millis,
+                auditMillis,
+                pagesPlacedAgain,
+                workingSetPages,
+                workingSetHitRate,
+                wantedShare,
+                placement,
+                placementReason);
     }
 }

@@ -55,6 +55,7 @@ class SuspendResumeTest {
             ResumeResult resumed = fixture.resume("vm1");
 
             assertThat(resumed.runningMillis()).as("lazily").isLessThan(resumed.completeMillis());
+            tellsWhenTheGuestHardlyWaitedAnyMore(resumed);
             assertThat(fixture.state("vm1")).isEqualTo("running");
             assertThat(fixture.leftovers()).isEmpty();
             try (GuestProbe probe = fixture.probe("vm1")) {
@@ -63,6 +64,15 @@ class SuspendResumeTest {
                 assertThat(probe.info(LONG).cpus()).isEqualTo(cpus);
             }
         }
+    }
+
+    private static void tellsWhenTheGuestHardlyWaitedAnyMore(ResumeResult resumed) {
+        RestoreReport report = resumed.report();
+        assertThat(report.responsiveMillisEstimate()).isBetween(resumed.runningMillis(), resumed.mergedMillis());
+        long demands = report.demandLatencies().stream()
+                .mapToLong(RestoreReport.DemandCount::demands)
+                .sum();
+        assertThat(demands).isEqualTo(report.demandedPages() + report.demandedZeroPages());
     }
 
     @ParameterizedTest(name = "{0} memory, QEMU {1}")
@@ -110,6 +120,7 @@ class SuspendResumeTest {
 
                 RestoreReport report = resumed.report();
                 assertThat(report.pagesBeforeRun()).isEqualTo(report.nonZeroPages());
+                assertThat(report.responsiveMillisEstimate()).isEqualTo(resumed.runningMillis());
                 assertThat(report.pagesWritten() > report.nonZeroPages() * 0.9).isEqualTo(memory.equals("anonymous"));
                 assertThat(report.pagesWritten()).isLessThan(report.nonZeroPages());
                 try (GuestProbe probe = fixture.probe("vm1")) {

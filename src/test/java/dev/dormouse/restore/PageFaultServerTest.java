@@ -32,6 +32,7 @@ class PageFaultServerTest {
     private WorkingSetTrial trial;
     private RestoreOptions options = OPTIONS;
     private boolean hurry;
+    private long ran;
 
     private final RestoreListener listener = new RestoreListener() {
         @Override
@@ -48,6 +49,11 @@ class PageFaultServerTest {
         @Override
         public boolean hurry() {
             return hurry;
+        }
+
+        @Override
+        public long ranNanos() {
+            return ran;
         }
     };
 
@@ -318,5 +324,49 @@ class PageFaultServerTest {
         assertThatThrownBy(() -> server().run())
                 .isInstanceOf(RestoreException.class)
                 .hasMessage("return path: closed by QEMU after 2 of 96 pages, see the log of QEMU");
+    }
+
+    @Test
+    void aGuestThatDemandsNothingIsResponsiveAsSoonAsItRuns() throws Exception {
+        ran = 60_000_000;
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(server.outcome().responsiveNanos()).isEqualTo(60_000_000);
+    }
+
+    @Test
+    void aGuestIsNotResponsiveBeforeAPageThatItDemandsCanBeRead() throws Exception {
+        ran = 60_000_000;
+        source.damage(100);
+        demand(100);
+        var mended = new long[1];
+        onStalled = () -> {
+            if (told.size() == 3) { // It is tried again once a second.
+                mended[0] = now;
+                source.mend();
+            }
+        };
+        PageFaultServer server = server();
+
+        server.run();
+
+        assertThat(mended[0]).isPositive();
+        assertThat(server.outcome().responsiveNanos()).isBetween(mended[0] - 100_000_000, now);
+    }
+
+    @Test
+    void ofAGuestWhoseQemuHangsUpItIsNotKnown() throws Exception {
+        ran = 60_000_000;
+        placer.then(frame -> {
+            if (frame == 1) {
+                demands.close(null);
+            }
+        });
+        PageFaultServer server = server();
+
+        assertThatThrownBy(server::run).isInstanceOf(RestoreException.class);
+        assertThat(server.outcome().responsiveNanos()).isNull();
     }
 }
