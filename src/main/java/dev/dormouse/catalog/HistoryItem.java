@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 /// @param error one line
 /// @param durationMillis from its begin to its end
 /// @param guestRunsMillis of a resume: from its begin until the guest ran
+/// @param responsiveMillisEstimate of a resume: from its begin until the guest hardly waited for pages any more;
+///     as far as that can be told from outside of the guest
 /// @param pausedMillis of a suspend or checkpoint: for how long the guest stood still
 /// @param image id of the image that was made or read
 /// @param storedBytes, duplicateBytes, onDiskBytes of the memory that is not zero: what is in the image, before
@@ -35,6 +37,7 @@ public record HistoryItem(
         @Nullable String image,
         @Nullable Long durationMillis,
         @Nullable Long guestRunsMillis,
+        @Nullable Long responsiveMillisEstimate,
         @Nullable Long pausedMillis,
         @Nullable Long imageBytes,
         @Nullable Long memoryBytes,

@@ -18,7 +18,7 @@ final class Migrations {
         }
     }
 
-    private static final List<List<String>> STEPS = List.of(List.of(
+    private static final List<String> FIRST = List.of(
             """
             CREATE TABLE vm (
                 name TEXT PRIMARY KEY, memory_bytes BIGINT NOT NULL,
@@ -46,7 +46,11 @@ final class Migrations {
             """
             CREATE TABLE host_sample (
                 time BIGINT PRIMARY KEY, vms BIGINT NOT NULL, awake_vms BIGINT NOT NULL, awake_bytes BIGINT NOT NULL,
-                given_back_bytes BIGINT NOT NULL, image_bytes BIGINT NOT NULL)"""));
+                given_back_bytes BIGINT NOT NULL, image_bytes BIGINT NOT NULL)""");
+
+    private static final List<String> RESPONSIVENESS =
+            List.of("ALTER TABLE history ADD COLUMN responsive_millis_estimate BIGINT");
+    private static final List<List<String>> STEPS = List.of(FIRST, RESPONSIVENESS);
 
     private Migrations() {}
 

@@ -111,11 +111,23 @@ final class Operation implements OperationListener {
                 state == State.QUEUED ? secondsUntilTurn() : null,
                 step,
                 guestRunsMillis,
+                responsiveMillis(),
                 done,
                 total,
                 stalledReason,
                 result,
                 error);
+    }
+
+    /// The report counts from the call of the engine, before which room for the VM may have been made.
+    private @Nullable Long responsiveMillis() {
+        return guestRunsMillis != null
+                        && result != null
+                        && result.get("runningMillis") instanceof Number running
+                        && result.get("report") instanceof Map<?, ?> report
+                        && report.get("responsiveMillisEstimate") instanceof Number responsive
+                ? (Long) (guestRunsMillis + responsive.longValue() - running.longValue())
+                : null;
     }
 
     private @Nullable Long secondsUntilTurn() {

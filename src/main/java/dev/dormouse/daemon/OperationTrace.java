@@ -11,10 +11,10 @@ import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/// An operation as a trace of OpenTelemetry, in the JSON of its protocol (OTLP): what an `otlphttp` receiver takes at
-/// `/v1/traces`. The whole of it is one span; the phases of a resume are spans below that, and what it said it was
-/// doing
-/// are events.
+/// An operation as a trace of OpenTelemetry, in the JSON of its protocol (OTLP): what an `otlphttp` receiver
+/// takes at `/v1/traces`. The whole of it is one span; the phases of a resume are spans below that, and what it
+/// said it was doing are events; so is the instant from which its guest hardly waited for pages, which is an
+/// estimate.
 final class OperationTrace {
     private static final int SPAN_KIND_INTERNAL = 1;
     private static final int STATUS_OK = 1;
@@ -50,7 +50,7 @@ final class OperationTrace {
         String now = view.ended() == null ? Operation.now() : view.ended();
         Map<String, Object> root = span("%s %s".formatted(view.kind(), view.vm()), null, view.created(), nanos(now));
         root.put("attributes", attributes());
-        root.put("events", marks.stream().map(OperationTrace::event).toList());
+        root.put("events", events(marks));
         if (view.ended() != null) {
             root.put("status", status());
         }
@@ -111,8 +111,18 @@ final class OperationTrace {
         return error == null ? Map.of("code", STATUS_OK) : Map.of("code", STATUS_ERROR, "message", error.detail());
     }
 
-    private static Map<String, Object> event(Mark mark) {
-        return Map.of("timeUnixNano", Long.toString(nanos(mark.time())), "name", mark.what());
+    private List<Map<String, Object>> events(List<Mark> marks) {
+        var events = new ArrayList<Map<String, Object>>();
+        marks.forEach(mark -> events.add(event(nanos(mark.time()), mark.what())));
+        if (view.started() != null && view.responsiveMillisEstimate() != null) {
+            long responsive = TimeUnit.MILLISECONDS.toNanos(view.responsiveMillisEstimate());
+            events.add(event(nanos(view.started()) + responsive, "the guest is responsive (estimate from outside)"));
+        }
+        return events;
+    }
+
+    private static Map<String, Object> event(long nanos, String name) {
+        return Map.of("timeUnixNano", Long.toString(nanos), "name", name);
     }
 
     private static Map<String, Object> attribute(String key, String value) {

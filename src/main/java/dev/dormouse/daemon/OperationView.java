@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// @param startsInSeconds about how long it still waits in the queue; null if unknown
 /// @param step what it is doing, in words
 /// @param guestRunsMillis of a resume: from its start until the guest ran; its memory may still follow
+/// @param responsiveMillisEstimate of a resume that has ended: from its start until the guest hardly waited for
+///     pages any more, as its report has it
 /// @param done, total bytes captured by a suspend, or restored by a resume
 /// @param stalledReason why a page cannot be served, while that is so
 /// @param result what a suspend, checkpoint or resume came to, with the figures of the command's `--json`
@@ -30,6 +32,7 @@ public record OperationView(
         @Nullable Long startsInSeconds,
         @Nullable String step,
         @Nullable Long guestRunsMillis,
+        @Nullable Long responsiveMillisEstimate,
         @Nullable Long done,
         @Nullable Long total,
         @Nullable String stalledReason,

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -14,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -40,6 +43,7 @@ class CatalogTest {
                 null,
                 vm + "-image",
                 2000L,
+                null,
                 null,
                 300L,
                 4_000_000L,
@@ -141,8 +145,74 @@ class CatalogTest {
         try (Catalog catalog = open()) {
             assertThat(catalog.history("web", Long.MAX_VALUE, 10)).isEmpty();
         }
-        assertThat(told).singleElement().asString().contains("has version 99, this Dormouse knows up to 1");
+        assertThat(told).singleElement().asString().contains("has version 99, this Dormouse knows up to 2");
         assertThat(aside()).hasSize(1);
+    }
+
+    /// The file is one that the first version wrote.
+    @Test
+    void bringsOneOfTheFirstVersionUpToDateAndKeepsWhatIsInIt() throws Exception {
+        String first;
+        try (InputStream sql = CatalogTest.class.getResourceAsStream("/golden/catalog/v1.sql")) {
+            first = new String(sql.readAllBytes(), StandardCharsets.UTF_8);
+        }
+        try (Connection old = DriverManager.getConnection("jdbc:sqlite:" + folder.resolve("catalog.db"));
+                Statement statement = old.createStatement()) {
+            for (String sql : first.split(";\n")) {
+                statement.execute(sql);
+            }
+        }
+
+        for (int opened = 1; opened <= 2; opened++) {
+            try (Catalog catalog = open()) {
+                List<HistoryItem> items = catalog.history("web", Long.MAX_VALUE, 10);
+                assertThat(items).extracting(HistoryItem::kind).endsWith("resume", "suspend");
+                HistoryItem resume = items.get(items.size() - 2);
+                assertThat(resume.guestRunsMillis()).isEqualTo(350);
+                assertThat(resume.responsiveMillisEstimate()).isNull();
+                assertThat(resume.pausedMillis()).isNull();
+                assertThat(resume.demandMicrosP99()).isEqualTo(1900);
+                assertThat(items.getLast().pausedMillis()).isEqualTo(300);
+                assertThat(catalog.visits("web", Long.MAX_VALUE, 10)).hasSize(1);
+                assertThat(catalog.samples(null, 10)).hasSize(1);
+                assertThat(catalog.lastSeenImage("web-20251124-160000")).contains("2025-11-24T16:01:00Z");
+            }
+        }
+        try (Catalog catalog = open()) {
+            catalog.add(resume("web", 480L));
+            assertThat(catalog.history("web", Long.MAX_VALUE, 10))
+                    .extracting(HistoryItem::responsiveMillisEstimate)
+                    .containsExactly(480L, null, null);
+        }
+        assertThat(told).isEmpty();
+        assertThat(aside()).isEmpty();
+    }
+
+    private static HistoryItem resume(String vm, @Nullable Long responsiveMillis) {
+        return new HistoryItem(
+                0,
+                vm,
+                "2026-11-30T08:00:00Z",
+                "resume",
+                "succeeded",
+                "daemon",
+                "op-3",
+                null,
+                null,
+                900L,
+                350L,
+                responsiveMillis,
+                null,
+                null,
+                1L << 26,
+                30_000_000L,
+                20_000_000L,
+                5_000_000L,
+                5_000_000L,
+                120L,
+                7000L,
+                210L,
+                1900L);
     }
 
     @Test

@@ -47,7 +47,8 @@ class HistoryTest {
             assertThat(items)
                     .extracting(item -> item.get("outcome"))
                     .containsExactly("succeeded", "failed", "succeeded", "succeeded");
-            assertThat(items.get(0)).containsKeys("nonZeroBytes", "demandedPages", "demandMicrosP99");
+            assertThat(items.get(0))
+                    .containsKeys("nonZeroBytes", "demandedPages", "demandMicrosP99", "responsiveMillisEstimate");
             assertThat(items.get(1).get("error")).asString().contains("web");
             assertThat(items.get(2))
                     .containsKeys("imageBytes", "pausedMillis", "durationMillis", "onDiskBytes", "image");
