@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /// What Prometheus reads at `/metrics`. Counted from the start of the daemon, of what the daemon did. Any thread.
 final class Metrics {
+    private static final PrometheusTextFormatWriter WRITER = PrometheusTextFormatWriter.create();
     private static final double[] SECONDS = {0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 60};
-    private static final double[] MICROS = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5};
     private static final double[] BYTES = {1e6, 4e6, 16e6, 64e6, 128e6, 256e6, 512e6, 1e9, 4e9, 16e9};
 
     private final PrometheusRegistry registry = new PrometheusRegistry();
@@ -37,10 +37,11 @@ final class Metrics {
             "dormouse_resume_complete_seconds",
             "From the begin of a resume until all of the memory was there.",
             SECONDS);
-    private final Histogram demand = seconds(
-            "dormouse_resume_demand_p99_seconds",
-            "Of each resume: within which time 99 of 100 pages were there that the guest waited for.",
-            MICROS);
+    private final Histogram responsive = seconds(
+            "dormouse_resume_time_to_responsiveness_seconds",
+            "From the begin of a resume until the guest hardly waited for pages any more: estimated from outside of it.",
+            SECONDS);
+    private final DemandLatencies demand = new DemandLatencies();
     private final Counter pages = Counter.builder()
             .name("dormouse_resume_pages_total")
             .help("Non-zero pages placed by resumes: demanded by the guest, or prefetched.")
@@ -48,25 +49,21 @@ final class Metrics {
             .register(registry);
     private final Histogram paused = seconds(
             "dormouse_capture_paused_seconds", "For how long a suspend or checkpoint stopped the guest.", SECONDS);
-    private final Histogram imageBytes = Histogram.builder()
-            .name("dormouse_image_bytes")
-            .help("Size of the images that suspends and checkpoints made.")
-            .unit(Unit.BYTES)
-            .classicOnly()
-            .classicUpperBounds(BYTES)
-            .register(registry);
-
-    private final Counter captured = Counter.builder()
-            .name("dormouse_captured_bytes_total")
-            .help("Memory that suspends and checkpoints captured, by class: zero, stored, duplicate, on disk.")
-            .labelNames("class")
-            .register(registry);
+    private final Histogram imageBytes =
+            bytes("dormouse_image_bytes", "Size of the images that suspends and checkpoints made.");
+    private final Histogram imageMemory = bytes(
+            "dormouse_image_memory_bytes",
+            "Memory in each image that suspends and checkpoints made, by class: zero, stored, duplicate, on disk.",
+            "class");
+    private final Histogram givenBack =
+            bytes("dormouse_suspend_given_back_bytes", "Memory of the VM that each suspend gave back to the host.");
     private final Histogram firstBytes = seconds(
             "dormouse_client_first_bytes_seconds",
             "From when a client came to a front until the first bytes of its VM were there, a wake included.",
             SECONDS);
 
     Metrics(Engine engine, Activity activity) {
+        registry.register(demand);
         GaugeWithCallback.builder()
                 .name("dormouse_vms")
                 .help("VMs by state.")
@@ -95,6 +92,17 @@ final class Metrics {
                 .unit(Unit.SECONDS)
                 .classicOnly()
                 .classicUpperBounds(bounds)
+                .register(registry);
+    }
+
+    private Histogram bytes(String name, String help, String... labels) {
+        return Histogram.builder()
+                .name(name)
+                .help(help)
+                .unit(Unit.BYTES)
+                .labelNames(labels)
+                .classicOnly()
+                .classicUpperBounds(BYTES)
                 .register(registry);
     }
 
@@ -128,20 +136,24 @@ final class Metrics {
         }
         if (operation.kind().equals("resume")) {
             observeMillis(guestRuns, operation.guestRunsMillis());
+            observeMillis(responsive, operation.responsiveMillisEstimate());
             observeMillis(complete, result.get("completeMillis"));
             pages.labelValues("demanded").inc(number(result.get("pagesOnDemand")));
             pages.labelValues("prefetched").inc(number(result.get("pagesPrefetched")));
-            if (result.get("report") instanceof Map<?, ?> report
-                    && report.get("demandMicrosP99") instanceof Number micros) {
-                demand.observe(micros.doubleValue() / 1e6);
+            if (result.get("report") instanceof Map<?, ?> report) {
+                demand.count(report);
             }
         } else if (result.containsKey("imageBytes")) {
             observeMillis(paused, result.get("pausedMillis"));
             imageBytes.observe(number(result.get("imageBytes")));
-            captured.labelValues("zero").inc(number(result.get("memoryBytes")) - number(result.get("nonZeroBytes")));
-            captured.labelValues("stored").inc(number(result.get("storedBytes")));
-            captured.labelValues("duplicate").inc(number(result.get("duplicateBytes")));
-            captured.labelValues("on disk").inc(number(result.get("onDiskBytes")));
+            double memory = number(result.get("memoryBytes"));
+            imageMemory.labelValues("zero").observe(memory - number(result.get("nonZeroBytes")));
+            imageMemory.labelValues("stored").observe(number(result.get("storedBytes")));
+            imageMemory.labelValues("duplicate").observe(number(result.get("duplicateBytes")));
+            imageMemory.labelValues("on disk").observe(number(result.get("onDiskBytes")));
+            if (operation.kind().equals("suspend")) {
+                givenBack.observe(memory);
+            }
         }
     }
 
@@ -173,9 +185,13 @@ final class Metrics {
 
     private void show(Context request) throws IOException {
         Requests.allowQuery(request);
+        request.contentType(WRITER.getContentType()).result(text());
+    }
+
+    /// {@return all figures in Prometheus' text format}
+    byte[] text() throws IOException {
         var text = new ByteArrayOutputStream();
-        PrometheusTextFormatWriter writer = PrometheusTextFormatWriter.create();
-        writer.write(text, registry.scrape());
-        request.contentType(writer.getContentType()).result(text.toByteArray());
+        WRITER.write(text, registry.scrape());
+        return text.toByteArray();
     }
 }

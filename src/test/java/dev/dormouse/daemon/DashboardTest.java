@@ -26,7 +26,7 @@ class DashboardTest {
         var asked = new TreeSet<String>();
         Matcher matcher = METRIC.matcher(dashboard);
         while (matcher.find()) {
-            asked.add(matcher.group().replaceAll("_(bucket|total)$", ""));
+            asked.add(matcher.group().replaceAll("_(bucket|sum|total)$", ""));
         }
 
         assertThat(Json.parseObject(dashboard)).containsEntry("title", "Dormouse");
