@@ -15,6 +15,7 @@ import dev.dormouse.engine.SuspendResult;
 import dev.dormouse.engine.VmStatus;
 import dev.dormouse.image.ImageInspection;
 import dev.dormouse.image.VerifyReport;
+import dev.dormouse.restore.RestoreReport;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -94,6 +95,9 @@ final class Texts {
             String size = vm.imageBytes() == null ? "missing" : MemorySize.format(vm.imageBytes());
             table.row("image", vm.image() + ", " + size);
         }
+        if (vm.lastRestore() != null) {
+            table.row("last restore", describe(vm.lastRestore()));
+        }
         if (vm.vnc() != null) {
             table.row("VNC", vm.vnc());
         }
@@ -105,6 +109,14 @@ final class Texts {
             table.row("indexing", "%s, %d%%".formatted(indexing.layer(), percent));
         }
         return table.toString();
+    }
+
+    private static String describe(RestoreReport restore) {
+        Long responsive = restore.responsiveMillisEstimate();
+        String time =
+                responsive == null ? "" : "responsive after about %s; ".formatted(FactsCommand.seconds(responsive));
+        return "%spages on demand %d of %d, 99 of 100 within %.1f ms"
+                .formatted(time, restore.demandedPages(), restore.nonZeroPages(), restore.demandMicrosP99() / 1000.0);
     }
 
     private static void addDisks(Table table, List<BackingChain> disks) {

@@ -19,7 +19,8 @@ import picocli.CommandLine.Option;
         name = "top",
         description = {
             "Shows what the VMs of a daemon are doing, those that do something first, anew every two seconds until Ctrl-C.",
-            "Where standard output is no terminal, and with --json, it shows it once."
+            "Where standard output is no terminal, and with --json, it shows it once.",
+            "TTR is how long the last resume took until the guest hardly waited for pages any more."
         },
         footerHeading = "%nExamples:%n",
         footer = {"  dormouse top", "  dormouse top --json"})
@@ -96,7 +97,8 @@ final class TopCommand extends FactsCommand {
     }
 
     static String text(Map<String, Object> host, List<Map<String, Object>> vms, int linesMax) {
-        var table = new Table("NAME", "STATE", ">MEMORY", ">IMAGE", ">CLIENTS", ">RESTORED", ">DEMAND P99", "SINCE");
+        var table = new Table(
+                "NAME", "STATE", ">MEMORY", ">IMAGE", ">CLIENTS", ">RESTORED", ">TTR", ">DEMAND P99", "SINCE");
         for (Map<String, Object> vm : vms.subList(0, Math.min(linesMax, vms.size()))) {
             table.row(
                     vm.get("name"),
@@ -105,6 +107,7 @@ final class TopCommand extends FactsCommand {
                     size(vm.get("imageBytes")),
                     vm.get("clients"),
                     percent(vm.get("restoredBytes"), vm.get("toRestoreBytes")),
+                    responsive(vm.get("lastRestore")),
                     micros(vm.get("lastRestore")),
                     vm.get("since"));
         }
@@ -132,6 +135,12 @@ final class TopCommand extends FactsCommand {
     private static @Nullable String percent(@Nullable Object part, @Nullable Object all) {
         return part instanceof Number done && all instanceof Number total && total.longValue() > 0
                 ? done.longValue() * 100 / total.longValue() + " %"
+                : null;
+    }
+
+    private static @Nullable String responsive(@Nullable Object report) {
+        return report instanceof Map<?, ?> facts && facts.get("responsiveMillisEstimate") instanceof Number millis
+                ? seconds(millis.longValue())
                 : null;
     }
 

@@ -48,7 +48,10 @@ class DaemonCommandsTest extends CommandsFixture {
                 .doesNotExist();
         assertThat(ok("top"))
                 .startsWith("1 VMs, 1 awake with 64.0 MiB;")
-                .containsPattern("\\nweb +running +64\\.0 MiB ");
+                .containsPattern("\\nweb +running +64\\.0 MiB ")
+                .contains("TTR", "DEMAND P99");
+        assertThat(ok("show", "web"))
+                .containsPattern("last restore +responsive after about [0-9.]+ m?s; pages on demand");
         assertThat(facts("top", "--json")).containsOnlyKeys("host", "vms");
         assertThat(facts("checkpoint", "--json", "web")).containsKey("image");
     }

@@ -165,6 +165,8 @@ class ConsoleTest {
         assertThat(browser.colours(".map")).isGreaterThan(2);
         browser.await(
                 "the resume is in the timeline", () -> browser.text("tbody tr").contains("Resume"));
+        assertThat(browser.text(".facts")).containsPattern("Last TTR\\s+[0-9.]+ m?s");
+        assertThat(browser.text(".chart")).contains("Wake", "Guest runs", "Responsive", "Complete");
         browser.screenshot("resumed");
     }
 
@@ -234,6 +236,10 @@ class ConsoleTest {
         check();
         browser.click("[data-nav=vms]");
         browser.find(DESK);
+        browser.awaitText("thead th:nth-child(7)", "Last TTR");
+        browser.await(
+                "the last TTR of the VM is there",
+                () -> browser.text(DESK + "td:nth-child(7)").matches("[0-9.]+ m?s"));
         browser.screenshot("list");
         check();
     }

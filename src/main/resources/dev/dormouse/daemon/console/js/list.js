@@ -22,6 +22,8 @@ const COLUMNS = [
   { id: "given", label: "Given back", value: givenBackBytes, number: true },
   { id: "image", label: "Image", value: vm => vm.imageBytes ?? 0, number: true },
   { id: "wake", label: "Last wake", value: wakeMillis, number: true, title: "From the begin of the last resume until the guest ran" },
+  { id: "responsive", label: "Last TTR", value: vm => store.responsiveMillis(vm) ?? -1, number: true,
+    title: "From the begin of the last resume until the guest hardly waited for pages any more, estimated from outside" },
   { id: "latency", label: "Page p99", value: vm => vm.lastRestore?.demandMicrosP99 ?? 0, number: true,
     title: "Within which time 99 of 100 pages were there that the guest waited for, in the last restore" },
   { id: "clients", label: "Clients", value: vm => vm.clients, number: true },
@@ -159,6 +161,7 @@ function rowOf(name) {
       setText(cells.image, bytes(vm.imageBytes));
       const wake = wakeMillis(vm);
       setText(cells.wake, wake < 0 ? "–" : millis(wake));
+      setText(cells.responsive, millis(store.responsiveMillis(vm)));
       setText(cells.latency, micros(vm.lastRestore?.demandMicrosP99));
       setText(cells.clients, vm.clients === 0 ? "–" : String(vm.clients));
       setText(cells.since, ago(vm.since));

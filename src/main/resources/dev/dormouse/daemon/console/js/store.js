@@ -78,6 +78,11 @@ async function readAll() {
   }
 }
 
+/** From the begin of the last resume until the guest hardly waited for pages; of those before this daemon as reported. */
+export function responsiveMillis(vm) {
+  return resumes.get(vm.name)?.responsiveMillisEstimate ?? vm.lastRestore?.responsiveMillisEstimate;
+}
+
 export async function readVm(name) {
   try {
     vms.set(name, await api.get(`/v1/vms/${encodeURIComponent(name)}`));

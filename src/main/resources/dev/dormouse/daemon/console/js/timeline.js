@@ -25,7 +25,7 @@ export function timeline() {
     h("caption", { class: "unseen" }, "What was done, the newest first"),
     h("thead", {}, h("tr", {},
       ["Time", "What", "Outcome"].map(label => h("th", { scope: "col" }, label)),
-      ["Took", "Guest runs", "Pause", "Image"].map(label => h("th", { scope: "col", class: "number" }, label)))),
+      ["Took", "Guest runs", "Responsive", "Pause", "Image"].map(label => h("th", { scope: "col", class: "number" }, label)))),
     rows));
 
   function render() {
@@ -65,7 +65,8 @@ function row(item) {
     h("td", { title: item.time }, clock(item.time)),
     h("td", {}, words(item.kind)),
     outcome,
-    [millis(item.durationMillis), millis(item.guestRunsMillis), millis(item.pausedMillis), bytes(item.imageBytes)]
+    [millis(item.durationMillis), millis(item.guestRunsMillis), millis(item.responsiveMillisEstimate),
+      millis(item.pausedMillis), bytes(item.imageBytes)]
       .map(text => h("td", { class: "number" }, text)));
 }
 

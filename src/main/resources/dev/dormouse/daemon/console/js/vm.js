@@ -18,6 +18,7 @@ const FACTS = [
   ["Given back", vm => givenBackBytes(vm) === 0 ? "–" : bytes(givenBackBytes(vm))],
   ["Image", vm => bytes(vm.imageBytes)],
   ["Last wake", vm => millis(store.resumes.get(vm.name)?.guestRunsMillis)],
+  ["Last TTR", vm => millis(store.responsiveMillis(vm))],
   ["Page p50 / p99", vm => vm.lastRestore ? `${micros(vm.lastRestore.demandMicrosP50)} / ${micros(vm.lastRestore.demandMicrosP99)}` : "–"],
   ["Demanded", vm => vm.lastRestore ? `${number(vm.lastRestore.demandedPages)} of ${number(vm.lastRestore.nonZeroPages)}` : "–"],
   ["Clients", vm => String(vm.clients)],
@@ -43,6 +44,7 @@ export function show(main, name) {
   const past = timeline();
   const wakes = chart("Wake", [
     { label: "Guest runs", colour: "--map-prefetched", value: item => item.guestRunsMillis ?? null },
+    { label: "Responsive", colour: "--map-demanded", value: item => item.responsiveMillisEstimate ?? null },
     { label: "Complete", colour: "--map-prefetched-disk", value: item => item.kind === "resume" ? item.durationMillis ?? null : null },
   ], millis, { empty: "No resume was recorded yet." });
   const latency = chart("Pages that the guest waited for", [
