@@ -3,8 +3,6 @@ package dev.dormouse.base;
 import io.avaje.jsonb.Jsonb;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /// JSON text to and from plain trees (`Map`, `List`, `String`, `Long`, `Double`, `Boolean`, null) and
 /// to and from the records annotated with `@Json`. Stateless; any thread.
@@ -14,9 +12,6 @@ public final class Json {
 
     /// The parser recurses once a level; QEMU's deepest description has about 10.
     private static final int DEPTH_MAX = 200;
-
-    /// As the library says it.
-    private static final Pattern UNKNOWN = Pattern.compile("Unknown property (\\S+) at");
 
     private Json() {}
 
@@ -82,18 +77,15 @@ public final class Json {
         }
     }
 
-    /// As [#parse], and refuses what the record has no component for.
+    /// As [#parse], for text that people write: refuses what the record has no component for, and what is
+    /// not quite JSON. The message says where.
     public static <T> T parseStrictly(Class<T> type, String text) {
         checkDepth(text);
+        JsonForm.check(type, text);
         try {
             return Strict.JSONB.type(type).fromJson(text);
-        } catch (RuntimeException e) {
-            Matcher unknown = UNKNOWN.matcher(String.valueOf(e.getMessage()));
-            throw new IllegalArgumentException(
-                    unknown.lookingAt()
-                            ? "'%s' is not known here".formatted(unknown.group(1))
-                            : "not JSON of the form that is wanted: " + e.getMessage(),
-                    e);
+        } catch (RuntimeException e) { // What that did not find it says in words of its own.
+            throw new IllegalArgumentException("is not of the form that is wanted", e);
         }
     }
 

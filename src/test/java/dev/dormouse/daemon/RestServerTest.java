@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.base.Json;
 import dev.dormouse.engine.VmRequest;
+import dev.dormouse.testkit.FreePort;
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.SocketException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -76,15 +76,44 @@ class RestServerTest {
                 "/v1/vms/..",
                 null,
                 "VM name '..': not allowed, use 1 to 40 letters, digits, '.', '_' or '-', a letter or digit first");
-        refuses(400, "POST", "/v1/vms/nemo/stop", "[", "body: not JSON of the form that is wanted: ");
+        refuses(413, "POST", "/v1/vms/nemo/stop", "{\"force\":" + " ".repeat(70_000) + "true}", "");
+    }
+
+    @Test
+    void saysInWordsWhatIsWrongWithABodyAndWhere() throws Exception {
+        for (var wrong : Map.of(
+                        "[",
+                        "not JSON: the text ends where a value was to come (line 1, column 2)",
+                        "{\"force\": true,}",
+                        "not JSON: there is '}' where a name in \"\" was to come (line 1, column 16)",
+                        "{\n  \"force\" true}",
+                        "not JSON: there is 'true' where a ':' was to come (line 2, column 11)",
+                        "{\"force\": \"yes\"}",
+                        "'force' is 'yes', true or false is wanted (line 1, column 11)",
+                        "{\"timeoutSeconds\": 99999999999}",
+                        "'timeoutSeconds' is 99999999999, a whole number of 32 bits is wanted (line 1, column 20)",
+                        "{\"forced\": true}",
+                        "'forced' is not known here, known are: force, timeoutSeconds (line 1, column 2)",
+                        "true",
+                        "is true, an object is wanted (line 1, column 1)",
+                        "{\"force\": true} x",
+                        "not JSON: there is 'x' where the end was to come (line 1, column 17)")
+                .entrySet()) {
+            refuses(400, "POST", "/v1/vms/nemo/stop", wrong.getKey(), "body: " + wrong.getValue());
+        }
+        fixture.engine.create(VmRequest.named("web").withMemory("64M"));
         refuses(
                 400,
-                "POST",
-                "/v1/vms/nemo/stop",
-                "{\"force\": \"yes\"}",
-                "body: not JSON of the form that is wanted: ");
-        refuses(400, "POST", "/v1/vms/nemo/stop", "{\"forced\": true}", "body: 'forced' is not known here");
-        refuses(413, "POST", "/v1/vms/nemo/stop", "{\"force\":" + " ".repeat(70_000) + "true}", "");
+                "PUT",
+                "/v1/vms/web/settings",
+                "{\"priority\": \"top\"}",
+                "body: 'priority' is 'top', one of low, normal, high is wanted (line 1, column 14)");
+        refuses(
+                400,
+                "PUT",
+                "/v1/vms/web/settings",
+                "{\"fronts\": [{\"name\": \"a\", \"listen\": 5901}]}",
+                "body: 'fronts[0].listen' is 5901, a text is wanted (line 1, column 37)");
     }
 
     private void refuses(int status, String method, String path, String body, String detail) throws IOException {
@@ -169,10 +198,7 @@ class RestServerTest {
         fixture.engine.create(VmRequest.named("web").withMemory("64M"));
         fixture.engine.create(VmRequest.named("other").withMemory("64M"));
         String front = "{\"fronts\":[{\"name\":\"f\",\"listen\":\"%s\",\"target\":\"127.0.0.1:22\"}]}";
-        int port;
-        try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
+        int port = FreePort.any();
         String taken = front.formatted(port);
         assertThat(fixture.send("PUT", "/v1/vms/web/settings", taken).status()).isEqualTo(200);
 
