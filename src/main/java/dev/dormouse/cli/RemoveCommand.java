@@ -1,5 +1,6 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.engine.RemovalReport;
 import java.io.IOException;
 import java.util.Map;
 import picocli.CommandLine.Command;
@@ -10,10 +11,10 @@ import picocli.CommandLine.Parameters;
         name = "rm",
         description = {
             "Removes a VM that does not run: its overlays and the memory that was saved.",
-            "Disks that it was given stay, and so do checkpoints."
+            "Disks that it was given stay, and so do checkpoints, unless --images is given."
         },
         footerHeading = "%nExamples:%n",
-        footer = {"  dormouse rm web", "  dormouse rm --force web"})
+        footer = {"  dormouse rm web", "  dormouse rm --force web", "  dormouse rm --images web"})
 final class RemoveCommand extends FactsCommand {
     @Parameters(paramLabel = "NAME", description = "The VM.")
     private String name;
@@ -21,9 +22,24 @@ final class RemoveCommand extends FactsCommand {
     @Option(names = "--force", description = "Removes a suspended or crashed VM, too; its memory is lost.")
     private boolean force;
 
+    @Option(
+            names = "--images",
+            description = "Removes all images of it, too: its checkpoints, and those of an earlier VM of its name.")
+    private boolean images;
+
     @Override
     int run() throws IOException {
-        engine().remove(name, force);
-        return print(Map.of("removed", name), "vm %s: removed".formatted(name));
+        RemovalReport report = engine().remove(name, force, images);
+        return print(
+                Map.of("removed", name, "removedImages", report.removed(), "keptImages", report.kept()),
+                "vm %s: removed%s".formatted(name, describe(report)));
+    }
+
+    private static String describe(RemovalReport report) {
+        if (!report.kept().isEmpty()) {
+            return "; %d of its images stay (%s), 'dormouse image rm' removes one"
+                    .formatted(report.kept().size(), String.join(", ", report.kept()));
+        }
+        return report.removed().isEmpty() ? "" : " with its images " + String.join(", ", report.removed());
     }
 }

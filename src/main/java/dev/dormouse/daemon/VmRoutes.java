@@ -82,8 +82,8 @@ final class VmRoutes {
     }
 
     private void remove(Context request) throws IOException {
-        Requests.allowQuery(request, "force");
-        engine.remove(name(request), Requests.flag(request, "force"));
+        Requests.allowQuery(request, "force", "images");
+        var _ = engine.remove(name(request), Requests.flag(request, "force"), Requests.flag(request, "images"));
         request.status(204);
     }
 

@@ -398,6 +398,14 @@ public final class Engine {
     ///
     /// @param force remove a suspended or crashed VM, whose memory is lost then
     public void remove(String name, boolean force) throws IOException {
+        var _ = remove(name, force, false);
+    }
+
+    /// As [#remove(String, boolean)].
+    ///
+    /// @param images remove its images, too, those of checkpoints and of an earlier VM of its name; else they stay
+    /// @throws VmException if another VM needs one of them; nothing is removed then
+    public RemovalReport remove(String name, boolean force, boolean images) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "rm")) {
             new Settle(home, tools(), vm).run();
@@ -410,7 +418,7 @@ public final class Engine {
                                 record.state().name().toLowerCase(Locale.ROOT),
                                 saved ? "'dormouse rm --force' removes it with its memory" : "stop it first"));
             }
-            new Removal(home, tools(), vm).run(record);
+            return new Removal(home, tools(), vm).run(record, images);
         }
     }
 

@@ -7,7 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
+import java.util.Set;
 
 /// Who needs which layer. A layer is pinned while an image, or a VM other than its owner, refers to it; a
 /// pinned layer is never written and never deleted.
@@ -20,13 +20,13 @@ final class Layers {
 
     /// {@return who, beside the VM itself, needs the layer; empty if nobody does}
     Optional<String> pinnedBy(Layer layer, String vmName) throws IOException {
-        return pinnedBy(layer, vmName, null);
+        return pinnedBy(layer, vmName, Set.of());
     }
 
-    /// As [#pinnedBy(Layer, String)], with one image left out that is about to go.
-    Optional<String> pinnedBy(Layer layer, String vmName, @Nullable String spentImage) throws IOException {
+    /// As [#pinnedBy(Layer, String)], with images left out that are about to go.
+    Optional<String> pinnedBy(Layer layer, String vmName, Set<String> goingImages) throws IOException {
         for (String id : home.imageIds()) {
-            Optional<String> need = id.equals(spentImage) ? Optional.empty() : need(id, layer);
+            Optional<String> need = goingImages.contains(id) ? Optional.empty() : need(id, layer);
             if (need.isPresent()) {
                 return need;
             }

@@ -7,12 +7,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
-/// Removes a VM: its files, its overlays, and the image that holds its suspended memory. Disks that the
-/// user gave it stay.
+/// Removes a VM: its files, its overlays, and the image that holds its suspended memory; with them, where that
+/// is wanted, all images of it. Disks that the user gave it stay.
 final class Removal {
     private final Home home;
     private final QemuTools tools;
@@ -24,24 +26,52 @@ final class Removal {
         this.vm = vm;
     }
 
-    /// @throws VmException if somebody else needs one of its layers
-    void run(VmRecord record) throws IOException {
+    /// @param images whether all images of it are to go
+    /// @throws VmException if somebody else needs one of its layers, or one of the images; nothing is removed then
+    RemovalReport run(VmRecord record, boolean images) throws IOException {
+        List<String> own;
         VmIndexing.awaitEnd(vm); // It writes into the folder that is to go.
         // Nobody may begin to need its image or its layers after it was found that nobody does.
         try (ImagesLock _ = ImagesLock.acquire(home)) {
-            remove(record);
+            own = ownImages();
+            remove(record, own, images);
         }
         deleteFolder(home.storage(), home.runtime().resolve(vm.name()));
         new Indexes(home, tools).removeOfGone(vm.folder());
+        return new RemovalReport(
+                own.stream().filter(id -> !Files.exists(home.image(id))).toList(),
+                own.stream().filter(id -> Files.exists(home.image(id))).toList());
     }
 
-    private void remove(VmRecord record) throws IOException {
+    private List<String> ownImages() throws IOException {
+        return home.imageIds().stream()
+                .filter(id -> Clone.isOwn(home, id, vm.name()))
+                .toList();
+    }
+
+    private void remove(VmRecord record, List<String> own, boolean withImages) throws IOException {
+        String image = record.image();
+        List<String> images = withImages ? own : List.of();
+        var going = new HashSet<>(images);
+        if (image != null) {
+            going.add(image);
+        }
         for (BackingChain chain : record.chains()) {
             for (Layer layer : chain.layers()) {
-                refuseIfPinned(layer, record.image());
+                refuseIfPinned(layer, going, own);
             }
         }
-        String image = record.image();
+        for (String id : images) {
+            refuseIfUsed(id);
+        }
+        for (String id : images) {
+            if (!id.equals(image)) { // That one only when there is no VM any more that would be resumed from it.
+                home.storage().deleteIfExists(home.image(id));
+            }
+        }
+        if (!images.isEmpty()) {
+            home.storage().forceDirectory(home.images());
+        }
         boolean drop = image != null
                 && new Images(home).users(image).equals(List.of(vm.name()))
                 && Clone.isOwn(home, image, vm.name());
@@ -55,14 +85,28 @@ final class Removal {
         home.storage().forceDirectory(home.vms());
     }
 
-    private void refuseIfPinned(Layer layer, @org.jspecify.annotations.Nullable String ownImage) throws IOException {
+    private void refuseIfUsed(String image) throws IOException {
+        List<String> others = new Images(home)
+                .users(image).stream().filter(user -> !user.equals(vm.name())).toList();
+        if (!others.isEmpty()) {
+            throw new VmException("vm %s: its image %s holds the memory of vm %s, resume or remove that first"
+                    .formatted(vm.name(), image, String.join(", ", others)));
+        }
+    }
+
+    private void refuseIfPinned(Layer layer, Set<String> goingImages, List<String> own) throws IOException {
         if (!Path.of(layer.path()).startsWith(vm.folder())) {
             return; // Not ours to delete anyway.
         }
-        Optional<String> owner = new Layers(home).pinnedBy(layer, vm.name(), ownImage);
+        Optional<String> owner = new Layers(home).pinnedBy(layer, vm.name(), goingImages);
         if (owner.isPresent()) {
-            throw new VmException("vm %s: its disk layer %s is needed by %s, remove that first"
-                    .formatted(vm.name(), layer.path(), owner.get()));
+            boolean isOwn = own.stream().anyMatch(id -> owner.get().equals("image " + id));
+            throw new VmException("vm %s: its disk layer %s is needed by %s, remove that first%s"
+                    .formatted(
+                            vm.name(),
+                            layer.path(),
+                            owner.get(),
+                            isOwn ? "; 'dormouse rm --images %s' removes its images, too".formatted(vm.name()) : ""));
         }
     }
 

@@ -66,6 +66,26 @@ class CommandsQemuTest extends CommandsFixture {
         fails(1, "image " + image + ": holds the memory of vm y", "image", "rm", image);
         fails(1, "vm y: exists already", "restore", image, "--as", "y");
         fails(1, "vm y: is suspended, 'dormouse rm --force' removes it", "rm", "y");
+        removesAVmWithItsImagesOnlyIfNobodyElseNeedsThem(image);
+    }
+
+    private void removesAVmWithItsImagesOnlyIfNobodyElseNeedsThem(String image) {
+        ok("stop", "--force", "z");
+        ok("stop", "--force", "x");
+        fails(
+                1,
+                "vm x: its image %s holds the memory of vm y, resume or remove that first".formatted(image),
+                "rm",
+                "--images",
+                "x");
+        assertThat(ok("rm", "--force", "y")).isEqualTo("vm y: removed\n");
+
+        assertThat(ok("rm", "x"))
+                .isEqualTo(
+                        "vm x: removed; 1 of its images stay (%s), 'dormouse image rm' removes one\n".formatted(image));
+        create("x");
+        assertThat(facts("rm", "--images", "--json", "x")).containsEntry("removedImages", List.of(image));
+        assertThat(folder.resolve("home/images")).isEmptyDirectory();
     }
 
     @Test

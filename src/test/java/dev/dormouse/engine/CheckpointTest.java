@@ -124,11 +124,12 @@ class CheckpointTest {
             assertThat(fixture.layers("vm1")).containsExactly("disk.raw", "disk0.qcow2", "disk0-1.qcow2");
 
             assertThatThrownBy(() -> fixture.engine.remove("vm1", false))
-                    .hasMessage("vm vm1: its disk layer %s is needed by image %s, remove that first"
-                            .formatted(fixture.home.vm("vm1").resolve("disks/disk0.qcow2"), image));
+                    .hasMessage(
+                            "vm vm1: its disk layer %s is needed by image %s, remove that first; 'dormouse rm --images vm1' removes its images, too"
+                                    .formatted(fixture.home.vm("vm1").resolve("disks/disk0.qcow2"), image));
 
-            fixture.engine.images().remove(image);
-            fixture.engine.remove("vm1", false);
+            assertThat(fixture.engine.remove("vm1", false, true).removed()).containsExactly(image);
+            assertThat(fixture.home.image(image)).doesNotExist();
             assertThat(fixture.engine.list()).isEmpty();
             assertThat(fixture.home.vm("vm1")).doesNotExist();
         }
