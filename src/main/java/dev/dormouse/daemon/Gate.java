@@ -3,7 +3,6 @@ package dev.dormouse.daemon;
 import dev.dormouse.engine.ErrorText;
 import io.javalin.http.Context;
 import java.io.IOException;
-import java.util.Locale;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,7 +33,8 @@ final class Gate {
         if (!caller.role().includes(needed.role())) {
             throw new ApiException(
                     Problem.Kind.FORBIDDEN,
-                    "the token has the role %s, %s is needed".formatted(word(caller.role()), word(needed.role())));
+                    "the token has the role %s, %s is needed"
+                            .formatted(caller.role().word(), needed.role().word()));
         }
         if (needed.ofHost() && !caller.seesAll()) {
             throw new ApiException(Problem.Kind.FORBIDDEN, "the token is for some VMs only, this concerns the host");
@@ -80,9 +80,5 @@ final class Gate {
     private static ApiException tooMany(Context request, long seconds, String what) {
         request.header("Retry-After", Long.toString(seconds));
         return new ApiException(Problem.Kind.TOO_MANY, "%s, try again in %d s".formatted(what, seconds));
-    }
-
-    private static String word(Role role) {
-        return role.name().toLowerCase(Locale.ROOT);
     }
 }

@@ -6,6 +6,7 @@ import io.javalin.config.RoutesConfig;
 import io.javalin.http.Context;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,8 @@ final class HostRoutes {
     /// @param started ISO 8601
     /// @param yields whether it ends as soon as another daemon wants its home
     /// @param vms how many the caller sees
+    /// @param role what the caller may do
+    /// @param tokenVms patterns of the VMs that the caller's token is for; null for all, and for the host
     /// @param use of all VMs; null for who sees only some
     @Json
     record HostView(
@@ -36,6 +39,8 @@ final class HostRoutes {
             String started,
             boolean yields,
             int vms,
+            String role,
+            @Nullable List<String> tokenVms,
             @Nullable HostUse use) {}
 
     void add(RoutesConfig routes) {
@@ -53,6 +58,8 @@ final class HostRoutes {
                 started,
                 yields,
                 (int) engine.names().stream().filter(caller::sees).count(),
+                caller.role().word(),
+                caller.vms(),
                 caller.seesAll() ? HostUse.of(engine) : null);
         Requests.answer(request, 200, host);
     }

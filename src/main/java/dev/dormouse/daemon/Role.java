@@ -1,5 +1,7 @@
 package dev.dormouse.daemon;
 
+import java.util.Locale;
+
 /// What a client may do; each one may do what those before it may.
 enum Role {
     /// Look.
@@ -8,6 +10,10 @@ enum Role {
     OPERATOR,
     /// Make and remove VMs, images and settings.
     ADMIN;
+
+    String word() {
+        return name().toLowerCase(Locale.ROOT);
+    }
 
     boolean includes(Role other) {
         return compareTo(other) >= 0;

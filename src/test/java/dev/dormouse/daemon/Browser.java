@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.logging.Level;
@@ -27,7 +28,10 @@ final class Browser implements AutoCloseable {
     private static final Path SCREENSHOTS =
             Path.of(System.getProperty("dormouse.root", "."), "target", "console-screenshots");
 
+    private static final String ANSWERED = "Failed to load resource: the server responded with a status of ";
+
     final ChromeDriver driver;
+    private final List<String> log = new ArrayList<>();
 
     /// @param profile where it keeps what it needs; made if missing
     Browser(Path profile) throws IOException {
@@ -151,14 +155,32 @@ final class Browser implements AutoCloseable {
         Files.write(SCREENSHOTS.resolve(name + ".png"), driver.getScreenshotAs(OutputType.BYTES));
     }
 
-    /// {@return what the browser has found wrong, but for answers that the page shows by itself}
+    /// {@return what the browser has found wrong since this was asked last, but for answers that the page shows}
     List<String> complaints() {
-        return driver.manage().logs().get(LogType.BROWSER).getAll().stream()
+        readLog();
+        List<String> complaints = log.stream()
+                .filter(message -> !message.contains(ANSWERED + "4"))
+                .toList();
+        log.removeAll(complaints);
+        return complaints;
+    }
+
+    /// {@return the requests that were answered with 403 since this was asked last}
+    List<String> refused() {
+        readLog();
+        List<String> refused = log.stream()
+                .filter(message -> message.contains(ANSWERED + "403"))
+                .toList();
+        log.removeAll(refused);
+        return refused;
+    }
+
+    /// Reading it empties the browser's own.
+    private void readLog() {
+        driver.manage().logs().get(LogType.BROWSER).getAll().stream()
                 .filter(entry -> entry.getLevel().intValue() >= Level.WARNING.intValue())
                 .map(LogEntry::getMessage)
-                .filter(message ->
-                        !message.contains("Failed to load resource: the server responded with a status of 4"))
-                .toList();
+                .forEach(log::add);
     }
 
     @Override

@@ -42,6 +42,7 @@ class ConsoleTest {
     static Path folder;
 
     private DaemonFixture fixture;
+    private DaemonFixture few;
     private Browser browser;
 
     @BeforeAll
@@ -74,6 +75,9 @@ class ConsoleTest {
     void end() throws Exception {
         if (browser != null) {
             browser.close();
+        }
+        if (few != null) {
+            few.close();
         }
         fixture.close();
     }
@@ -242,6 +246,106 @@ class ConsoleTest {
                 () -> browser.text(DESK + "td:nth-child(7)").matches("[0-9.]+ m?s"));
         browser.screenshot("list");
         check();
+    }
+
+    @Test
+    @Order(8)
+    void isOfUseWithNoVmAndWithOne() throws Exception {
+        few = new DaemonFixture(folder.resolve("few"));
+        browser.driver.get("http://127.0.0.1:" + few.server().port() + "/");
+        signIn(new Tokens(few.home).create("console", "operator"));
+
+        browser.awaitText(".empty", "There is no virtual machine yet: 'dormouse vm create' makes one.");
+        assertThat(browser.text(".tile dd")).isEqualTo("0");
+        assertThat(browser.find(".pager").isDisplayed()).isFalse();
+        browser.screenshot("no-vm");
+        check();
+        browser.click("[data-nav=host]");
+        browser.awaitText("h1", "Host");
+        browser.await("it knows its daemon", () -> browser.text(".head .soft").contains("process"));
+        check();
+
+        few.engine.create(VmRequest.named("only").withMemory("64M").withVnc("unix:{runtime}/vnc"));
+        browser.await("the host has one", () -> browser.text(".tile dd").equals("1"));
+        browser.click("[data-nav=vms]");
+        browser.awaitText("tr[data-vm=only] .badge", "Stopped");
+        assertThat(browser.all("tbody tr")).hasSize(1);
+        assertThat(browser.text(".empty")).isEmpty();
+        browser.click("tr[data-vm=only] .actions button");
+        browser.awaitText("tr[data-vm=only] .badge", "Running");
+        browser.screenshot("one-vm");
+        check();
+        browser.click("tr[data-vm=only] a");
+        browser.awaitText(".head .badge", "Running");
+        browser.click("#do-suspend");
+        browser.awaitText(".head .badge", "Suspended");
+        check();
+    }
+
+    private void signIn(String token) {
+        browser.find("#sign-in[open] #token").sendKeys(token, Keys.ENTER);
+    }
+
+    @Test
+    @Order(9)
+    void offersToATokenNothingThatWouldBeRefused() throws Exception {
+        few.engine.create(VmRequest.named("hidden").withMemory("64M"));
+        browser.click("[data-nav=vms]");
+        browser.find("tr[data-vm=hidden] .actions button");
+        var tokens = new Tokens(few.home);
+
+        browser.click("#sign-out");
+        signIn(tokens.create("viewer", "viewer", List.of("only")));
+        browser.awaitText("tr[data-vm=only] .badge", "Suspended");
+        assertThat(browser.all("tbody tr")).hasSize(1);
+        assertThat(browser.find("tr[data-vm=only] .actions button").isDisplayed())
+                .isFalse();
+        assertThat(browser.text("#limits")).contains("the role viewer", "some virtual machines only: only.");
+        clickAllThatIsOffered();
+        browser.click(".chip"); // All of them again.
+        browser.screenshot("viewer-list");
+        check();
+
+        browser.click("tr[data-vm=only] a");
+        browser.awaitText(".head .badge", "Suspended");
+        for (String action : List.of("start", "resume", "suspend", "checkpoint", "stop")) {
+            var button = browser.find("#do-" + action);
+            assertThat(button.isEnabled()).as(action).isFalse();
+            assertThat(button.getDomProperty("title")).contains("the role viewer");
+        }
+        assertThat(browser.find("#open-screen").isDisplayed()).isFalse();
+        assertThat(browser.text(".screen .notice")).contains("the role viewer");
+        clickAllThatIsOffered();
+        browser.screenshot("viewer-vm");
+        check();
+
+        browser.click("[data-nav=host]");
+        browser.await("the host is known", () -> browser.text(".head .soft").contains("process"));
+        assertThat(browser.text("#limits")).contains("some virtual machines only: only.");
+        clickAllThatIsOffered();
+        check();
+        assertThat(browser.refused()).isEmpty();
+        assertThat(few.state("only")).isEqualTo("suspended");
+
+        browser.click("#sign-out");
+        signIn(tokens.create("operator", "operator", List.of("only")));
+        browser.click("[data-nav=vms]");
+        browser.click("tr[data-vm=only] .actions button");
+        browser.awaitText("tr[data-vm=only] .badge", "Running");
+        browser.driver.get("about:blank");
+        assertThat(browser.refused()).isEmpty();
+    }
+
+    /// What a request to the daemon comes of is in the log of the browser some time later.
+    private void clickAllThatIsOffered() throws InterruptedException {
+        Object clicked = browser.script("""
+                const offered = [...document.querySelectorAll("main button, main summary")]
+                    .filter(e => !e.disabled && e.checkVisibility());
+                offered.forEach(e => e.click());
+                return offered.length;
+                """);
+        assertThat((Long) clicked).isNotNegative();
+        Thread.sleep(500);
     }
 
     private void theme(String name) {

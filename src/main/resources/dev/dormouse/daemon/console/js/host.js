@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import * as history from "./history.js";
+import * as rights from "./rights.js";
 import * as store from "./store.js";
 import { chart } from "./charts.js";
 import { givenBackBytes, isAwake } from "./states.js";
@@ -26,9 +27,13 @@ export function show(main) {
     { label: "Awake", colour: "--good", value: sample => sample.awakeVms, fill: true },
   ], value => String(Math.round(value * 10) / 10), { empty: "No sample was recorded yet." });
   const home = h("p", { class: "soft" });
+  const limits = h("p", { class: "hint", id: "limits", hidden: rights.seesHost() },
+    `${rights.whichVms()} What all of them took of the host over time is not for it.`);
+  memory.element.hidden = count.element.hidden = !rights.seesHost();
   main.replaceChildren(h("div", { class: "page" },
     h("div", { class: "head" }, h("h1", {}, "Host"), home),
     h("dl", { class: "tiles" }, tiles.map(tile => tile.element)),
+    limits,
     memory.element,
     count.element));
 
@@ -62,7 +67,7 @@ export function show(main) {
     try {
       host = await api.get("/v1/host");
       setText(home, `Home ${host.home}, process ${host.pid}${host.version ? `, version ${host.version}` : ""}`);
-      const samples = await history.ofHost();
+      const samples = rights.seesHost() ? await history.ofHost() : [];
       if (store.vms.size > 0) {
         samples.push(now()); // The newest one may be a minute old.
       }

@@ -1,5 +1,6 @@
 // All VMs of the host in one table: filter, order, pages of some rows each, live.
 
+import * as rights from "./rights.js";
 import * as store from "./store.js";
 import { act } from "./actions.js";
 import { allows, badge, givenBackBytes, isAwake, needsAttention, showBadge } from "./states.js";
@@ -60,10 +61,13 @@ export function show(main) {
   const body = h("tbody");
   const pager = pagerOf(() => render());
   const empty = h("p", { class: "empty" });
+  const limits = h("p", { class: "hint", id: "limits" }, `${rights.whyNot()} ${rights.whichVms()}`.trim());
+  limits.hidden = limits.textContent === "";
   main.replaceChildren(
     h("div", { class: "page" },
       h("h1", { class: "unseen" }, "Virtual machines"),
       tiles.element,
+      limits,
       h("div", { class: "toolbar" }, search, h("div", { class: "chips", role: "group", "aria-label": "States" }, chips)),
       h("div", { class: "panel scroll" },
         h("table", { class: "vms" },
@@ -95,7 +99,8 @@ export function show(main) {
       return row.element;
     }));
     setText(empty, found.length > 0 ? "" : known.length > 0 ? "No virtual machine matches."
-      : "There is no virtual machine yet: 'dormouse vm create' makes one.");
+      : rights.seesHost() ? "There is no virtual machine yet: 'dormouse vm create' makes one."
+      : "There is no virtual machine that your token is for.");
   }
 
   render();
@@ -167,7 +172,7 @@ function rowOf(name) {
       setText(cells.since, ago(vm.since));
       cells.since.title = vm.since ?? "";
       action = ["resume", "suspend", "start"].find(candidate => allows(vm, candidate)) ?? null;
-      button.hidden = action === null;
+      button.hidden = action === null || !rights.mayOperate();
       if (action !== null) {
         setText(button, action.charAt(0).toUpperCase() + action.slice(1));
         button.setAttribute("aria-label", `${action} ${name}`);

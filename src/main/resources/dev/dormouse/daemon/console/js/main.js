@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as store from "./store.js";
 import * as host from "./host.js";
 import * as list from "./list.js";
+import * as rights from "./rights.js";
 import * as vm from "./vm.js";
 import { alertError, setText } from "./dom.js";
 
@@ -40,7 +41,7 @@ function showLink(state) {
 
 async function begin() {
   try {
-    await api.get("/v1/host"); // One request shows whether the token is right; wrong ones are counted.
+    rights.learn(await api.get("/v1/host")); // One request shows whether the token is right; wrong ones are counted.
     route();
     await store.open(showLink);
   } catch (error) {

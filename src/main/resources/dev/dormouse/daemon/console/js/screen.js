@@ -2,6 +2,7 @@
 // is opened only when somebody asks for it.
 
 import * as api from "./api.js";
+import * as rights from "./rights.js";
 import { announce, h, setText } from "./dom.js";
 
 /** Null in a build without it. */
@@ -69,7 +70,11 @@ export function screen(name) {
     });
   }
 
-  show("Opening the screen wakes a machine that is suspended.", true);
+  if (rights.mayOperate()) {
+    show("Opening the screen wakes a machine that is suspended.", true);
+  } else {
+    show(`Opening a screen wakes a machine that is suspended, and its keys go to the guest. ${rights.whyNot()}`, false);
+  }
   return {
     element: h("section", { class: "panel", "aria-labelledby": "screen-title" },
       h("header", {}, h("h2", { id: "screen-title" }, "Screen"), h("span", { class: "spring" }), hint, keys, full, close),

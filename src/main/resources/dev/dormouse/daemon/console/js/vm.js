@@ -1,6 +1,7 @@
 // One VM: what it is and does, its buttons, its screen, the memory of its last restore, and what was.
 
 import * as history from "./history.js";
+import * as rights from "./rights.js";
 import * as store from "./store.js";
 import { act, cancel } from "./actions.js";
 import { chart } from "./charts.js";
@@ -32,8 +33,10 @@ export function show(main, name) {
   const buttons = ACTIONS.map(action => h("button", {
     type: "button",
     id: `do-${action}`,
+    title: rights.whyNot(),
     onclick: () => act(action, store.vms.get(name)),
   }, words(action)));
+  const limits = h("p", { class: "hint", id: "limits", hidden: rights.mayOperate() }, rights.whyNot());
   const facts = FACTS.map(([label]) => {
     const value = h("dd");
     return { value, element: h("div", { class: "tile" }, h("dt", {}, label), value) };
@@ -60,6 +63,7 @@ export function show(main, name) {
     h("div", { class: "head" },
       h("a", { href: "#/", class: "back" }, "Virtual machines"),
       h("div", { class: "row" }, h("h1", {}, name), state, machine, h("span", { class: "spring" }), buttons)),
+    limits,
     reason,
     work.element,
     h("dl", { class: "tiles facts" }, facts.map(fact => fact.element)),
@@ -85,7 +89,7 @@ export function show(main, name) {
     setText(machine, vm.machine ? `${vm.machine}, ${vm.cpus} ${vm.cpus === 1 ? "CPU" : "CPUs"}, ${vm.accelerator?.toUpperCase()}${vm.qemuVersion ? `, QEMU ${vm.qemuVersion}` : ""}` : "");
     setText(reason, vm.reason ?? "");
     buttons.forEach((button, i) => {
-      button.disabled = !allows(vm, ACTIONS[i]) || work.blocks(ACTIONS[i]);
+      button.disabled = !rights.mayOperate() || !allows(vm, ACTIONS[i]) || work.blocks(ACTIONS[i]);
       button.className = !button.disabled && ["start", "resume", "suspend"].includes(ACTIONS[i]) ? "primary" : "";
     });
     FACTS.forEach(([, value], i) => setText(facts[i].value, value(vm)));
@@ -157,7 +161,7 @@ function operationLine(name) {
         setText(text, describe(operation, Boolean(total) && (step?.done ?? operation.done) >= total));
         bar.hidden = !total;
         bar.value = total ? (step?.done ?? operation.done) / total : 0;
-        stop.hidden = !CANCELLABLE.has(operation.kind) && operation.state !== "queued";
+        stop.hidden = !rights.mayOperate() || !CANCELLABLE.has(operation.kind) && operation.state !== "queued";
       } else if (failed) {
         setText(text, `${words(last.kind)} failed at ${clock(last.ended)}: ${last.error?.detail ?? ""}`);
       }
