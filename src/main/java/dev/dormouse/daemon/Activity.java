@@ -11,12 +11,49 @@ final class Activity {
 
     private final Map<String, Clients> vms = new ConcurrentHashMap<>();
 
-    void connected(String vm) {
-        add(vm, 1);
+    /// A client of a VM, from when it came. While it may have gone it does not count. Any thread.
+    final class Client {
+        private final String vm;
+        private boolean counts; // Guarded by this, as is what follows.
+        private boolean stays;
+
+        private Client(String vm) {
+            this.vm = vm;
+            count(true);
+        }
+
+        private synchronized void count(boolean now) {
+            if (now != counts) {
+                counts = now;
+                add(vm, now ? 1 : -1);
+            }
+        }
+
+        /// It may have gone, before it was served.
+        synchronized void mayHaveGone() {
+            if (!stays) {
+                count(false);
+            }
+        }
+
+        /// It is about to be served, and counts until it has gone.
+        ///
+        /// @return whether it did not count before, so that something may have been done with the VM meanwhile
+        synchronized boolean stay() {
+            boolean back = !counts;
+            stays = true;
+            count(true);
+            return back;
+        }
+
+        void gone() {
+            count(false);
+        }
     }
 
-    void disconnected(String vm) {
-        add(vm, -1);
+    /// {@return a client that has come}
+    Client come(String vm) {
+        return new Client(vm);
     }
 
     private void add(String vm, int change) {
@@ -36,6 +73,11 @@ final class Activity {
     int clients(String vm) {
         Clients now = vms.get(vm);
         return now == null ? 0 : now.count;
+    }
+
+    /// {@return whether one has come since the daemon's start}
+    boolean knows(String vm) {
+        return vms.containsKey(vm);
     }
 
     /// {@return when a client last came or went, by [System#nanoTime]; `never` if none has}

@@ -59,7 +59,7 @@ public final class Daemon implements AutoCloseable {
                         .andThen(history::ended)
                         .andThen(audit::ended));
         HostBudget.SHARED.limitBackground(options.restoresBytesPerSecond());
-        vms = new Vms(engine, operations, events, activity, options);
+        vms = new Vms(engine, operations, events, activity, options, history::lastClient);
         vms.adopt(); // Before anything else: guests wait.
         bringBack = new BringBack(engine, operations, vms);
         fronts = new Fronts(

@@ -132,7 +132,7 @@ final class FrontPort implements AutoCloseable {
             try (client) {
                 refuse(
                         client,
-                        Relay.listenTo(client, () -> {}),
+                        Relay.listenTo(client, () -> {}, () -> {}),
                         "vm %s: too many clients, front %s has %d of %d, all fronts %d at most; try again later"
                                 .formatted(vm, front.name(), clients.size(), CLIENTS_MAX, all.max()));
             } catch (IOException e) {
@@ -146,13 +146,13 @@ final class FrontPort implements AutoCloseable {
     /// Returns when the client has gone, whose place among all clients is given back then.
     void serve(SocketChannel client) {
         var stay = new Stay(vm, front.name(), client);
-        activity.connected(vm);
+        Activity.Client present = activity.come(vm);
         try (client) {
             if (client.getRemoteAddress() instanceof InetSocketAddress) {
                 client.setOption(StandardSocketOptions.TCP_NODELAY, true);
                 client.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
             }
-            pass(client, stay);
+            pass(client, stay, present);
         } catch (IOException e) {
             LOG.debug("vm {}: front {}: a client is gone: {}", vm, front.name(), ErrorText.of(e));
         } catch (InterruptedException _) {
@@ -162,16 +162,17 @@ final class FrontPort implements AutoCloseable {
         } finally {
             clients.remove(client);
             all.leave();
-            activity.disconnected(vm);
+            present.gone();
             left.accept(stay.visit());
         }
     }
 
-    private void pass(SocketChannel client, Stay stay) throws IOException, InterruptedException {
-        Relay relay = Relay.listenTo(client, Thread.currentThread()::interrupt);
+    private void pass(SocketChannel client, Stay stay, Activity.Client present)
+            throws IOException, InterruptedException {
+        Relay relay = Relay.listenTo(client, Thread.currentThread()::interrupt, present::mayHaveGone);
         SocketChannel guest;
         try {
-            guest = reach();
+            guest = reach(present);
         } catch (IOException e) {
             stay.refused(ErrorText.of(e));
             refuse(client, relay, ErrorText.of(e));
@@ -184,8 +185,11 @@ final class FrontPort implements AutoCloseable {
     }
 
     /// QEMU is connected to only once the guest runs: before that nobody may touch its memory, a VNC client does.
-    private SocketChannel reach() throws IOException, InterruptedException {
+    private SocketChannel reach(Activity.Client present) throws IOException, InterruptedException {
         wake.await(vm);
+        if (present.stay()) {
+            wake.await(vm); // As long as it did not count the VM may have been suspended again.
+        }
         long end = System.nanoTime() + CONNECT_PATIENCE.toNanos();
         while (true) {
             SocketAddress address = target.address();

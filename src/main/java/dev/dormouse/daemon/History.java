@@ -138,6 +138,18 @@ final class History implements AutoCloseable {
         later(catalog -> catalog.add(visit));
     }
 
+    /// {@return when the last client of a VM went that is written down; empty if there is none, or nobody can tell}
+    Optional<Instant> lastClient(String vm) {
+        try {
+            return catalog().visits(vm, Long.MAX_VALUE, 1).stream()
+                    .findFirst()
+                    .map(visit -> Instant.parse(visit.time()).plusMillis(visit.durationMillis()));
+        } catch (IOException e) {
+            LOG.debug("vm {}: its last client is not known: {}", vm, ErrorText.of(e));
+            return Optional.empty();
+        }
+    }
+
     private HistoryItem item(OperationView operation) {
         Map<String, Object> result = operation.result() == null ? Map.of() : operation.result();
         Map<?, ?> report = result.get("report") instanceof Map<?, ?> map ? map : Map.of();

@@ -22,22 +22,26 @@ final class Relay {
 
     private final SocketChannel client;
     private final Runnable gone;
+    private final Runnable ended;
     private final Thread listener;
     private final ByteBuffer early = ByteBuffer.allocate(SMALL_BYTES); // Guarded by this, as is what follows.
     private @Nullable SocketChannel server;
     private boolean silent;
 
-    private Relay(SocketChannel client, Runnable gone) {
+    private Relay(SocketChannel client, Runnable gone, Runnable ended) {
         this.client = client;
         this.gone = gone;
+        this.ended = ended;
         listener = Thread.ofVirtual().name("relay").unstarted(this::listen);
     }
 
     /// Begins to take what the client says, before there is anybody to pass it to.
     ///
     /// @param gone run if the client goes before that, without having said anything or by breaking the connection
-    static Relay listenTo(SocketChannel client, Runnable gone) {
-        var relay = new Relay(client, gone);
+    /// @param ended run if the client ends its side before that, after it has said something: it has gone, or
+    ///     waits for its answer, which nobody can tell before something is sent to it
+    static Relay listenTo(SocketChannel client, Runnable gone, Runnable ended) {
+        var relay = new Relay(client, gone, ended);
         relay.listener.start();
         return relay;
     }
@@ -124,6 +128,9 @@ final class Relay {
             if (server == null && early.position() == 0) {
                 gone.run();
                 return null;
+            }
+            if (server == null) {
+                ended.run();
             }
         }
         while (server == null && client.isOpen()) {

@@ -11,9 +11,12 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,15 +40,24 @@ final class Room {
     private final Engine engine;
     private final Operations operations;
     private final Activity activity;
+    private final Function<String, Optional<Instant>> lastClient;
     private final Suspension suspension;
     private final Set<String> reserved = new HashSet<>(); // Guarded by this: VMs that are about to be awake.
 
     /// @param limitBytes 0 for no limit
-    Room(long limitBytes, Engine engine, Operations operations, Activity activity, Suspension suspension) {
+    /// @param lastClient when a client of a VM last went; asked of those that have had none since the start
+    Room(
+            long limitBytes,
+            Engine engine,
+            Operations operations,
+            Activity activity,
+            Function<String, Optional<Instant>> lastClient,
+            Suspension suspension) {
         this.limitBytes = limitBytes;
         this.engine = engine;
         this.operations = operations;
         this.activity = activity;
+        this.lastClient = lastClient;
         this.suspension = suspension;
     }
 
@@ -84,10 +96,9 @@ final class Room {
             long needed = engine.status(name).memoryBytes();
             List<VmStatus> others = awakeBut(name);
             if (bytes(others) + needed > limitBytes) {
-                List<VmStatus> free = others.stream()
+                List<VmStatus> free = leastRecentlyUsedFirst(others.stream()
                         .filter(vm -> !tried.contains(vm.name()) && isFree(vm))
-                        .sorted(Comparator.comparingLong(this::unusedNanos).reversed())
-                        .toList();
+                        .toList());
                 if (bytes(others) - bytes(free) + needed > limitBytes) { // Nobody is suspended in vain.
                     throw noRoom(name, tried);
                 }
@@ -186,12 +197,30 @@ final class Room {
         }
     }
 
+    private List<VmStatus> leastRecentlyUsedFirst(List<VmStatus> vms) {
+        Map<String, Long> unused = vms.stream().collect(Collectors.toMap(VmStatus::name, this::unusedNanos));
+        return vms.stream()
+                .sorted(Comparator.comparingLong((VmStatus vm) -> unused.getOrDefault(vm.name(), 0L))
+                        .reversed())
+                .toList();
+    }
+
     /// {@return for how long no client has used it; since it is awake if none has}
     private long unusedNanos(VmStatus vm) {
-        long now = System.nanoTime();
-        long awakeNanos =
-                Duration.between(Instant.parse(vm.since()), Instant.now()).toNanos();
-        return Math.min(awakeNanos, now - activity.lastNanos(vm.name(), now - awakeNanos));
+        long awakeNanos = nanosSince(Instant.parse(vm.since()));
+        long withoutClientNanos;
+        if (activity.knows(vm.name())) {
+            long now = System.nanoTime();
+            withoutClientNanos = now - activity.lastNanos(vm.name(), now);
+        } else {
+            withoutClientNanos =
+                    lastClient.apply(vm.name()).map(Room::nanosSince).orElse(awakeNanos);
+        }
+        return Math.min(awakeNanos, withoutClientNanos);
+    }
+
+    private static long nanosSince(Instant time) {
+        return Math.max(0, Duration.between(time, Instant.now()).toNanos());
     }
 
     /// {@return whether that went well; not if a client came to the VM, somebody else works on it, or it failed}

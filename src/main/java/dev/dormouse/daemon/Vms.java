@@ -11,10 +11,12 @@ import dev.dormouse.engine.SuspendOptions;
 import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,13 +39,20 @@ final class Vms {
     private final List<Object> deciding =
             Stream.generate(Object::new).limit(DECISIONS).toList();
 
-    Vms(Engine engine, Operations operations, Events events, Activity activity, DaemonOptions options) {
+    /// @param lastClient when a client of a VM last went, as far as an earlier daemon has written it down
+    Vms(
+            Engine engine,
+            Operations operations,
+            Events events,
+            Activity activity,
+            DaemonOptions options,
+            Function<String, Optional<Instant>> lastClient) {
         this.engine = engine;
         this.operations = operations;
         this.events = events;
         this.activity = activity;
         slots = new RestoreSlots(options.restoresMax(), System::nanoTime);
-        room = new Room(options.memoryLimitBytes(), engine, operations, activity, this::suspendUnused);
+        room = new Room(options.memoryLimitBytes(), engine, operations, activity, lastClient, this::suspendUnused);
     }
 
     VmView view(String name) throws IOException {

@@ -30,7 +30,7 @@ class RelayTest {
                 SocketChannel serverEnd = listener.accept();
                 Thread relay = Thread.startVirtualThread(() -> {
                     try {
-                        Relay.listenTo(clientEnd, () -> {}).run(serverEnd, () -> {});
+                        Relay.listenTo(clientEnd, () -> {}, () -> {}).run(serverEnd, () -> {});
                     } catch (IOException | InterruptedException e) {
                         throw new AssertionError(e);
                     }
@@ -89,7 +89,7 @@ class RelayTest {
             var gone = new java.util.concurrent.CountDownLatch(1);
             try (SocketChannel client = SocketChannel.open(listener.getLocalAddress());
                     SocketChannel clientEnd = listener.accept()) {
-                Relay.listenTo(clientEnd, gone::countDown);
+                Relay.listenTo(clientEnd, gone::countDown, () -> {});
                 client.shutdownOutput();
                 assertThat(gone.await(10, TimeUnit.SECONDS)).isTrue();
             }
@@ -97,7 +97,7 @@ class RelayTest {
                     SocketChannel clientEnd = listener.accept();
                     SocketChannel server = SocketChannel.open(listener.getLocalAddress());
                     SocketChannel serverEnd = listener.accept()) {
-                Relay relay = Relay.listenTo(clientEnd, () -> {});
+                Relay relay = Relay.listenTo(clientEnd, () -> {}, () -> {});
                 client.write(ByteBuffer.wrap(new byte[3000]));
                 assertThat(relay.hear(2048, java.time.Duration.ofSeconds(10))).hasSize(2048);
                 Thread passing = Thread.startVirtualThread(() -> {

@@ -7,10 +7,15 @@ import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.VmRequest;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -58,6 +63,41 @@ class RoomTest {
     }
 
     @Test
+    void whoHadAClientLaterStaysAlsoAfterTheDaemonWasStartedAgain() throws Exception {
+        try (var fixture = new DaemonFixture(folder, new DaemonOptions(null, null, 150 << 20, 0));
+                var service = ServerSocketChannel.open()) {
+            for (String name : List.of("a", "b", "c")) {
+                fixture.engine.create(VmRequest.named(name).withMemory("64M"));
+            }
+            fixture.run("start", "a");
+            fixture.run("start", "b");
+            service.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            fixture.send("PUT", "/v1/vms/a/settings", """
+                    {"fronts": [{"name": "any", "listen": "127.0.0.1:0", "target": "127.0.0.1:%d"}]}""".formatted(
+                            ((InetSocketAddress) service.getLocalAddress()).getPort()));
+            try (var client = SocketChannel.open(fixture.fronts().address("a", "any"));
+                    var end = service.accept()) {
+                assertThat(client.isConnected() && end.isConnected()).isTrue();
+            }
+            awaitVisit(fixture);
+
+            fixture.restart();
+            fixture.run("start", "c");
+
+            assertThat(fixture.state("a")).as("awake for longer, used later").isEqualTo("running");
+            assertThat(fixture.state("b")).isEqualTo("suspended");
+        }
+    }
+
+    private static void awaitVisit(DaemonFixture fixture) throws Exception {
+        long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+        while (!fixture.send("GET", "/v1/vms/a/clients", null).body().contains("\"front\":\"any\"")) {
+            assertThat(System.nanoTime() - end).isNegative();
+            Thread.sleep(20);
+        }
+    }
+
+    @Test
     void whoCannotBeSuspendedIsPassedOverAndNobodyWaitsForWhoWaits() throws Exception {
         try (var fixture = new DaemonFixture(folder)) {
             for (String name : List.of("a", "b", "c")) {
@@ -78,7 +118,8 @@ class RoomTest {
                 await(waits);
                 return fixture.engine.suspend(vm, OperationListener.NONE, new Cancellation());
             });
-            var room = new Room(150 << 20, fixture.engine, operations, new Activity(), suspension);
+            var room =
+                    new Room(150 << 20, fixture.engine, operations, new Activity(), _ -> Optional.empty(), suspension);
             Operation waiting = new Operation("op", Operation.Kind.START, "c", new Events(), _ -> {});
 
             var reserved = CompletableFuture.runAsync(() -> reserve(room, waiting));

@@ -6,6 +6,7 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -23,12 +24,12 @@ class VmsTest {
         var events = new Events();
         var activity = new Activity();
         var operations = new Operations(events, _ -> {});
-        var vms = new Vms(engine, operations, events, activity, new DaemonOptions(null, null));
+        var vms = new Vms(engine, operations, events, activity, new DaemonOptions(null, null), _ -> Optional.empty());
 
-        activity.connected("web");
+        Activity.Client client = activity.come("web");
         Operation kept = vms.suspendUnused("web");
         assertThat(kept.awaitEnd(Duration.ofSeconds(10))).isTrue();
-        activity.disconnected("web");
+        client.gone();
         Operation unused = vms.suspendUnused("web");
         assertThat(unused.awaitEnd(Duration.ofSeconds(10))).isTrue();
 

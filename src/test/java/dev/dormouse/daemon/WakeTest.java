@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -24,7 +25,8 @@ class WakeTest {
         var events = new Events();
         var operations = new Operations(events, _ -> {});
         var options = new DaemonOptions(null, null);
-        var vms = new Vms(new Engine(Home.at(folder, null)), operations, events, new Activity(), options);
+        var vms = new Vms(
+                new Engine(Home.at(folder, null)), operations, events, new Activity(), options, _ -> Optional.empty());
         var served = new CountDownLatch(1);
         var over = new CountDownLatch(1);
         operations.begin(Operation.Kind.RESUME, "web", operation -> {
