@@ -21,6 +21,8 @@ kernel_package=linux-image-cloud-amd64
 agent_package=qemu-guest-agent
 modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk virtio_console
   virtio_balloon)
+# Beside the agent, which loads them for a test that needs a network: the usual guest has none to answer to.
+network_modules=(failover net_failover virtio_net)
 probe_sources=(probe.c answer.c work.c workload.c neighbour.c memory.c files.c)
 sources=(build.sh init pattern.h probe.h paper/meter.h seedtree.c "${probe_sources[@]}")
 
@@ -147,12 +149,15 @@ initramfs() {
   cpio_entry TRAILER!!! 0
 }
 
-# What the kernel unpacks beside the initramfs: the agent, its libraries where its loader looks for them, and the program
-# by which it sets the clock.
+# What the kernel unpacks beside the initramfs: the agent, its libraries where its loader looks for them, the program by
+# which it sets the clock, and the drivers of a network card.
 agent_archive() {
-  local folder library inode=0
+  local folder library module inode=0
   for folder in lib lib/x86_64-linux-gnu lib64 run sbin; do
     cpio_entry "$folder" 40755
+  done
+  for module in "${network_modules[@]}"; do
+    cpio_entry "lib/modules/$module.ko" 100644 "$(find "$work/kernel/lib/modules" -name "$module.ko")"
   done
   cpio_entry bin/qemu-ga 100755 "$agent"
   cpio_entry sbin/hwclock 120777 "$work/link"

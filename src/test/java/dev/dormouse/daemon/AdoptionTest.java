@@ -11,11 +11,15 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
 import dev.dormouse.engine.QemuTools;
 import dev.dormouse.testkit.FaultReport;
+import dev.dormouse.testkit.FreePort;
 import dev.dormouse.testkit.Leftovers;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,9 +32,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// The daemon in a process of its own is killed in the middle of a restore. The small parent that keeps it starts
-/// another
-/// one, which carries on; the guest loses nothing.
+/// The daemon in a process of its own is killed in the middle of a restore, with clients connected. The small
+/// parent that keeps it starts another one, which carries on; the guest loses nothing, and clients that come again
+/// see its screen.
 @Tag("qemu")
 class AdoptionTest {
     private static final Duration LONG = Duration.ofMinutes(1);
@@ -60,14 +64,20 @@ class AdoptionTest {
     void aKilledDaemonIsStartedAgainAndCarriesOnWithARestore() throws Exception {
         home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
         var engine = new Engine(home, QemuTools.locate(null));
-        engine.create(GuestVm.request(GuestImage.locate(), "web", "256M"));
+        engine.create(GuestVm.request(GuestImage.locate(), "web", "256M").withVnc("unix:{runtime}/vnc"));
         startDaemon();
         var client = new DaemonClient(DaemonClient.socket(home));
+        var front = new InetSocketAddress(InetAddress.getLoopbackAddress(), FreePort.any());
+        assertThat(client.send("PUT", "/v1/vms/web/settings", """
+                {"fronts": [{"name": "vnc", "listen": "127.0.0.1:%d", "target": "vnc"}]}""".formatted(front.getPort()))
+                        .status())
+                .isEqualTo(200);
         accepted(client, "start", null);
         try (GuestProbe probe = GuestVm.connect(home, "web", LONG)) {
             probe.ping("boot", LONG);
             probe.fill("pattern", 7, PATTERN_MEBIBYTES, 50, LONG);
         }
+        byte[] screen = look(front);
         accepted(client, "suspend", null);
         long pid = awaitDaemon(client, -1);
 
@@ -75,14 +85,40 @@ class AdoptionTest {
         Map<String, Object> resume = accepted(client, "resume", "{\"backgroundBytesPerSecond\": 1000000}");
         assertThat(resume).containsEntry("state", "running").containsKey("guestRunsMillis");
         try (var fault = FaultReport.inject("daemon killed", "in the middle of a restore");
-                var watching = client.open("GET", "/v1/events", null)) {
+                var watching = client.open("GET", "/v1/events", null);
+                var viewer = new RfbClient(front)) {
+            assertThat(RfbClient.difference(viewer.screen(), screen)).isLessThan(0.01);
+            Object qemu = vm(client).get("pid");
+            assertThat(vm(client)).containsEntry("state", "restoring").containsEntry("clients", 1L);
             ProcessHandle.of(pid).orElseThrow().destroyForcibly();
             awaitEnd(watching.body());
+            assertThatThrownBy(viewer::screen).as("cut with its daemon").isInstanceOf(IOException.class);
+            assertThat(RfbClient.difference(look(front), screen))
+                    .as("but for a cursor")
+                    .isLessThan(0.01);
             awaitDaemon(client, pid);
+            assertThat(vm(client)).containsEntry("pid", qemu);
             awaitRunning(client);
             fault.verify(() -> verify(home));
         }
         aDaemonThatACommandStartedMakesRoomForOneThatAPersonStarts(pid);
+    }
+
+    private static Map<String, Object> vm(DaemonClient client) throws IOException {
+        return Json.parseObject(client.send("GET", "/v1/vms/web", null).body());
+    }
+
+    /// {@return what a VNC client sees that comes again until it is served}
+    private static byte[] look(InetSocketAddress front) throws Exception {
+        long end = System.nanoTime() + LONG.toNanos();
+        while (true) {
+            try (var viewer = new RfbClient(front)) {
+                return viewer.screen();
+            } catch (SocketException | EOFException e) { // The old daemon goes, the new one has not come.
+                assertThat(System.nanoTime() - end).as("%s", e).isNegative();
+            }
+            Thread.sleep(20);
+        }
     }
 
     private void aDaemonThatACommandStartedMakesRoomForOneThatAPersonStarts(long killed) throws Exception {

@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
@@ -86,6 +87,16 @@ final class RfbClient implements AutoCloseable {
             }
         }
         return screen;
+    }
+
+    /// {@return which part of two screens differs, 0 to 1}
+    static double difference(byte[] one, byte[] other) {
+        assertThat(one).hasSameSizeAs(other);
+        long different = 0;
+        for (int i = 0; i < one.length; i++) {
+            different += one[i] == other[i] ? 0 : 1;
+        }
+        return (double) different / one.length;
     }
 
     /// {@return when the first bytes of the first screen came, by [System#nanoTime]}
