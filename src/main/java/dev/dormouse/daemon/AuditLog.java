@@ -11,9 +11,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,13 +22,11 @@ final class AuditLog implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(AuditLog.class);
     private static final long FILE_BYTES_MAX = 10 << 20;
     private static final int FILES = 5;
-    private static final long END_SECONDS = 5;
     private static final Set<Integer> REFUSED = Set.of(401, 403);
 
     private final Path file;
     private final long bytesMax;
-    private final ExecutorService pen = Executors.newSingleThreadExecutor(
-            Thread.ofPlatform().daemon().name("audit").factory());
+    private final ExecutorService pen = OneThread.named("audit");
 
     AuditLog(Path file) {
         this(file, FILE_BYTES_MAX);
@@ -144,12 +140,7 @@ final class AuditLog implements AutoCloseable {
     /// Writes what is left, for some seconds at most.
     @Override
     public void close() {
-        pen.shutdown();
-        try {
-            var _ = pen.awaitTermination(END_SECONDS, TimeUnit.SECONDS);
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
-        }
+        OneThread.end(pen);
     }
 
     private void rotate() throws IOException {

@@ -19,7 +19,6 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -37,7 +36,6 @@ final class History implements AutoCloseable {
     private static final int WAITING_MAX = 1000;
     private static final long SAMPLE_SECONDS = 60;
     private static final long TIDY_MINUTES = 60;
-    private static final long END_SECONDS = 5;
     private static final Duration RETRY = Duration.ofSeconds(30);
 
     /// Something to be written down.
@@ -48,8 +46,7 @@ final class History implements AutoCloseable {
 
     private final Engine engine;
     private final Path file;
-    private final ScheduledExecutorService pen = Executors.newSingleThreadScheduledExecutor(
-            Thread.ofPlatform().daemon().name("history").factory());
+    private final ScheduledExecutorService pen = OneThread.named("history");
     private final AtomicInteger waiting = new AtomicInteger();
     private @Nullable Catalog catalog; // Guarded by this, as is what follows.
     private @Nullable CatalogException failure;
@@ -306,12 +303,7 @@ final class History implements AutoCloseable {
     /// Writes what is left, for some seconds at most.
     @Override
     public void close() {
-        pen.shutdown();
-        try {
-            var _ = pen.awaitTermination(END_SECONDS, TimeUnit.SECONDS);
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
-        }
+        OneThread.end(pen);
         synchronized (this) {
             closed = true;
             if (catalog != null) {

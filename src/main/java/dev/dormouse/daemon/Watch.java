@@ -17,7 +17,6 @@ import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -32,7 +31,6 @@ import org.slf4j.LoggerFactory;
 final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
     private static final long PERIOD_MILLIS = 1000;
-    private static final long END_SECONDS = 5;
     private static final Duration STANDBY_PAUSE = Duration.ofSeconds(20);
     private static final Duration SETTLE_PAUSE = Duration.ofMinutes(5); // Its QEMU hangs; others are to get at the VM.
     private static final int ORPHANED_LOOKS = 5; // Until then the parent of its page server has started another one.
@@ -44,10 +42,8 @@ final class Watch implements AutoCloseable {
     private final Fronts fronts;
     private final Activity activity;
     private final History history;
-    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
-            Thread.ofPlatform().daemon().name("watch").factory());
-    private final ExecutorService standbys = Executors.newSingleThreadExecutor(
-            Thread.ofPlatform().daemon().name("standby").factory());
+    private final ScheduledExecutorService clock = OneThread.named("watch");
+    private final ExecutorService standbys = OneThread.named("standby");
 
     // Of the thread that looks.
     private final Map<String, Seen> seen = new HashMap<>();
@@ -274,12 +270,7 @@ final class Watch implements AutoCloseable {
 
     @Override
     public void close() {
-        clock.shutdown();
+        OneThread.end(clock);
         standbys.shutdown(); // One that starts may start: nothing depends on it.
-        try {
-            var _ = clock.awaitTermination(END_SECONDS, TimeUnit.SECONDS);
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
-        }
     }
 }
