@@ -1,6 +1,7 @@
 package dev.dormouse.daemon;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.base.Parallel;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.Home;
@@ -13,7 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.time.temporal.ChronoUnit;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,12 +29,15 @@ import org.slf4j.LoggerFactory;
 /// meanwhile, written before the first suspend begins.
 final class BringBack {
     private static final Logger LOG = LoggerFactory.getLogger(BringBack.class);
-    private static final Set<String> AWAKE = Set.of("running", "restoring", "checkpointing");
     /// By a command without the daemon, which may end with the host as well.
     private static final String SUSPENDING = "suspending";
+    /// Their guests wait for a page or a disk, which may be had some time later.
+    private static final Set<String> WAITING = Set.of("orphaned", "stalled");
     private static final Set<Operation.Kind> PUTS_AWAY = EnumSet.of(Operation.Kind.SUSPEND, Operation.Kind.STOP);
-    private static final long BUSY_MILLIS = 200;
-    private static final Duration LOOK = Duration.ofMinutes(1);
+    private static final Duration BUSY_PAUSE = Duration.ofMillis(200);
+    private static final Duration WAITING_PAUSE = Duration.ofSeconds(10);
+    private static final Duration NEVER = ChronoUnit.FOREVER.getDuration();
+    private static final long LOOK_MILLIS = 1000;
 
     private final Engine engine;
     private final Operations operations;
@@ -58,7 +62,7 @@ final class BringBack {
     /// Suspends all VMs that are awake, or about to be, at the same time; none is woken from now on. What is done with
     /// a VM comes to its end first, where it cannot be called off.
     ///
-    /// @param patience for all of them; what takes longer is left as it is
+    /// @param patience for all of them; what takes longer is left as it is, which the log says
     void suspendAll(Duration patience) throws InterruptedException {
         operations.refuseWakes();
         long endNanos = System.nanoTime() + patience.toNanos();
@@ -69,13 +73,27 @@ final class BringBack {
             LOG.error("no VM is suspended before the host ends: {}", ErrorText.of(e));
             return;
         }
-        remember(names.stream().filter(this::isToBeBack).toList());
+        remember(Parallel.map(names, name -> Optional.of(name).filter(this::isToBeBack)).stream()
+                .flatMap(Optional::stream)
+                .toList());
         List<Thread> suspending = names.stream() // One that hangs keeps no other from being suspended.
                 .map(name -> Thread.ofVirtual().name("put away " + name).start(() -> suspendByThe(endNanos, name)))
                 .toList();
         for (Thread vm : suspending) {
-            vm.join(Duration.ofNanos(Math.max(0, endNanos - System.nanoTime())));
+            vm.join(left(endNanos));
         }
+        Parallel.map(names, this::awake).stream()
+                .flatMap(Optional::stream)
+                .filter(vm -> vm.pid() != null)
+                .forEach(vm -> LOG.error(
+                        "vm {}: {}, not suspended before the host ends; its memory is lost if that ends process {}",
+                        vm.name(),
+                        vm.state(),
+                        vm.pid()));
+    }
+
+    private static Duration left(long endNanos) {
+        return Duration.ofNanos(Math.max(0, endNanos - System.nanoTime()));
     }
 
     private synchronized void remember(List<String> awake) {
@@ -92,23 +110,24 @@ final class BringBack {
         List<Operation> active = operations.active(name);
         boolean putAway = active.stream().anyMatch(operation -> PUTS_AWAY.contains(operation.kind()));
         return !putAway
-                && (!active.isEmpty() || state(name).filter(AWAKE::contains).isPresent());
+                && (!active.isEmpty()
+                        || awake(name)
+                                .filter(vm -> !vm.state().equals(SUSPENDING))
+                                .isPresent());
+    }
+
+    private Optional<VmStatus> awake(String name) {
+        return status(name).filter(HostUse::isAwake);
     }
 
     private void suspendByThe(long endNanos, String name) {
         try {
-            awaitOperations(name, endNanos);
-            while (state(name)
-                    .filter(state -> AWAKE.contains(state) || state.equals(SUSPENDING))
-                    .isPresent()) {
-                Optional<Operation> suspend = vms.suspend(name, SuspendOptions.DEFAULT);
-                suspend.ifPresent(operation -> await(operation, endNanos));
-                Problem error = suspend.map(Operation::error).orElse(null);
-                boolean busy = error != null && error.isOf(Problem.Kind.BUSY);
-                if (!busy || System.nanoTime() - endNanos >= 0) {
-                    return;
-                }
-                TimeUnit.MILLISECONDS.sleep(BUSY_MILLIS); // Of a command without the daemon.
+            Duration pause = Duration.ZERO;
+            while (pause.compareTo(left(endNanos)) < 0) {
+                TimeUnit.MILLISECONDS.sleep(pause.toMillis());
+                awaitOperations(name, endNanos);
+                Optional<VmStatus> vm = awake(name);
+                pause = vm.isPresent() ? suspend(vm.get(), endNanos) : NEVER;
             }
         } catch (IOException e) {
             LOG.error("vm {}: not suspended before the host ends: {}", name, ErrorText.of(e));
@@ -117,12 +136,34 @@ final class BringBack {
         }
     }
 
-    private void awaitOperations(String name, long endNanos) {
+    /// {@return after what time to see whether it is asleep, or has to be tried again}
+    private Duration suspend(VmStatus vm, long endNanos) throws IOException, InterruptedException {
+        try {
+            Optional<Operation> suspend = vms.suspend(vm.name(), SuspendOptions.DEFAULT);
+            if (suspend.isEmpty()
+                    || (suspend.get().awaitEnd(left(endNanos)) && suspend.get().error() == null)) {
+                return Duration.ZERO;
+            }
+            Problem error = suspend.get().error();
+            if (error == null || error.isOf(Problem.Kind.BUSY) || suspend.get().isCancelled()) {
+                return BUSY_PAUSE; // Of a command without the daemon, or by somebody who asked for it as well.
+            }
+            return WAITING.contains(vm.state()) ? WAITING_PAUSE : NEVER;
+        } catch (ApiException e) {
+            if (e.kind() == Problem.Kind.BUSY) {
+                return BUSY_PAUSE; // Something has begun meanwhile, which is waited for.
+            }
+            throw e;
+        }
+    }
+
+    /// Waits for their end; of a resume until its guest runs, for then it can be suspended.
+    private void awaitOperations(String name, long endNanos) throws InterruptedException {
         for (Operation operation : operations.active(name)) {
             if (operation.kind() == Operation.Kind.CHECKPOINT || operation.isQueued()) {
                 callOff(operation);
             }
-            await(operation, endNanos);
+            operation.awaitUsable(left(endNanos));
         }
     }
 
@@ -134,18 +175,9 @@ final class BringBack {
         }
     }
 
-    /// Waits for the end of an operation; of a resume until its guest runs, for then it can be suspended.
-    private static void await(Operation operation, long endNanos) {
+    private Optional<VmStatus> status(String name) {
         try {
-            operation.awaitUsable(Duration.ofNanos(Math.max(0, endNanos - System.nanoTime())));
-        } catch (InterruptedException _) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    private Optional<String> state(String name) {
-        try {
-            return Optional.of(engine.status(name)).map(VmStatus::state);
+            return Optional.of(engine.status(name));
         } catch (IOException e) {
             LOG.warn("{}", ErrorText.of(e));
             return Optional.empty();
@@ -167,7 +199,7 @@ final class BringBack {
         var begun = new LinkedHashMap<String, Operation>();
         for (String name : names) {
             try {
-                if (state(name).filter("suspended"::equals).isPresent()) {
+                if (status(name).filter(vm -> vm.state().equals("suspended")).isPresent()) {
                     LOG.info("vm {}: was awake when the host ended, resuming it", name);
                     vms.resume(name, ResumeOptions.DEFAULT).ifPresent(resume -> begun.put(name, resume));
                 }
@@ -180,15 +212,13 @@ final class BringBack {
 
     private void forget(Map<String, Operation> resumes) {
         try {
-            var left = new ArrayList<>(resumes.keySet());
-            for (var resume : resumes.entrySet()) {
-                rewrite(left);
-                while (!resume.getValue().awaitUsable(LOOK)) {
-                    // It waits for its turn.
+            rewrite(resumes.keySet());
+            while (!resumes.isEmpty()) {
+                TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
+                if (resumes.values().removeIf(resume -> resume.guestRuns() || resume.isEnded())) {
+                    rewrite(resumes.keySet());
                 }
-                left.remove(resume.getKey());
             }
-            rewrite(List.of());
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         } catch (IOException e) {
@@ -202,14 +232,14 @@ final class BringBack {
     }
 
     /// Not when the host ends again: then it says what is awake now.
-    private synchronized void rewrite(List<String> names) throws IOException {
+    private synchronized void rewrite(Set<String> names) throws IOException {
         if (ends) {
             return;
         }
         if (names.isEmpty()) {
             Files.deleteIfExists(file);
         } else {
-            write(names);
+            write(List.copyOf(names));
         }
     }
 

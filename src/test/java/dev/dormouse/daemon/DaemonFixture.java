@@ -10,9 +10,12 @@ import dev.dormouse.testkit.Leftovers;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// A daemon in this process, in a home of its own. Whatever QEMU is left is ended on close.
@@ -97,6 +100,28 @@ final class DaemonFixture implements AutoCloseable {
             assertThat(System.nanoTime() - end).as(view.toString()).isNegative();
             Thread.sleep(10);
         }
+    }
+
+    /// Starts a command that does its work without the daemon.
+    Process command(String... words) throws IOException {
+        var all = Stream.concat(Stream.of("--no-daemon"), Stream.of(words)).toArray(String[]::new);
+        var builder = new ProcessBuilder(ProgramInTest.command(all));
+        builder.environment().putAll(ProgramInTest.environment(folder));
+        return builder.redirectErrorStream(true)
+                .redirectOutput(folder.resolve(words[0] + ".log").toFile())
+                .start();
+    }
+
+    /// Resumes a VM without the daemon, and kills the page server and its parent while the guest waits for pages.
+    void orphan(String vm) throws Exception {
+        Process resume = command("resume", "--background-rate=off", vm); // Off: it is not over before it is killed.
+        assertThat(resume.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        Map<String, Object> restore =
+                Json.parseObject(Files.readString(home.vm(vm).resolve("restore.json")));
+        long pid = ((Number) ((Map<?, ?>) restore.get("server")).get("pid")).longValue();
+        ProcessHandle server = ProcessHandle.of(pid).orElseThrow();
+        server.parent().orElseThrow().destroyForcibly();
+        server.destroyForcibly();
     }
 
     @Override

@@ -2,7 +2,6 @@ package dev.dormouse.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.dormouse.base.Json;
 import dev.dormouse.bench.GuestImage;
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
@@ -12,9 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,25 +48,14 @@ class WatchTest {
                 probe.fill("pattern", 7, PATTERN_MEBIBYTES, 50, LONG);
             }
             fixture.run("suspend", "web");
-            // Off: it is not over before it is killed.
-            assertThat(start("resume", "--background-rate=off", "web").waitFor(LONG.toSeconds(), TimeUnit.SECONDS))
-                    .isTrue();
 
             try (var fault = FaultReport.inject("page server and its parent killed", "beside a daemon")) {
-                ProcessHandle server = pageServer();
-                server.parent().orElseThrow().destroyForcibly();
-                server.destroyForcibly();
+                fixture.orphan("web");
 
                 awaitState(fixture, "running");
                 fault.verify(() -> verify(fixture));
             }
         }
-    }
-
-    private ProcessHandle pageServer() throws IOException {
-        Map<String, Object> restore = Json.parseObject(Files.readString(folder.resolve("home/vms/web/restore.json")));
-        long pid = ((Number) ((Map<?, ?>) restore.get("server")).get("pid")).longValue();
-        return ProcessHandle.of(pid).orElseThrow();
     }
 
     private static long verify(DaemonFixture fixture) throws Exception {
@@ -83,7 +69,7 @@ class WatchTest {
     /// It may have published its image before it is killed; then it is tried again.
     private void killTheCapture(DaemonFixture fixture) throws Exception {
         for (int i = 0; i < TRIES; i++) {
-            Process suspend = start("suspend", "web");
+            Process suspend = fixture.command("suspend", "web");
             boolean seen = awaitCapture(suspend);
             suspend.destroyForcibly();
             assertThat(suspend.waitFor(LONG.toSeconds(), TimeUnit.SECONDS)).isTrue();
@@ -121,14 +107,5 @@ class WatchTest {
             assertThat(System.nanoTime() - end).as(state).isNegative();
             TimeUnit.MILLISECONDS.sleep(20);
         }
-    }
-
-    private Process start(String... command) throws IOException {
-        var words = Stream.concat(Stream.of("--no-daemon"), Stream.of(command)).toArray(String[]::new);
-        var builder = new ProcessBuilder(ProgramInTest.command(words));
-        builder.environment().putAll(ProgramInTest.environment(folder));
-        return builder.redirectErrorStream(true)
-                .redirectOutput(folder.resolve(command[0] + ".log").toFile())
-                .start();
     }
 }
