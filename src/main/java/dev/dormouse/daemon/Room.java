@@ -36,6 +36,12 @@ final class Room {
         Operation begin(String vm) throws IOException;
     }
 
+    /// The room that is missing.
+    ///
+    /// @param free who may be suspended, the one that was used least recently first; none if nothing is missing
+    private record Shortage(long bytes, List<VmStatus> free) {}
+
+
     private final long limitBytes;
     private final Engine engine;
     private final Operations operations;
@@ -62,7 +68,7 @@ final class Room {
     }
 
     /// Makes room for a VM, which keeps it until [#release]; being awake it needs none. Whoever waits for a suspend, or
-    /// for a VM that rests, holds up nobody else.
+    /// for a VM that rests, holds up nobody else. Nobody is suspended before there are enough who can be.
     ///
     /// @param waiting its operation, which says what it waits for
     /// @throws ApiException if there is none, and nobody can be suspended for it
@@ -70,15 +76,17 @@ final class Room {
         var tried = new HashSet<String>();
         long end = System.nanoTime() + REST_PATIENCE.toNanos();
         while (true) {
-            List<VmStatus> free = reserveOrFind(name, tried);
-            if (free.isEmpty()) {
+            Shortage shortage = reserveOrFind(name, tried);
+            if (shortage.free().isEmpty()) {
                 return;
             }
-            Optional<String> next = firstThatRests(free);
+            Optional<String> next = firstOfEnough(shortage, tried);
             if (next.isPresent()) {
                 LOG.info("vm {}: suspending it to make room for vm {}", next.get(), name);
                 waiting.step("waiting for the memory of vm " + next.get());
-                if (wantsToStay(next.get()) || !suspend(next.get())) {
+                if (suspend(next.get())) {
+                    end = System.nanoTime() + REST_PATIENCE.toNanos(); // Others may have begun to work meanwhile.
+                } else {
                     tried.add(next.get()); // Another one may be had.
                 }
             } else if (System.nanoTime() - end >= 0 || waiting.isCancelled()) {
@@ -89,28 +97,50 @@ final class Room {
         }
     }
 
-    /// {@return the VMs that may be suspended, the one that was used least recently first; none if the room is reserved
-    /// now}
-    private synchronized List<VmStatus> reserveOrFind(String name, Set<String> tried) throws IOException {
+    /// {@return what is missing; if nothing is, the room is reserved now}
+    private synchronized Shortage reserveOrFind(String name, Set<String> tried) throws IOException {
         if (limitBytes > 0) {
             long needed = engine.status(name).memoryBytes();
             List<VmStatus> others = awakeBut(name);
-            if (bytes(others) + needed > limitBytes) {
+            long missing = bytes(others) + needed - limitBytes;
+            if (missing > 0) {
                 List<VmStatus> free = leastRecentlyUsedFirst(others.stream()
                         .filter(vm -> !tried.contains(vm.name()) && isFree(vm))
                         .toList());
-                if (bytes(others) - bytes(free) + needed > limitBytes) { // Nobody is suspended in vain.
+                if (bytes(free) < missing) {
                     throw noRoom(name, tried);
                 }
-                return free;
+                return new Shortage(missing, free);
             }
         }
         reserved.add(name);
-        return List.of();
+        return new Shortage(0, List.of());
     }
 
-    /// Looks for a moment at what they do.
-    private static Optional<String> firstThatRests(List<VmStatus> vms) throws ApiException {
+    /// Those who want to stay are asked once, and count as tried.
+    ///
+    /// {@return who goes first; empty if those that rest and do not want to stay are too few}
+    private Optional<String> firstOfEnough(Shortage shortage, Set<String> tried) throws ApiException {
+        List<VmStatus> resting = resting(shortage.free());
+        if (bytes(resting) < shortage.bytes()) {
+            return Optional.empty();
+        }
+        var enough = new ArrayList<VmStatus>();
+        for (VmStatus vm : resting) {
+            if (wantsToStay(vm.name())) {
+                tried.add(vm.name());
+            } else {
+                enough.add(vm);
+            }
+            if (bytes(enough) >= shortage.bytes()) {
+                return Optional.of(enough.getFirst().name());
+            }
+        }
+        return Optional.empty();
+    }
+
+    /// {@return those that rest, for which it looks for a moment at what they do}
+    private static List<VmStatus> resting(List<VmStatus> vms) throws ApiException {
         long[] before = vms.stream().mapToLong(Room::cpuNanos).toArray();
         try {
             TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
@@ -118,13 +148,14 @@ final class Room {
             Thread.currentThread().interrupt();
             throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped");
         }
+        var resting = new ArrayList<VmStatus>();
         for (int i = 0; i < before.length; i++) {
             long usedNanos = cpuNanos(vms.get(i)) - before[i];
             if (usedNanos * 100 <= TimeUnit.MILLISECONDS.toNanos(LOOK_MILLIS) * RESTING_PERCENT) {
-                return Optional.of(vms.get(i).name());
+                resting.add(vms.get(i));
             }
         }
-        return Optional.empty();
+        return resting;
     }
 
     private static long cpuNanos(VmStatus vm) {

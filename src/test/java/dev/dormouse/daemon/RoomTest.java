@@ -98,6 +98,29 @@ class RoomTest {
     }
 
     @Test
+    void nobodyIsSuspendedForAVmThatAnotherOneKeepsAsleepByItsVeto() throws Exception {
+        try (var fixture = new DaemonFixture(folder, new DaemonOptions(null, null, 150 << 20, 0))) {
+            for (String name : List.of("a", "b")) {
+                fixture.engine.create(VmRequest.named(name).withMemory("64M"));
+                fixture.run("start", name);
+            }
+            fixture.engine.create(VmRequest.named("large").withMemory("128M"));
+            // It has no agent that could say that it may be suspended.
+            String settings =
+                    "{\"idle\": {\"afterSeconds\": 600, \"cpuPercent\": 10, \"awakeSeconds\": 60, \"askGuest\": true}}";
+            assertThat(fixture.send("PUT", "/v1/vms/b/settings", settings).status())
+                    .isEqualTo(200);
+
+            DaemonClient.Answer answer = fixture.send("POST", "/v1/vms/large/start?wait=60", null);
+
+            assertThat(answer.status()).isEqualTo(409);
+            assertThat(answer.body()).contains("or could not be suspended (b)");
+            assertThat(fixture.state("a")).isEqualTo("running");
+            assertThat(fixture.state("b")).isEqualTo("running");
+        }
+    }
+
+    @Test
     void whoCannotBeSuspendedIsPassedOverAndNobodyWaitsForWhoWaits() throws Exception {
         try (var fixture = new DaemonFixture(folder)) {
             for (String name : List.of("a", "b", "c")) {
