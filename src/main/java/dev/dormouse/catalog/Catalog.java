@@ -50,6 +50,7 @@ public final class Catalog implements AutoCloseable {
     private final Database database;
     private final Clock clock;
     private final Retention retention;
+    private long tidiedMillis = Long.MAX_VALUE - FUTURE_MILLIS; // Guarded by this.
 
     private Catalog(Database database, Clock clock, Retention retention) {
         this.database = database;
@@ -153,6 +154,19 @@ public final class Catalog implements AutoCloseable {
                 .findFirst();
     }
 
+    /// {@return whether something of a kind that went well had begun by then, and had not ended}
+    ///
+    /// @param time ISO 8601
+    public boolean wasUnderWay(String vm, String kind, String time) throws CatalogException {
+        return !query(
+                        row -> row.getInt(1),
+                        "SELECT 1 FROM history WHERE vm = ? AND kind = ? AND outcome = 'succeeded' AND ? BETWEEN time - COALESCE(duration_millis, 0) AND time LIMIT 1",
+                        vm,
+                        kind,
+                        Columns.millis(time))
+                .isEmpty();
+    }
+
     public void add(Visit visit) throws CatalogException {
         insert("visit", VISIT, visit.vm(), visit);
     }
@@ -228,7 +242,8 @@ public final class Catalog implements AutoCloseable {
                 .findFirst();
     }
 
-    /// Forgets what is too old or too much. To be called now and then.
+    /// Forgets what is too old or too much. To be called now and then. What is of the future is forgotten only if it
+    /// was so at the call before, too: the clock of a host that was just booted may be far behind.
     public void forgetOldest() throws CatalogException {
         long now = clock.millis();
         long gone = now - retention.gone().toMillis();
@@ -240,7 +255,8 @@ public final class Catalog implements AutoCloseable {
                         retention.inAll());
             }
             // Of a clock that was wrong: they would count as the newest ones, and the newest as too old.
-            update(connection, "DELETE FROM host_sample WHERE time > ?", now + FUTURE_MILLIS);
+            update(connection, "DELETE FROM host_sample WHERE time > ?", Math.max(now, tidiedMillis) + FUTURE_MILLIS);
+            tidiedMillis = now;
             update(
                     connection,
                     "DELETE FROM host_sample WHERE time NOT IN (SELECT time FROM host_sample ORDER BY time DESC LIMIT ?)",

@@ -229,25 +229,17 @@ final class History implements AutoCloseable {
         }
     }
 
+    /// Not each resume writes a report: the one that is there may be that of an earlier one. A later one may have an
+    /// earlier time: clocks are set back.
     private void lookForResume(Catalog catalog, VmStatus vm) throws IOException {
         RestoreReport report = vm.lastRestore();
         if (report == null) {
             return;
         }
         Instant written = written(engine.home().vm(vm.name()).resolve("last-restore.json"));
-        Optional<HistoryItem> last = catalog.last(vm.name(), "resume");
-        if (last.isEmpty() || !isReportOf(last.get(), written)) {
+        if (!catalog.wasUnderWay(vm.name(), "resume", written.toString())) {
             catalog.add(ofCommand(vm, written.toString(), "resume", null, report));
         }
-    }
-
-    /// {@return whether a report that was written then is the one of that resume}. A later one may have an earlier
-    /// time:
-    /// clocks are set back.
-    private static boolean isReportOf(HistoryItem resume, Instant written) {
-        Instant end = Instant.parse(resume.time());
-        Instant begin = resume.durationMillis() == null ? end : end.minusMillis(resume.durationMillis());
-        return !written.isBefore(begin) && !written.isAfter(end);
     }
 
     /// {@return when the file was last written, as exactly as the catalog keeps times}

@@ -13,6 +13,8 @@ import java.sql.DriverManager;
 import java.sql.Statement;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -27,8 +29,12 @@ class CatalogTest {
     private final List<String> told = new ArrayList<>();
 
     private Catalog open() throws CatalogException {
+        return open(Clock.systemUTC());
+    }
+
+    private Catalog open(Clock clock) throws CatalogException {
         var retention = new Catalog.Retention(3, 5, 4, Duration.ofDays(1));
-        return Catalog.open(folder.resolve("catalog.db"), Clock.systemUTC(), retention, told::add);
+        return Catalog.open(folder.resolve("catalog.db"), clock, retention, told::add);
     }
 
     private static HistoryItem suspend(String vm, String time) {
@@ -106,6 +112,9 @@ class CatalogTest {
             }
             catalog.add(new HostSample("2099-01-01T00:00:00Z", 3, 1, 1, 2, 3)); // The host's clock was set back.
             catalog.forgetOldest();
+            assertThat(catalog.samples(null, 1)).extracting(HostSample::time).containsExactly("2099-01-01T00:00:00Z");
+            catalog.add(new HostSample("2026-11-28T20:00:00Z", 3, 1, 1, 2, 3));
+            catalog.forgetOldest();
 
             assertThat(catalog.history("a", Long.MAX_VALUE, 10))
                     .extracting(HistoryItem::time)
@@ -117,6 +126,38 @@ class CatalogTest {
             assertThat(catalog.samples("2026-11-28T20:00:04Z", 1))
                     .extracting(HostSample::time)
                     .containsExactly("2026-11-28T20:00:03Z");
+        }
+    }
+
+    @Test
+    void aHostThatIsBootedWithItsClockFarBehindForgetsNoSamples() throws Exception {
+        try (Catalog catalog = open(Clock.fixed(Instant.EPOCH, ZoneOffset.UTC))) {
+            catalog.add(new HostSample("2026-11-28T20:00:00Z", 3, 1, 1, 2, 3));
+
+            catalog.forgetOldest();
+
+            assertThat(catalog.samples(null, 10)).hasSize(1);
+        }
+    }
+
+    @Test
+    void knowsWhatWasUnderWayAlsoWhenOthersHaveEndedSince() throws Exception {
+        try (Catalog catalog = open()) {
+            catalog.add(suspend("web", "2026-11-28T20:00:02Z")); // It took two seconds.
+            catalog.add(suspend("web", "2026-11-28T20:10:00Z"));
+
+            assertThat(catalog.wasUnderWay("web", "suspend", "2026-11-28T19:59:59.999Z"))
+                    .isFalse();
+            assertThat(catalog.wasUnderWay("web", "suspend", "2026-11-28T20:00:00Z"))
+                    .isTrue();
+            assertThat(catalog.wasUnderWay("web", "suspend", "2026-11-28T20:00:02Z"))
+                    .isTrue();
+            assertThat(catalog.wasUnderWay("web", "suspend", "2026-11-28T20:00:02.001Z"))
+                    .isFalse();
+            assertThat(catalog.wasUnderWay("web", "resume", "2026-11-28T20:00:01Z"))
+                    .isFalse();
+            assertThat(catalog.wasUnderWay("db", "suspend", "2026-11-28T20:00:01Z"))
+                    .isFalse();
         }
     }
 

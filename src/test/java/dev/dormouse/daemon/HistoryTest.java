@@ -69,6 +69,7 @@ class HistoryTest {
             fixture.restart();
             fixture.run("resume", "web");
             assertThat(awaitItems(fixture, 1).getFirst()).containsEntry("kind", "resume");
+            aResumeWithoutAReportDoesNotMakeThatBeforeItAnotherOne(fixture);
             try (Stream<Path> files = Files.list(folder.resolve("home"))) {
                 assertThat(files.filter(file -> file.getFileName().toString().startsWith("catalog.db.aside-")))
                         .hasSize(1);
@@ -93,6 +94,34 @@ class HistoryTest {
         fixture.send("PUT", "/v1/vms/web/settings", "{}"); // has looked when this returns,
         fixture.restart(); // and has written what it saw.
         assertThat(awaitItems(fixture, 5)).hasSize(5);
+    }
+
+    /// As of one that only lets a guest go on whose disk had failed.
+    private static void aResumeWithoutAReportDoesNotMakeThatBeforeItAnotherOne(DaemonFixture fixture) throws Exception {
+        String now = Operation.now();
+        var later = new OperationView(
+                "later",
+                "resume",
+                "web",
+                "succeeded",
+                now,
+                now,
+                now,
+                null,
+                null,
+                null,
+                0L,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null);
+        try (var history = new History(fixture.engine)) {
+            history.ended(later);
+            history.look("web");
+        }
+        assertThat(awaitItems(fixture, 2).getFirst()).containsEntry("operation", "later");
     }
 
     private static void aClientOfAFrontThatLeadsNowhereIsRemembered(DaemonFixture fixture) throws Exception {
