@@ -67,10 +67,10 @@ final class PageMapRoutes implements AutoCloseable {
                 silentLooks = 0;
             }
             if (view != null && !ended) {
-                ended = sendChange(view, out);
-                silentLooks = 0;
+                ended = view.entry().pages().isComplete(); // Asked first: nothing may come between.
+                silentLooks = sendChange(view, ended, out) ? 0 : silentLooks;
             }
-            if (silentLooks++ >= SILENT_LOOKS_MAX) {
+            if (silentLooks++ >= SILENT_LOOKS_MAX) { // Also of a restore that is quiet: the client may be gone.
                 silentLooks = 0;
                 write(out, ":\n\n");
             }
@@ -78,17 +78,18 @@ final class PageMapRoutes implements AutoCloseable {
         }
     }
 
-    /// {@return whether it was the last one}
-    private static boolean sendChange(PageMapView view, OutputStream out) throws IOException {
-        boolean complete = view.entry().pages().isComplete(); // Asked first: nothing may come between.
+    /// {@return whether there was anything to send}
+    ///
+    /// @param last whether it is the last one
+    private static boolean sendChange(PageMapView view, boolean last, OutputStream out) throws IOException {
         PageMapView.@Nullable Change change = view.change();
         if (change != null) {
             write(out, "cells", change);
         }
-        if (complete) {
+        if (last) {
             write(out, "end", view.end());
         }
-        return complete;
+        return last || change != null;
     }
 
     private static void write(OutputStream out, String type, Object data) throws IOException {

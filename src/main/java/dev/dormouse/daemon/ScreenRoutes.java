@@ -15,6 +15,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.eclipse.jetty.websocket.api.StatusCode;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -82,11 +83,15 @@ final class ScreenRoutes implements AutoCloseable {
         try {
             while (open.containsKey(context.sessionId())) {
                 if (caller == null || !gate.mayStay(caller)) {
+                    ScreenBridge bridge = open.remove(context.sessionId()); // What it sends now is not passed on.
                     context.closeSession(StatusCode.POLICY_VIOLATION, "the token is void");
+                    end(context, bridge);
                     return;
                 }
                 Thread.sleep(TOKEN_LOOK_MILLIS);
             }
+        } catch (IOException e) {
+            LOG.debug("{}", ErrorText.of(e));
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
         }
@@ -100,7 +105,10 @@ final class ScreenRoutes implements AutoCloseable {
     }
 
     private void ended(WsContext context) throws IOException {
-        ScreenBridge bridge = open.remove(context.sessionId());
+        end(context, open.remove(context.sessionId()));
+    }
+
+    private void end(WsContext context, @Nullable ScreenBridge bridge) throws IOException {
         if (bridge != null) {
             note(context, "closed");
             bridge.close();

@@ -250,6 +250,39 @@ class ConsoleTest {
 
     @Test
     @Order(8)
+    void whatAVmBecameWhileAllWereReadIsNotForgotten() throws Exception {
+        fixture.run("suspend", "desk");
+        browser.awaitText(DESK + ".badge", "Suspended");
+        browser.script("""
+                const real = window.fetch;
+                window.held = 0;
+                window.release = new Promise(resolve => { window.letGo = resolve; });
+                window.fetch = async (path, options) => {
+                    const answer = await real(path, options);
+                    if (path.startsWith("/v1/vms?")) { // It has been answered, and takes its time to come.
+                        window.held++;
+                        await window.release;
+                    }
+                    return answer;
+                };
+                import("/js/store.js").then(store => store.open(() => {}));
+                """);
+        // That of the new stream, and that of who opens it.
+        browser.await("all are read", () -> browser.script("return window.held").equals(2L));
+
+        fixture.run("resume", "desk");
+        fixture.send("PUT", "/v1/vms/desk/settings", "{}"); // The daemon has looked at all VMs when this returns,
+        fixture.run("start", "spare-001");
+        browser.awaitText("tr[data-vm=spare-001] .badge", "Running"); // so all that is told of the desk was told.
+        browser.awaitText(DESK + ".badge", "Running");
+        browser.script("window.letGo()");
+
+        browser.await("the other VMs are back", () -> browser.all("tbody tr").size() == 50);
+        browser.awaitText(DESK + ".badge", "Running");
+    }
+
+    @Test
+    @Order(9)
     void isOfUseWithNoVmAndWithOne() throws Exception {
         few = new DaemonFixture(folder.resolve("few"));
         browser.driver.get("http://127.0.0.1:" + few.server().port() + "/");
@@ -287,7 +320,7 @@ class ConsoleTest {
     }
 
     @Test
-    @Order(9)
+    @Order(10)
     void offersToATokenNothingThatWouldBeRefused() throws Exception {
         few.engine.create(VmRequest.named("hidden").withMemory("64M"));
         browser.click("[data-nav=vms]");

@@ -19,7 +19,7 @@ let frame = null;
 let unfollow = null;
 let reads = 0;
 let newestRead = 0;
-/** The operations that the stream tells of while everything is read, for each who reads. */
+/** The operations that the stream tells of while everything is read, and the VMs, for each who reads. */
 const HEARD = new Set();
 
 /** @return a function that ends it */
@@ -59,7 +59,7 @@ export function close() {
 
 async function readAll() {
   const number = ++reads;
-  const heard = [];
+  const heard = { operations: [], vms: new Set() };
   HEARD.add(heard);
   try {
     const [items, known] = await Promise.all([api.all("/v1/vms"), api.all("/v1/operations", 500)]);
@@ -71,7 +71,8 @@ async function readAll() {
     items.forEach(vm => vms.set(vm.name, vm));
     operations.clear();
     resumes.clear();
-    known.reverse().concat(heard).forEach(note); // The oldest first: later ones replace them.
+    known.reverse().concat(heard.operations).forEach(note); // The oldest first: later ones replace them.
+    [...heard.vms].forEach(refresh); // What was read of them may be older.
     changed();
   } finally {
     HEARD.delete(heard);
@@ -109,7 +110,7 @@ export function note(operation) {
 function take(type, data) {
   switch (type) {
     case "operation":
-      HEARD.forEach(heard => heard.push(data));
+      HEARD.forEach(heard => heard.operations.push(data));
       note(data);
       refresh(data.vm);
       break;
@@ -132,6 +133,7 @@ function refresh(name) {
     staleAll = true;
   } else {
     stale.add(name);
+    HEARD.forEach(heard => heard.vms.add(name));
   }
   timer ??= setTimeout(async () => {
     const names = stale;
