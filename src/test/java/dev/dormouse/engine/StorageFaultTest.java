@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
@@ -70,6 +71,35 @@ class StorageFaultTest {
             fixture.resume("vm1");
 
             write.get(1, TimeUnit.MINUTES);
+            assertWritten(fixture, 1024);
+        }
+    }
+
+    /// As when the host ends meanwhile.
+    @Test
+    void aGuestWhoseDiskFailedMayBeSuspendedAndGoesOnWhenItIsBack() throws Exception {
+        try (var fixture = new EngineFixture(folder);
+                var device = FaultyFile.over(fixture.smallDisk("vm1"))) {
+            Path disk = folder.resolve("vm1.raw");
+            VmRequest request = dev.dormouse.bench.GuestVm.request(fixture.guest, "vm1", "384M")
+                    .withDisks(List.of(new DiskRequest(disk.toString(), null, null)));
+            fixture.boot(request);
+            device.fail(new Fault("write", -1, EIO));
+            CompletableFuture<Void> write = writes(fixture, 1024);
+            awaitStalled(fixture);
+
+            fixture.engine.suspend("vm1", OperationListener.NONE, new Cancellation());
+            assertThat(fixture.state("vm1")).isEqualTo("suspended");
+            assertThatThrownBy(() -> write.get(1, TimeUnit.MINUTES)) // Its connection ended with QEMU.
+                    .isInstanceOf(ExecutionException.class);
+            device.mend();
+            fixture.resume("vm1");
+
+            assertThat(fixture.state("vm1")).isEqualTo("running");
+            try (GuestProbe probe = fixture.probe("vm1")) {
+                probe.ping("boot", LONG);
+                probe.write("late", 5, 1024, LONG);
+            }
             assertWritten(fixture, 1024);
         }
     }
