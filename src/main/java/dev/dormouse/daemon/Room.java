@@ -41,7 +41,6 @@ final class Room {
     /// @param free who may be suspended, the one that was used least recently first; none if nothing is missing
     private record Shortage(long bytes, List<VmStatus> free) {}
 
-
     private final long limitBytes;
     private final Engine engine;
     private final Operations operations;

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -159,7 +160,13 @@ class BringBackTest {
     }
 
     private static BringBack bringBack(DaemonFixture fixture, Operations operations) {
-        var vms = new Vms(fixture.engine, operations, new Events(), new Activity(), new DaemonOptions(null, null));
+        var vms = new Vms(
+                fixture.engine,
+                operations,
+                new Events(),
+                new Activity(),
+                new DaemonOptions(null, null),
+                _ -> Optional.empty());
         return new BringBack(fixture.engine, operations, vms);
     }
 
