@@ -49,6 +49,7 @@ record PaperOptions(RestoreBenchOptions restore, List<PaperWorkload> workloads) 
                 0,
                 quick ? PATIENCE_SECONDS / 2 : PATIENCE_SECONDS,
                 false,
+                true,
                 true);
         var options =
                 new PaperOptions(restore, given.list("--workloads", quick ? "web" : WORKLOADS, PaperWorkload::named));

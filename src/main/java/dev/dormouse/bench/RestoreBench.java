@@ -149,8 +149,8 @@ public final class RestoreBench {
     }
 
     /// Restores that are not measured: after one of each way the JVM is as warm as that of a daemon, and the
-    /// working set is known, for which the first of Dormouse's own is needed in any case. Where that fails, so
-    /// do all that need the set. The guest verifies its memory after each of them.
+    /// working set is known unless it was rehearsed, for which the first of Dormouse's own is needed in any case.
+    /// Where that fails, so do all that need the set. The guest verifies its memory after each of them.
     private void warmUp(BenchEngine bench, RestoreState state, String version)
             throws IOException, InterruptedException {
         for (RestoreStrategy strategy : RestoreStrategy.values()) {
@@ -164,7 +164,7 @@ public final class RestoreBench {
                 Map<String, Object> line = facts(state, version);
                 line.put("warmUp", true);
                 line.put("strategy", strategy.text());
-                run(bench, state, kind, teaches, line);
+                run(bench, state, kind, teaches && !options.rehearsed(), line);
                 write(line);
             }
         }

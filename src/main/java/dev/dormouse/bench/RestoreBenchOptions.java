@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 ///     of the usual one's
 /// @param allocateMebibytes memory that the guest of a loaded round allocates
 /// @param warmUp whether each way is tried once before it is measured
+/// @param rehearsed whether a rehearsal teaches the working set, as a daemon does; else a restore does
 /// @param composition whether the size of an image in which nothing is left to the disk is measured, too
 /// @param patience for how long a guest is watched at the most, seconds; twice as long on throttled storage
 record RestoreBenchOptions(
@@ -35,6 +36,7 @@ record RestoreBenchOptions(
         int allocateMebibytes,
         int patience,
         boolean warmUp,
+        boolean rehearsed,
         boolean composition) {
     /// Of each page of the pattern this share does not compress, percent.
     static final int ENTROPY_PERCENT = 25;
@@ -52,6 +54,7 @@ record RestoreBenchOptions(
               --memory-backend B   anonymous or shared (anonymous)
               --qemu LIST          of 'system', '10.0', paths (system)
               --resume FILE        go on with an earlier run's samples: what is in them is not measured again
+              --rehearse           the working set is learnt by a rehearsal, not by a restore
               --no-warm-up         measures at once: a quick look, in which the JVM is cold at first
               --quick              one round, warm, a small guest: shows that it works
             """;
@@ -85,6 +88,7 @@ record RestoreBenchOptions(
                 large ? mebibytes / 8 : mebibytes / 16,
                 quick ? 20 : 60,
                 !given.flag("--no-warm-up"),
+                given.flag("--rehearse"),
                 false);
         given.refuseRest();
         return options;

@@ -6,6 +6,7 @@ import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Indexes;
 import dev.dormouse.engine.OperationListener;
+import dev.dormouse.engine.RehearsalResult;
 import dev.dormouse.engine.SuspendOptions;
 import dev.dormouse.engine.SuspendResult;
 import dev.dormouse.image.ImageInspection;
@@ -84,11 +85,34 @@ final class RestoreState {
         ImageInspection image = engine.images().inspect(Path.of(suspended.file()));
         facts.put("pages", image.pages());
         facts.put("imageParts", image.bytes());
+        if (options.rehearsed() && options.strategies().stream().anyMatch(RestoreStrategy::needsWorkingSet)) {
+            facts.put("rehearsal", rehearse(bench));
+        }
         Map<RestoreStrategy, Path> saves = save(bench, options.strategies(), suspended, facts);
         return new RestoreState(bench, workload, guest.disk(), suspended, saves, normal, facts);
     }
 
-    /// {@return the size of an image in which nothing is left to the disk, of a state a moment before the saved one}
+    /// Learns the working set as a daemon does behind a suspend.
+    private static Map<String, Object> rehearse(BenchEngine bench) throws IOException {
+        RehearsalResult result = bench.engine.rehearse(VM, OperationListener.NONE, new Cancellation());
+        // A first restore of this VM is one that knows nothing of it.
+        Files.move(
+                bench.engine.home().vm(VM).resolve(WORKING_SET),
+                bench.folder.resolve(WORKING_SET),
+                StandardCopyOption.REPLACE_EXISTING);
+        return Map.of(
+                "ranMs",
+                result.ranMillis(),
+                "workingSetPages",
+                result.workingSetPages(),
+                "demandedPages",
+                result.demandedPages(),
+                "wantedShare",
+                result.wantedShare());
+    }
+
+    /// {@return the size of an image in which nothing is left to the disk, of a state a moment before the saved
+    /// one}
     private static long selfContained(Engine engine) throws IOException {
         SuspendResult result =
                 engine.checkpoint(VM, new SuspendOptions(true), OperationListener.NONE, new Cancellation());
@@ -96,7 +120,8 @@ final class RestoreState {
         return result.imageBytes();
     }
 
-    /// Has QEMU save the state by its own means: of the image, so that all ways begin with the same memory and disks.
+    /// Has QEMU save the state by its own means: of the image, so that all ways begin with the same memory and
+    /// disks.
     private static Map<RestoreStrategy, Path> save(
             BenchEngine bench, List<RestoreStrategy> strategies, SuspendResult suspended, Map<String, Object> facts)
             throws IOException {

@@ -52,7 +52,8 @@ public final class Engine {
         this(home, null, ImageKeys.UNNAMED, new Statuses(home));
     }
 
-    /// {@return the same, which opens images (not those of a resume, whose options say more) with the key of a file}
+    /// {@return the same, which opens images (not those of a resume, whose options say more) with the key of a
+    /// file}
     ///
     /// @param file null for the key that an image names itself
     public Engine withKey(@Nullable Path file) {
@@ -118,7 +119,8 @@ public final class Engine {
         return status(request.name());
     }
 
-    /// Asks a running guest, by its agent, whether it does something that must not be interrupted: whoever does that
+    /// Asks a running guest, by its agent, whether it does something that must not be interrupted: whoever does
+    /// that
     /// in the guest makes a file [#STAY_AWAKE] meanwhile. Takes some seconds at most.
     ///
     /// @throws IOException if the guest cannot say
@@ -183,7 +185,8 @@ public final class Engine {
                 tools().qemu().path(), vm.config(), topChains(vm.record()), vm.sockets(), incoming);
     }
 
-    /// {@return the layers with which a guest may run: those of a suspended VM are frozen, only its overlays are not}
+    /// {@return the layers with which a guest may run: those of a suspended VM are frozen, only its overlays are
+    /// not}
     private static List<BackingChain> topChains(VmRecord record) {
         return record.overlays().isEmpty() ? record.chains() : record.chainsWithOverlays();
     }
@@ -286,7 +289,29 @@ public final class Engine {
         }
     }
 
-    /// Ends the QEMU that waits for the resume of a VM, if one does; as [#settle], which ends what was cut off, too.
+    /// Lets a suspended VM run for some seconds where nobody sees it, to learn what it touches first: its next
+    /// resume
+    /// is quicker for it. Nothing that it does there stays or gets out. Any other operation on the VM ends it.
+    ///
+    /// @param cancellation heeded at any time
+    /// @throws VmException if the VM is not suspended, cannot be rehearsed, or nothing was learnt
+    public RehearsalResult rehearse(String name, OperationListener listener, Cancellation cancellation)
+            throws IOException {
+        Vm vm = Vm.open(home, name);
+        try (VmLock _ = VmLock.acquire(vm, Rehearsal.OPERATION)) {
+            new Settle(home, tools(), vm).runBesideStandby();
+            return new Rehearsal(home, tools(), keys, vm, listener, cancellation).run();
+        }
+    }
+
+    /// {@return whether the VM is suspended and can be rehearsed}
+    public boolean isRehearsable(String name) throws IOException {
+        Vm vm = Vm.open(home, name);
+        return Rehearsal.obstacle(vm.config(), vm.record()).isEmpty();
+    }
+
+    /// Ends the QEMU that waits for the resume of a VM, if one does; as [#settle], which ends what was cut off,
+    /// too.
     public VmStatus endStandby(String name) throws IOException {
         return settle(name);
     }
@@ -344,7 +369,8 @@ public final class Engine {
         }
     }
 
-    /// {@return what was left undone of a VM on which nobody works}. Nothing, too, of one whose records cannot be read.
+    /// {@return what was left undone of a VM on which nobody works}. Nothing, too, of one whose records cannot
+    /// be read.
     public Neglect neglect(String name) {
         return statuses.neglect(name);
     }

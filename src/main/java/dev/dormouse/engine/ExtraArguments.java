@@ -2,6 +2,9 @@ package dev.dormouse.engine;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /// Refuses what a user might add to QEMU's command line that would break a suspend or a restore.
@@ -42,7 +45,34 @@ final class ExtraArguments {
             Map.entry("-cdrom", "its file would not be frozen; " + USE_OPTION),
             Map.entry("-pflash", "its file would not be frozen; " + USE_OPTION));
 
+    /// Devices that cannot lead out of the VM by themselves, and what sets them up.
+    private static final Set<String> WITHIN = Set.of("-device", "-global", "-rtc", "-smbios", "-uuid", "-boot", "-k");
+    private static final List<String> LEADING_OUT =
+            List.of("usb-host", "vhost", "ivshmem", "scsi-generic", "scsi-block");
+    private static final Pattern OWN_SOCKET = Pattern.compile("(null|ringbuf|socket),[^\\s]*");
+
     private ExtraArguments() {}
+
+    /// {@return the first argument by which a guest might reach something outside of its VM, or be reached}
+    static Optional<String> reachingOutside(List<String> arguments) {
+        for (int i = 0; i < arguments.size(); i += 2) {
+            String option = arguments.get(i);
+            String value = i + 1 < arguments.size() ? arguments.get(i + 1) : "";
+            boolean within = WITHIN.contains(option) && LEADING_OUT.stream().noneMatch(value::startsWith);
+            if (!within && !(option.equals("-chardev") && isOwn(value))) {
+                return Optional.of((option + " " + value).strip());
+            }
+        }
+        return Optional.empty();
+    }
+
+    /// A socket in the VM's own folder, which a rehearsal has elsewhere, or none.
+    private static boolean isOwn(String chardev) {
+        boolean socket = chardev.startsWith("socket,");
+        return OWN_SOCKET.matcher(chardev).matches()
+                && (!socket || chardev.contains(",path=" + QemuCommandLine.RUNTIME_PLACEHOLDER + "/"))
+                && !(socket && chardev.contains("host="));
+    }
 
     /// @throws UsageException that names the first argument that is not allowed, and why
     static void check(String vmName, List<String> arguments) throws UsageException {

@@ -51,7 +51,7 @@ final class QemuStarter {
         }
     }
 
-    private static void prepareMemory(VmConfig config) throws IOException {
+    static void prepareMemory(VmConfig config) throws IOException {
         if (config.memoryBackend() == VmConfig.MemoryBackend.SHARED) {
             SharedMemoryFolder.prepare(config);
         }

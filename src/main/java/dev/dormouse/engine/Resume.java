@@ -401,7 +401,7 @@ final class Resume {
         }
     }
 
-    private static SocketChannel connect(String socket) throws IOException {
+    static SocketChannel connect(String socket) throws IOException {
         SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
         try {
             channel.setOption(StandardSocketOptions.SO_SNDBUF, SEND_BUFFER_BYTES);

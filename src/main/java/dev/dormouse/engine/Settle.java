@@ -40,6 +40,7 @@ final class Settle {
     }
 
     void run() throws IOException {
+        Rehearsal.clean(home, vm);
         VmRecord record = vm.record();
         Optional<QemuProcess> qemu = vm.qemu(record);
         switch (record.state()) {

@@ -11,8 +11,10 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// Finds out what VMs are now, without a lock. QEMU is asked only where nobody works on the VM, and waits for no page:
-/// whether its guest stands still because a disk failed. Files that have not changed since the last look are not read
+/// Finds out what VMs are now, without a lock. QEMU is asked only where nobody works on the VM, and waits for no
+/// page:
+/// whether its guest stands still because a disk failed. Files that have not changed since the last look are not
+/// read
 /// again. Any thread.
 final class Statuses {
     private final Home home;
@@ -102,11 +104,13 @@ final class Statuses {
         return record.state() == VmState.RESTORING && vm.qemu(record).isPresent() ? Neglect.ORPHANED : Neglect.NONE;
     }
 
-    /// {@return whether somebody has the guest stand still, for a capture or for a merge before it}
+    /// {@return whether somebody has the guest stand still, for a capture or for a merge before it, or rehearses
+    /// it}
     static boolean isUnderWay(Vm vm, VmRecord record) throws IOException {
         return switch (record.state()) {
             case SUSPENDING, CHECKPOINTING -> true;
             case RUNNING -> vm.restoreRecord().map(RestoreRecord::guestStopped).orElse(false);
+            case SUSPENDED -> Rehearsal.isLeft(vm);
             default -> false;
         };
     }

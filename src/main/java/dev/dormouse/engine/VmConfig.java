@@ -14,12 +14,14 @@ import org.jspecify.annotations.Nullable;
 /// @param accelerator `kvm` or `tcg`
 /// @param disks in the order in which the guest sees them
 /// @param networks one per card
-/// @param vnc display of a VNC server, for example `127.0.0.1:1` or `unix:/path`, in which `{runtime}` stands for the
+/// @param vnc display of a VNC server, for example `127.0.0.1:1` or `unix:/path`, in which `{runtime}` stands
+///     for the
 ///     folder of the VM's sockets; none if null
 /// @param vmgenid the generation id that the guest sees, a GUID of this VM's own; no device if null
 /// @param extraArguments appended to QEMU's command line; `{runtime}` in them stands for the folder of the
 ///     VM's sockets
-/// @param imageKey file of the key that encrypts the VM's images; null if they are in the clear. In an image: that of
+/// @param imageKey file of the key that encrypts the VM's images; null if they are in the clear. In an image:
+///     that of
 ///     its own key
 /// @param qemuVersion of the QEMU for which it was resolved, for example `7.2.22`
 @Json
@@ -81,6 +83,9 @@ public record VmConfig(
     /// @param forwards host forwards of mode `user` in QEMU's form, for example `tcp:127.0.0.1:2222-:22`
     @Json
     public record Network(String mode, @Nullable String target, List<String> forwards, String macAddress) {
+        /// The mode of a card that nothing is connected to; never of a VM that is recorded.
+        static final String ISOLATED = "isolated";
+
         public Network {
             forwards = List.copyOf(forwards);
         }
@@ -158,6 +163,48 @@ public record VmConfig(
             throw new IllegalArgumentException("'%s' is %s, which is not allowed"
                     .formatted(component, value == null ? "missing" : "'" + value + "'"));
         }
+    }
+
+    VmConfig withNetworks(List<Network> others) {
+        return new VmConfig(
+                name,
+                memoryBytes,
+                cpus,
+                machine,
+                accelerator,
+                cpuModel,
+                memoryBackend,
+                disks,
+                kernel,
+                others,
+                vnc,
+                uefi,
+                guestAgent,
+                vmgenid,
+                extraArguments,
+                qemuVersion,
+                imageKey);
+    }
+
+    VmConfig withVnc(@Nullable String address) {
+        return new VmConfig(
+                name,
+                memoryBytes,
+                cpus,
+                machine,
+                accelerator,
+                cpuModel,
+                memoryBackend,
+                disks,
+                kernel,
+                networks,
+                address,
+                uefi,
+                guestAgent,
+                vmgenid,
+                extraArguments,
+                qemuVersion,
+                imageKey);
     }
 
     VmConfig withImageKey(@Nullable String file) {

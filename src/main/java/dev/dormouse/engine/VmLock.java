@@ -22,7 +22,7 @@ final class VmLock implements AutoCloseable {
     /// Operations that nobody asked for: others wait for their end instead of being told.
     static final String STANDBY = "standby";
     static final String SETTLE = "settle";
-    private static final List<String> UNASKED = List.of(STANDBY, SETTLE);
+    private static final List<String> UNASKED = List.of(STANDBY, SETTLE, Rehearsal.OPERATION);
     private static final long UNASKED_NANOS = TimeUnit.SECONDS.toNanos(35); // Longer than a QEMU is waited for.
     private final OfdLock lock;
     private final Path file;
@@ -62,6 +62,7 @@ final class VmLock implements AutoCloseable {
             if (!unasked && isUnasked(vm)) {
                 unasked = true; // Its name may be gone before its lock is.
                 end += UNASKED_NANOS;
+                Files.write(wantedFile(vm), new byte[0]);
             }
             if (System.nanoTime() - end >= 0 || !turn.run()) {
                 throw new BusyException("vm %s: busy, %s; wait for it to end".formatted(vm.name(), holder(vm)));
@@ -71,7 +72,20 @@ final class VmLock implements AutoCloseable {
     }
 
     static Optional<VmLock> tryAcquire(Vm vm, String operation) throws IOException {
-        return tryAcquire(vm.folder(), operation);
+        Optional<VmLock> lock = tryAcquire(vm.folder(), operation);
+        if (lock.isPresent()) {
+            Files.deleteIfExists(wantedFile(vm));
+        }
+        return lock;
+    }
+
+    /// {@return whether somebody waits for an operation that nobody asked for; for the one that holds the lock}
+    static boolean isWanted(Vm vm) throws IOException {
+        return Files.exists(wantedFile(vm));
+    }
+
+    private static Path wantedFile(Vm vm) throws IOException {
+        return vm.sockets().runtime().resolve("lock-wanted");
     }
 
     /// As [#tryAcquire(Vm, String)], of a VM that may have no state yet.

@@ -22,6 +22,12 @@ public record BackgroundOptions(
     /// Chosen by reasoning and trials, see `docs/adr`.
     public static final BackgroundOptions DEFAULT = new BackgroundOptions(16, 64, 2_000_000, 0.5, 0, 1L << 31, true);
 
+    /// Beside a guest that has nearly all it wants: as much as it does not notice. Its work counts as
+    /// undisturbed from
+    /// 90 % on, and a page costs some as much again on the threads that read and in the kernel.
+    private static final double GENTLE_DUTY = 0.04;
+    private static final int GENTLE_PAGES = 16;
+
     /// Everything as fast as it goes.
     static final BackgroundOptions UNTHROTTLED = new BackgroundOptions(256, 256, 0, 1, 0, 0, true);
 
@@ -45,6 +51,23 @@ public record BackgroundOptions(
     BackgroundOptions forPages(long nonZeroPages) {
         boolean sprints = rateBytesPerSecond == 0 && nonZeroPages * RamBlock.TARGET_PAGE_BYTES <= sprintBytesMax;
         return sprints ? new BackgroundOptions(windowPagesMax, windowPagesMax, 0, 1, 0, sprintBytesMax, on) : this;
+    }
+
+    /// {@return the same for a guest that has what it wants of its first seconds; it is that already if it is
+    /// slower}
+    BackgroundOptions gentle() {
+        return new BackgroundOptions(
+                Math.min(windowPagesMin, GENTLE_PAGES / 2),
+                Math.min(windowPagesMax, GENTLE_PAGES),
+                Math.max(quietNanos, DEFAULT.quietNanos()),
+                Math.min(duty, GENTLE_DUTY),
+                rateBytesPerSecond,
+                0,
+                on);
+    }
+
+    boolean isGentle() {
+        return duty <= GENTLE_DUTY;
     }
 
     /// {@return whether it rests for nobody}

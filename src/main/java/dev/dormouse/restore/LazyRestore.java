@@ -47,7 +47,7 @@ public final class LazyRestore {
     private String streamReason = "";
     private @Nullable ServingOutcome outcome;
     private @Nullable WorkingSet expected;
-    private @Nullable WorkingSetTrial trial; // From the handshake on, if anything may go early.
+    private @Nullable WorkingSetTrial trial; // From the handshake on, if anything may go early, else from RUN on.
     private List<Command.PostcopyDiscard> discards = List.of();
     private final BitSet writtenBlocks = new BitSet();
     private long pagesWritten;
@@ -95,7 +95,8 @@ public final class LazyRestore {
         }
     }
 
-    /// Tells QEMU what memory to expect, and sends it what is to be there first. The guest cannot have run when this
+    /// Tells QEMU what memory to expect, and sends it what is to be there first. The guest cannot have run when
+    /// this
     /// returns or throws.
     public void handshake() throws IOException {
         watched.write(ByteBuffer.wrap(image.configuration()));
@@ -211,6 +212,7 @@ public final class LazyRestore {
                     ? trial
                     : new WorkingSetTrial(
                             ahead(), image.source(), options.neighbourPages(), RandomGenerator.getDefault());
+            trial = current;
             serve(new StreamPlacer(out, layout), record, current);
             learnt = current.next();
             listener.reached(RestoreStep.PLACED);
@@ -240,6 +242,14 @@ public final class LazyRestore {
         return Objects.requireNonNull(learnt, "the restore has not run");
     }
 
+    /// {@return all that the guest has asked for; after a [#run] with [RestoreOptions#DEMANDS], also one that ended
+    /// because its QEMU did}
+    ///
+    /// @param wantedShare the share of what is not zero that it is taken to want, from 0 to 1
+    public WorkingSet rehearsed(double wantedShare) {
+        return Objects.requireNonNull(trial, "the restore has not run").rehearsed(wantedShare);
+    }
+
     /// {@return from when on the guest hardly waited for pages, by `System.nanoTime`, if it ran by then
     /// ([RestoreListener] says when); null if that was not reached; after [#run]}
     public @Nullable Long responsiveNanos() {
@@ -255,7 +265,8 @@ public final class LazyRestore {
     /// Makes the ways of a restore durable, for whoever has to carry on with it; must not wait for a disk.
     @FunctionalInterface
     public interface PlacementRecord {
-        /// @param ways per RAM block `direct` or `stream`, or `undecided` where a recovery has to look what is there
+        /// @param ways per RAM block `direct` or `stream`, or `undecided` where a recovery has to look what is
+        ///     there
         void write(List<String> ways);
     }
 

@@ -7,6 +7,7 @@ import dev.dormouse.restore.PageSource.Reading;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -38,7 +39,8 @@ final class PageFaultServer {
     private final DemandQueue demands;
     private final RestoreListener listener;
     private final int neighbourPages;
-    private final BackgroundOptions background;
+    private final BackgroundOptions usual;
+    private BackgroundOptions background;
     private final Object guest = new Object(); // By which the budget, which outlives this, knows it.
     private final long yieldNanos; // After a demand of another guest; also where this one's own is no reason to rest.
     private final PlacementAccount account;
@@ -83,7 +85,8 @@ final class PageFaultServer {
         this.demands = demands;
         this.listener = listener;
         this.neighbourPages = options.neighbourPages();
-        this.background = options.background().forPages(source.nonZeroCount());
+        this.usual = options.background().forPages(source.nonZeroCount());
+        this.background = workingSet.isComplete() ? usual.gentle() : usual;
         this.yieldNanos = options.background().quietNanos();
         this.workingSet = workingSet;
         this.ahead = workingSet.ahead();
@@ -96,11 +99,7 @@ final class PageFaultServer {
         HostBudget budget = surroundings.budget();
         var plan = new ReadingPlan(source, account, workingSet);
         this.aheadReads = new ReadAhead(source, plan::nextAhead, budget.urgent(), demands::wake);
-        this.backgroundReads = new ReadAhead(
-                source,
-                plan::nextInBackground,
-                background.isRestless() ? budget.sprint() : budget.background(),
-                demands::wake);
+        this.backgroundReads = new ReadAhead(source, plan::nextInBackground, readers(budget), demands::wake);
         this.startNanos = clock.getAsLong();
         this.responsiveness = new ResponsivenessEstimate(listener::ranNanos, startNanos);
         this.backgroundNanos = startNanos;
@@ -109,6 +108,10 @@ final class PageFaultServer {
             window.rest(startNanos + OBSERVED_NANOS);
         }
         this.reportNanos = startNanos;
+    }
+
+    private Executor readers(HostBudget budget) {
+        return background.isRestless() ? budget.sprint() : budget.background();
     }
 
     /// Returns when every non-zero page was placed and is there.
@@ -466,6 +469,11 @@ final class PageFaultServer {
         }
         reportNanos = now + REPORT_NANOS;
         listener.progress(progress());
+        if (background.isGentle() && !workingSet.isComplete() && !hurrying) { // It was another guest than expected.
+            background = usual;
+            window = new BackgroundWindow(background, now);
+            backgroundReads.use(readers(surroundings.budget()));
+        }
         if (!hurrying && listener.hurry()) {
             hurrying = true;
             workingSet.disturb();

@@ -41,6 +41,10 @@ public record RestoreOptions(
     public static final RestoreOptions DEFAULT =
             new RestoreOptions(BackgroundOptions.DEFAULT, Early.AUTO, 16, Placement.AUTO, true);
 
+    /// What the guest asks for and nothing else, which shows what it asks for.
+    public static final RestoreOptions DEMANDS =
+            new RestoreOptions(BackgroundOptions.DEFAULT.off(), Early.NONE, 0, Placement.AUTO, false);
+
     /// {@return the same with another background}
     public RestoreOptions withBackground(BackgroundOptions other) {
         return new RestoreOptions(other, early, neighbourPages, placement, workingSet);

@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
 /// The pages that a guest is expected to touch first after a restore: a set with coarse time groups, not an
 /// order, for the set repeats and the order does not. Immutable.
 ///
-/// As bytes, little-endian: magic `DORMWSET`, version (u32, 2), the number of groups (u32, 4), the number of
-/// frames of the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), the sizes
-/// of the groups (u32 each), the frames of each group, ascending (u32 each), and XXH3-64 of all that. Nothing depends
-/// on it: what is damaged counts as absent.
+/// As bytes, little-endian: magic `DORMWSET`, version (u32, 3), the number of groups (u32, 4), the number of
+/// frames of the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), whether it is
+/// complete (u32, 0 or 1), the sizes of the groups (u32 each), the frames of each group, ascending (u32 each), and
+/// XXH3-64 of all that. Nothing depends on it: what is damaged, or of another version, counts as absent.
 public final class WorkingSet {
     /// The frames that are kept at most: 256 MiB.
     static final int FRAMES_MAX = 64 << 10;
@@ -23,26 +23,31 @@ public final class WorkingSet {
     static final int GROUP_COUNT = 4;
     private static final long[] GROUP_END_MILLIS = {250, 1000, 4000};
     private static final long MAGIC = 0x5445_5357_4d52_4f44L; // "DORMWSET"
-    private static final int VERSION = 2;
+    private static final int VERSION = 3;
     private static final int NOT_KNOWN = -1;
     private static final int PER_MILLE = 1000;
-    private static final int HEADER_BYTES = 28 + GROUP_COUNT * Integer.BYTES;
+    private static final int HEADER_BYTES = 32 + GROUP_COUNT * Integer.BYTES;
 
     private final long frameCount;
     private final int[][] groups;
     private final int wantedPerMille;
+    private final boolean complete;
 
     /// A set of which nothing is known but its frames.
     WorkingSet(long frameCount, int[][] groups) {
-        this(frameCount, groups, null);
+        this(frameCount, groups, null, false);
     }
 
     /// @param frameCount of the guest, zero pages included
     /// @param groups frames by the time of their demand
     /// @param wantedShare estimated share of all that is not zero, from 0 to 1, which the guest touched before the
     ///     restore was complete; null if it is not known
-    WorkingSet(long frameCount, int[][] groups, @Nullable Double wantedShare) {
+    /// @param complete whether these are all frames that the guest touches in its first seconds, not only those
+    ///     that
+    ///     it touched before a background brought them
+    WorkingSet(long frameCount, int[][] groups, @Nullable Double wantedShare, boolean complete) {
         this.frameCount = frameCount;
+        this.complete = complete;
         wantedPerMille = wantedShare == null ? NOT_KNOWN : (int) Math.round(wantedShare * PER_MILLE);
         this.groups = new int[GROUP_COUNT][];
         int room = FRAMES_MAX;
@@ -87,6 +92,11 @@ public final class WorkingSet {
         return wantedPerMille == NOT_KNOWN ? null : wantedPerMille / (double) PER_MILLE;
     }
 
+    /// {@return whether the guest hardly touches anything else in its first seconds}
+    boolean isComplete() {
+        return complete;
+    }
+
     /// {@return whether the guest is known to touch that share of what is not zero, or more}
     boolean wants(double share) {
         return wantedPerMille != NOT_KNOWN && wantedPerMille >= share * PER_MILLE;
@@ -118,7 +128,8 @@ public final class WorkingSet {
                 .putInt(VERSION)
                 .putInt(GROUP_COUNT)
                 .putLong(frameCount)
-                .putInt(wantedPerMille);
+                .putInt(wantedPerMille)
+                .putInt(complete ? 1 : 0);
         for (int[] frames : groups) {
             out.putInt(frames.length);
         }
@@ -155,7 +166,8 @@ public final class WorkingSet {
     private static Optional<WorkingSet> read(ByteBuffer in) {
         long frameCount = in.getLong();
         int wanted = in.getInt();
-        if (wanted != NOT_KNOWN && (wanted < 0 || wanted > PER_MILLE)) {
+        int complete = in.getInt();
+        if ((wanted != NOT_KNOWN && (wanted < 0 || wanted > PER_MILLE)) || (complete & ~1) != 0) {
             return Optional.empty();
         }
         int[] sizes = new int[GROUP_COUNT];
@@ -175,9 +187,9 @@ public final class WorkingSet {
                 }
             }
         }
+        Double share = wanted == NOT_KNOWN ? null : wanted / (double) PER_MILLE;
         return in.hasRemaining()
                 ? Optional.empty()
-                : Optional.of(
-                        new WorkingSet(frameCount, groups, wanted == NOT_KNOWN ? null : wanted / (double) PER_MILLE));
+                : Optional.of(new WorkingSet(frameCount, groups, share, complete == 1));
     }
 }

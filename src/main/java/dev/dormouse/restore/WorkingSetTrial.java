@@ -28,6 +28,9 @@ final class WorkingSetTrial {
     private static final int SAMPLED_PAGES_MIN = 200;
     /// One group of so many comes last.
     private static final int SAMPLED_ONE_OF = 64;
+    /// A set that was complete is not when the guest asks for so many other pages, or so many for each of its own.
+    private static final int MISSED_PAGES_MAX = 4_000;
+    private static final double MISSED_SHARE_MAX = 0.5;
     /// A multiplier that mixes the bits of a number (Fibonacci hashing).
     private static final int MIX = 0x9E37_79B9;
 
@@ -48,6 +51,7 @@ final class WorkingSetTrial {
     private long[] ahead = {}; // Of each the group and the frame.
     private int aheadCount;
     private int heldBackDemanded; // Without the spared.
+    private int missed;
     private int sparedDemanded;
     private double earlyPerSpared;
     private long earlyOthers; // Early pages that are not of the set.
@@ -64,7 +68,8 @@ final class WorkingSetTrial {
         this(known, source, random, false);
         if (this.known != null) {
             holdBack(this.known);
-            plan(this.known, neighbourPages);
+            // A complete set has what was demanded of them.
+            plan(this.known, this.known.isComplete() ? 0 : neighbourPages);
         }
     }
 
@@ -100,7 +105,8 @@ final class WorkingSetTrial {
         }
     }
 
-    /// Each time group in the order in which its pages are read best, those behind them that the server placed along
+    /// Each time group in the order in which its pages are read best, those behind them that the server placed
+    /// along
     /// with a demanded one: nobody demanded them only because they were there. A page that is zero now is left out.
     private void plan(WorkingSet set, int neighbourPages) throws IOException {
         for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
@@ -167,7 +173,8 @@ final class WorkingSetTrial {
         }
     }
 
-    /// {@return whether the frame lies among those that went before the guest ran, so that zeros may be there already}
+    /// {@return whether the frame lies among those that went before the guest ran, so that zeros may be there
+    /// already}
     boolean isEarly(long frame) {
         return early.contains(frame);
     }
@@ -237,7 +244,8 @@ final class WorkingSetTrial {
         disturbed = !judged;
     }
 
-    /// {@return the estimated share of all that is not zero, from 0 to 1, which the guest wanted before it was there;
+    /// {@return the estimated share of all that is not zero, from 0 to 1, which the guest wanted before it was
+    /// there;
     /// null if too little came last to tell}
     @Nullable
     Double wantedShare() {
@@ -269,6 +277,7 @@ final class WorkingSetTrial {
         } else if (heldBack.contains(frame)) {
             heldBackDemanded++;
         }
+        missed += heldBack.contains(frame) || planned.contains(frame) ? 0 : 1;
         int group = WorkingSet.groupOf(nanosSinceStart);
         if (demandCounts[group] < WorkingSet.FRAMES_MAX) {
             if (demandCounts[group] == demands[group].length) {
@@ -304,7 +313,28 @@ final class WorkingSetTrial {
                 groups[group] = joined(groups[group], known, group);
             }
         }
-        return new WorkingSet(source.frameCount(), groups, nextWantedShare());
+        return new WorkingSet(source.frameCount(), groups, nextWantedShare(), isComplete());
+    }
+
+    /// {@return all that was demanded, of a restore in which nothing came by itself}
+    ///
+    /// @param wantedShare the share of what is not zero that the guest wants, from 0 to 1
+    WorkingSet rehearsed(double wantedShare) {
+        int[][] groups = new int[WorkingSet.GROUP_COUNT][];
+        for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
+            groups[group] = Arrays.copyOf(demands[group], demandCounts[group]);
+        }
+        return new WorkingSet(source.frameCount(), groups, wantedShare, true);
+    }
+
+    /// {@return whether all that the guest touches in its first seconds goes ahead, so that the rest has time};
+    /// no more
+    /// so when it has asked for much else.
+    boolean isComplete() {
+        return known != null
+                && known.isComplete()
+                && !ofEverything
+                && missed <= Math.max(MISSED_PAGES_MAX, planned.size() * MISSED_SHARE_MAX);
     }
 
     private int[] joined(int[] frames, WorkingSet set, int group) {

@@ -15,7 +15,8 @@ import java.util.concurrent.TimeUnit;
 
 /// The engine in a process of its own, for tests of what happens between processes, and to processes.
 ///
-/// Prints `running` when the guest runs, `by stream: REASON` if no page is placed directly, and at the end `done` or
+/// Prints `running` when the guest runs, `by stream: REASON` if no page is placed directly, and at the end
+/// `done` or
 /// `failed: MESSAGE`. A [KillPlan] beside the home says when it dies.
 final class ChildEngine implements AutoCloseable {
     private static final Duration BOUND = Duration.ofMinutes(2);
@@ -133,6 +134,7 @@ final class ChildEngine implements AutoCloseable {
     private static void run(Engine engine, String command, String name, OperationListener listener) throws IOException {
         switch (command) {
             case "create" -> engine.create(VmRequest.named(name).withMemory("64M"));
+            case "rehearse" -> engine.rehearse(name, listener, new Cancellation());
             case "start" -> engine.start(name, false);
             case "suspend" -> engine.suspend(name, listener, new Cancellation());
             case "resume" -> engine.resume(name, ResumeOptions.DEFAULT, listener);
@@ -155,7 +157,8 @@ final class ChildEngine implements AutoCloseable {
         return new ResumeOptions(false, false, false, everything);
     }
 
-    /// {@return options with which the background takes far longer than a test, on a busy host, too: a minute for 16
+    /// {@return options with which the background takes far longer than a test, on a busy host, too: a minute
+    /// for 16
     /// MiB}
     static ResumeOptions slow() {
         var restore = RestoreOptions.DEFAULT.withBackground(

@@ -1,5 +1,6 @@
 package dev.dormouse.engine;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -31,5 +32,42 @@ class ExtraArgumentsTest {
     void allowsDevicesThatCanBeMigrated() {
         assertThatCode(() -> ExtraArguments.check("web", List.of("-device", "virtio-rng-pci")))
                 .doesNotThrowAnyException();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "-netdev user,id=n",
+                "-nic user",
+                "-virtfs local,path=/srv",
+                "-chardev socket,id=a,path=/run/a,server=on",
+                "-chardev socket,id=a,host=1.2.3.4,port=5,path={runtime}/a",
+                "-chardev file,id=a,path={runtime}/a",
+                "-device usb-host,hostbus=1",
+                "-device vhost-vsock-pci,guest-cid=3",
+                "-object memory-backend-epc,id=a",
+                "-qmp stdio",
+                "-nodefaults"
+            })
+    void knowsWhatMayLeadOutOfTheVm(String argument) {
+        assertThat(ExtraArguments.reachingOutside(List.of(argument.split(" ")))).contains(argument);
+    }
+
+    @Test
+    void knowsWhatStaysWithinTheVm() {
+        List<String> within = List.of(
+                "-device",
+                "virtio-serial-pci,id=bus",
+                "-chardev",
+                "socket,id=probe,server=on,wait=off,path={runtime}/probe",
+                "-device",
+                "virtserialport,bus=bus.0,chardev=probe",
+                "-chardev",
+                "null,id=nothing",
+                "-rtc",
+                "base=utc");
+
+        assertThat(ExtraArguments.reachingOutside(within)).isEmpty();
+        assertThat(ExtraArguments.reachingOutside(List.of())).isEmpty();
     }
 }

@@ -25,6 +25,23 @@ class BackgroundOptionsTest {
     }
 
     @Test
+    void besideAGuestThatHasWhatItWantsItIsGentle() {
+        BackgroundOptions gentle = BackgroundOptions.DEFAULT.forPages(1).gentle();
+
+        assertThat(gentle.isGentle()).isTrue();
+        assertThat(gentle.isRestless()).isFalse();
+        assertThat(BackgroundOptions.DEFAULT.isGentle()).isFalse();
+        assertThat(BackgroundOptions.DEFAULT.off().gentle().on()).isFalse();
+        assertThat(BackgroundOptions.DEFAULT.withRateBytesPerSecond(7).gentle().rateBytesPerSecond())
+                .isEqualTo(7);
+        assertThat(BackgroundOptions.DEFAULT.withWindow(1, 1, 0.01).gentle())
+                .isEqualTo(BackgroundOptions.DEFAULT
+                        .withWindow(1, 1, 0.01)
+                        .forPages(1L << 40)
+                        .gentle());
+    }
+
+    @Test
     void refusesWhatCannotBe() {
         BackgroundOptions usual = BackgroundOptions.DEFAULT;
 

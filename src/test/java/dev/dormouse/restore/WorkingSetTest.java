@@ -39,14 +39,14 @@ class WorkingSetTest {
 
     @Test
     void readsBackHowMuchTheGuestWanted() {
-        var set = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 0.625);
+        var set = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 0.625, false);
 
         WorkingSet read = WorkingSet.decode(set.encode()).orElseThrow();
 
         assertThat(read.wants(0.625)).isTrue();
         assertThat(read.wants(0.626)).isFalse();
         assertThat(of(5).wants(0)).as("of a set of which that is not known").isFalse();
-        var impossible = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 1.5);
+        var impossible = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 1.5, false);
         assertThat(WorkingSet.decode(impossible.encode())).isEmpty();
     }
 
@@ -200,5 +200,45 @@ class WorkingSetTest {
         var other = new WorkingSet(FRAMES * 2L, new int[][] {{1, 2}, {}, {}, {}});
 
         assertThat(trial(other).ahead().size()).isZero();
+    }
+
+    @Test
+    void aRehearsalTeachesACompleteSet() throws IOException {
+        WorkingSetTrial trial = trial(of());
+        trial.onDemand(9, 0);
+        trial.onDemand(3, 300 * MILLI);
+
+        WorkingSet set = WorkingSet.decode(trial.rehearsed(0.25).encode()).orElseThrow();
+
+        assertThat(set.isComplete()).isTrue();
+        assertThat(set.frames()).containsExactly(3, 9);
+        assertThat(set.wantedShare()).isEqualTo(0.25);
+        assertThat(trial.next().isComplete()).as("of an ordinary restore").isFalse();
+    }
+
+    /// What came along with a demand stands in a complete set by itself, if the guest wanted it.
+    @Test
+    void aCompleteSetComesWithoutNeighbours() throws IOException {
+        var set = new WorkingSet(FRAMES, new int[][] {{20}, {3998}, {}, {}}, 0.1, true);
+
+        var trial = new WorkingSetTrial(set, SOURCE, 4, new Random(1));
+
+        assertThat(trial.ahead().size()).isEqualTo(2);
+        assertThat(trial.isComplete()).isTrue();
+    }
+
+    @Test
+    void aSetIsNotCompleteAnyMoreWhenMuchElseIsAskedFor() throws IOException {
+        var source = new MemorySource(20_000);
+        var known = new WorkingSet(source.frameCount(), new int[][] {{20, 21}, {}, {}, {}}, 0.1, true);
+        var trial = new WorkingSetTrial(known, source, 0, new Random(1));
+        trial.onDemand(20, 0);
+
+        IntStream.range(100, 4_100).forEach(frame -> trial.onDemand(frame, 0));
+        assertThat(trial.isComplete()).isTrue();
+        trial.onDemand(5_000, 0);
+
+        assertThat(trial.isComplete()).isFalse();
+        assertThat(trial.next().isComplete()).isFalse();
     }
 }
