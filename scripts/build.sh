@@ -58,15 +58,15 @@ archive_classes_of() {
 # a tiny VM's life, or only those of --help where no VM can run here. The JVM ignores the archive when a jar
 # was replaced since.
 archive_classes() {
-  local rehearsal
+  local training
   rm --force "$target/dormouse.jsa"
-  rehearsal="$(mktemp --directory)"
-  if archive_classes_of rehearse --folder "$rehearsal" || archive_classes_of --help; then
+  training="$(mktemp --directory)"
+  if archive_classes_of train --folder "$training" || archive_classes_of --help; then
     mv --force "$target/dormouse.jsa.new" "$target/dormouse.jsa"
   else
     note "$target/archive.log: no class archive, starts will be slower"
   fi
-  rm --recursive --force "$rehearsal"
+  rm --recursive --force "$training"
 }
 
 # The lock is on the folder itself: it needs no file, and 'clean' does not remove it.

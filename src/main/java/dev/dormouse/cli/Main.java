@@ -51,6 +51,7 @@ import picocli.CommandLine.Spec;
             SuspendCommand.class,
             ResumeCommand.class,
             StandbyCommand.class,
+            RehearseCommand.class,
             CheckpointCommand.class,
             RestoreCommand.class,
             StopCommand.class,
@@ -69,7 +70,7 @@ import picocli.CommandLine.Spec;
             ManCommand.class,
             HelpCommand.class,
             PageServerCommand.class,
-            RehearseCommand.class
+            TrainCommand.class
         })
 public final class Main implements Runnable {
     private final Map<String, String> environment;

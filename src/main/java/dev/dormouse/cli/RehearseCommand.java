@@ -1,80 +1,44 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.engine.MemorySize;
+import dev.dormouse.engine.RehearsalResult;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.Writer;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.Random;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
+import picocli.CommandLine.Parameters;
 
-/// Goes once through the life of a tiny VM in this process. The build runs it to find out which classes the
-/// commands load: with those in the class archive a cold process resumes a VM in half the time.
 @Command(
         name = "rehearse",
-        hidden = true,
-        description = "Takes a tiny VM through create, start, suspend, resume and stop; for the build.",
+        description = {
+            "Lets a suspended VM run for 4 to 20 seconds where nobody sees it, to learn which pages it touches first: "
+                    + "the next resume brings them before it needs them.",
+            "What the guest does there is thrown away, and its network is cut off. Resuming the VM, or any other command "
+                    + "for it, ends the rehearsal at once. 'dormouse vm settings NAME --rehearse' has the daemon do this "
+                    + "each time the VM was suspended."
+        },
         footerHeading = "%nExamples:%n",
-        footer = "  dormouse rehearse --folder /var/tmp/empty")
-final class RehearseCommand implements Callable<Integer> {
-    private static final String VM = "rehearsal";
-    private static final int DISK_BYTES = 1 << 20;
-
-    @Spec
-    private CommandSpec spec;
-
-    @Option(names = "--folder", paramLabel = "DIR", required = true, description = "An empty folder, which it fills.")
-    private Path folder;
+        footer = {"  dormouse rehearse desk", "  dormouse rehearse desk --json"})
+final class RehearseCommand extends FactsCommand {
+    @Parameters(paramLabel = "NAME", description = "The VM.")
+    private String name;
 
     @Override
-    public Integer call() throws IOException {
-        Path disk = writeDisk();
-        Path events = folder.resolve("events");
-        run("vm", "create", VM, "--memory=32M", "--memory-backend=anonymous", "--disk=" + disk);
-        run("start", VM);
-        try {
-            run("suspend", VM, "--json");
-            run("page-server", "--events=" + events, VM);
-            run("list");
-            run("show", VM, "--json");
-        } finally {
-            run("stop", "--force", VM);
-        }
-        return 0;
+    int run() throws IOException {
+        RehearsalResult result = show(bar -> engine().rehearse(
+                        name, new ProgressListener(bar), main().interruption().arm()));
+        return print(result, text(result));
     }
 
-    /// Half of it is data that the index of the disk has to hold.
-    private Path writeDisk() throws IOException {
-        Path disk = folder.resolve("disk.raw");
-        byte[] data = new byte[DISK_BYTES / 2];
-        new Random(1).nextBytes(data);
-        Files.write(disk, data);
-        try (var channel = FileChannel.open(disk, StandardOpenOption.WRITE)) {
-            channel.write(ByteBuffer.allocate(1), DISK_BYTES - 1);
-        }
-        return disk;
+    private static String text(RehearsalResult result) {
+        String asked = "vm %s: rehearsed, in %s its guest asked for %s of %s that are not zero"
+                .formatted(
+                        result.vm(),
+                        seconds(result.ranMillis()),
+                        pages(result.demandedPages()),
+                        pages(result.nonZeroPages()));
+        return result.wantedShare() < 1 ? asked : asked + ", and asked on: its memory is loaded before it runs";
     }
 
-    private void run(String... args) {
-        Map<String, String> environment = new HashMap<>(((Main) spec.root().userObject()).environment());
-        environment.put("DORMOUSE_HOME", folder.resolve("home").toString());
-        environment.put("DORMOUSE_DAEMON", "none");
-        environment.put("XDG_RUNTIME_DIR", folder.toString());
-        var nowhere = new PrintWriter(Writer.nullWriter());
-        if (Main.run(environment, nowhere, spec.commandLine().getErr(), args) != 0) {
-            throw new ParameterException(
-                    spec.commandLine(), "rehearsal: '%s' failed".formatted(String.join(" ", List.of(args))));
-        }
+    private static String pages(long count) {
+        return MemorySize.format(count * 4096);
     }
 }

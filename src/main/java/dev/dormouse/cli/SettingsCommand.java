@@ -70,6 +70,9 @@ final class SettingsCommand extends FactsCommand {
         if (settings.standby()) {
             table.row("standby", "a QEMU waits while it is suspended");
         }
+        if (settings.rehearse()) {
+            table.row("rehearsed", "when it was suspended");
+        }
         return table.toString();
     }
 

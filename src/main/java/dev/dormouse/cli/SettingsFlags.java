@@ -69,6 +69,13 @@ final class SettingsFlags {
     private boolean standby;
 
     @Option(
+            names = "--rehearse",
+            description =
+                    "Let the guest run for some seconds after each suspend where nobody sees it, to learn what it touches "
+                            + "first: it resumes quicker, and takes processor time meanwhile.")
+    private boolean rehearse;
+
+    @Option(
             names = "--priority",
             paramLabel = "low|normal|high",
             description =
@@ -96,6 +103,7 @@ final class SettingsFlags {
                 && !idleOptions
                 && sleep == null
                 && !standby
+                && !rehearse
                 && priority == null
                 && !pinned) {
             return null;
@@ -119,6 +127,7 @@ final class SettingsFlags {
                 idle,
                 sleep == null ? null : Sleep.parse(sleep),
                 standby,
+                rehearse,
                 priority == null ? Priority.NORMAL : priority,
                 pinned);
         settings.check();

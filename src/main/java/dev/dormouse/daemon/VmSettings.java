@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// @param idle when it is suspended; never by itself if null
 /// @param sleep when it is to sleep; at no time if null
 /// @param standby whether a QEMU waits for its resume while it is suspended
+/// @param rehearse whether its guest runs once, unseen, when it was suspended, so that it resumes quicker
 /// @param priority whose restore goes first where several wait for their turn
 /// @param pinned never suspend it by itself, neither for its own policy nor to make room for others
 @io.avaje.jsonb.Json
@@ -27,9 +28,10 @@ public record VmSettings(
         @Nullable IdlePolicy idle,
         @Nullable Sleep sleep,
         boolean standby,
+        boolean rehearse,
         Priority priority,
         boolean pinned) {
-    public static final VmSettings NONE = new VmSettings(List.of(), null, null, false, Priority.NORMAL, false);
+    public static final VmSettings NONE = new VmSettings(List.of(), null, null, false, false, Priority.NORMAL, false);
     static final String FILE = "daemon.json";
     private static final int FRONTS_MAX = 16;
 

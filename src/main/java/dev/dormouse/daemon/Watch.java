@@ -1,8 +1,11 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
 import dev.dormouse.engine.Neglect;
+import dev.dormouse.engine.OperationListener;
+import dev.dormouse.engine.RehearsalResult;
 import dev.dormouse.storage.FileStamp;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -32,6 +35,7 @@ final class Watch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
     private static final long PERIOD_MILLIS = 1000;
     private static final Duration STANDBY_PAUSE = Duration.ofSeconds(20);
+    private static final Duration REHEARSAL_PAUSE = Duration.ofMinutes(5);
     private static final Duration SETTLE_PAUSE = Duration.ofMinutes(5); // Its QEMU hangs; others are to get at the VM.
     private static final int ORPHANED_LOOKS = 5; // Until then the parent of its page server has started another one.
     private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, 0, false);
@@ -43,6 +47,9 @@ final class Watch implements AutoCloseable {
     private final Activity activity;
     private final History history;
     private final ScheduledExecutorService clock = OneThread.named("watch");
+    /// One guest is rehearsed at a time, for it takes the processors of those that are awake.
+    private final ExecutorService rehearsals = OneThread.named("rehearsal");
+    private final Cancellation ended = new Cancellation();
     private final ExecutorService standbys = OneThread.named("standby");
 
     // Of the thread that looks.
@@ -58,6 +65,7 @@ final class Watch implements AutoCloseable {
         private String complaint = "";
         private @Nullable IdleRule rule;
         private final Attempts standby = new Attempts("no QEMU waits for it", STANDBY_PAUSE, STANDBY_PAUSE);
+        private final Attempts rehearsal = new Attempts("is not rehearsed", Duration.ZERO, REHEARSAL_PAUSE);
         private final Attempts settling =
                 new Attempts("was cut off, and its guest may stand still", Duration.ZERO, SETTLE_PAUSE);
         private final Attempts adoption =
@@ -121,6 +129,7 @@ final class Watch implements AutoCloseable {
             if (!state.equals(vm.state)) {
                 vms.tellState(name);
                 vm.standby.hurry();
+                vm.rehearsal.hurry();
                 vm.settling.hurry();
             }
             vm.state = state;
@@ -130,6 +139,9 @@ final class Watch implements AutoCloseable {
             }
             takeCareOf(name, vm);
             suspendIfIdle(name, vm);
+            if (vm.settings.rehearse()) {
+                rehearse(name, vm);
+            }
             if (vm.settings.standby()) {
                 standBy(name, vm);
             }
@@ -158,7 +170,8 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    /// A command without the daemon may have been killed while the guest stood still; or the page server of one, and
+    /// A command without the daemon may have been killed while the guest stood still; or the page server of one,
+    /// and
     /// its parent, while the guest waited for pages.
     private void takeCareOf(String name, Seen vm) {
         Neglect neglect = operations.active(name).isEmpty() ? engine.neglect(name) : Neglect.NONE;
@@ -251,7 +264,24 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    /// One QEMU is started at a time: those of all VMs together would keep who wakes one of them waiting. Where that
+    /// When nothing else is under way: whoever waits for a VM goes first.
+    private void rehearse(String name, Seen vm) throws IOException {
+        if (vm.rehearsal.mayBegin() && operations.isIdle() && engine.isToBeRehearsed(name)) {
+            vm.rehearsal.begin(name, rehearsals, () -> {
+                if (operations.isIdle()) { // Others may have been rehearsed before it.
+                    RehearsalResult result = engine.rehearse(name, OperationListener.NONE, ended);
+                    LOG.info(
+                            "vm {}: rehearsed, it wants {} of {} pages first",
+                            name,
+                            result.workingSetPages(),
+                            result.nonZeroPages());
+                }
+            });
+        }
+    }
+
+    /// One QEMU is started at a time: those of all VMs together would keep who wakes one of them waiting. Where
+    /// that
     /// fails it is tried again when the VM's state has changed, or some time later.
     private void standBy(String name, Seen vm) throws IOException {
         if (vm.standby.mayBegin()
@@ -271,6 +301,8 @@ final class Watch implements AutoCloseable {
     @Override
     public void close() {
         OneThread.end(clock);
+        ended.cancel();
+        OneThread.end(rehearsals);
         standbys.shutdown(); // One that starts may start: nothing depends on it.
     }
 }

@@ -10,6 +10,7 @@ import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -304,10 +305,12 @@ public final class Engine {
         }
     }
 
-    /// {@return whether the VM is suspended and can be rehearsed}
-    public boolean isRehearsable(String name) throws IOException {
+    /// {@return whether the VM is suspended, can be rehearsed, and was not since}
+    public boolean isToBeRehearsed(String name) throws IOException {
         Vm vm = Vm.open(home, name);
-        return Rehearsal.obstacle(vm.config(), vm.record()).isEmpty();
+        VmRecord record = vm.record();
+        return Rehearsal.obstacle(vm.config(), record).isEmpty()
+                && !new WorkingSetFile(vm).isCompleteSince(Instant.parse(record.since()));
     }
 
     /// Ends the QEMU that waits for the resume of a VM, if one does; as [#settle], which ends what was cut off,

@@ -93,7 +93,7 @@ public final class WorkingSet {
     }
 
     /// {@return whether the guest hardly touches anything else in its first seconds}
-    boolean isComplete() {
+    public boolean isComplete() {
         return complete;
     }
 

@@ -153,6 +153,8 @@ class WakeOnConnectTest {
     @Test
     void clientsWhoComeTogetherWakeItOnceByTheQemuThatWaitsAndSeeItsScreen() throws Exception {
         long resumes = resumes();
+        configure(", \"rehearse\": true");
+        await(() -> !fixture.engine.isToBeRehearsed("desk"));
         configure(", \"standby\": true");
         await(() -> fixture.engine.isOnStandby("desk"));
         Long waiting = fixture.engine.status("desk").standbyPid();

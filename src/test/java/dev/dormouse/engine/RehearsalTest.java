@@ -37,8 +37,11 @@ class RehearsalTest {
             VmRecord suspended = fixture.record("vm1");
             Map<String, Long> disks = checksums(fixture);
 
+            assertThat(fixture.engine.isToBeRehearsed("vm1")).isTrue();
+
             RehearsalResult result = rehearse(fixture);
 
+            assertThat(fixture.engine.isToBeRehearsed("vm1")).isFalse();
             assertThat(result.demandedPages()).isBetween(1_000L, result.nonZeroPages() / 2);
             assertThat(result.workingSetPages()).isEqualTo(result.demandedPages());
             assertThat(result.wantedShare()).isLessThan(0.5);
@@ -112,7 +115,7 @@ class RehearsalTest {
             fixture.boot(request.withExtraArguments(arguments));
             fixture.suspend("vm1");
 
-            assertThat(fixture.engine.isRehearsable("vm1")).isFalse();
+            assertThat(fixture.engine.isToBeRehearsed("vm1")).isFalse();
             assertThatThrownBy(() -> rehearse(fixture))
                     .hasMessage("vm vm1: its extra argument '-chardev socket,id=out,path=/run/somebody,server=on,"
                             + "wait=off' may lead out of the VM, so it is not rehearsed");
