@@ -144,8 +144,8 @@ record PaperRuns(PaperSamples samples, StorageProfile profile, Samples lines) {
         return Objects.toString(line.get("state"), line.get("imageBytes") + "/" + line.get("suspendMs"));
     }
 
-    /// {@return gigabytes a second of non-zero memory that the eager restore must place; NaN if nothing is known of the
-    /// storage}
+    /// {@return gigabytes a second that the eager restore must read from storage that is throttled, or place of
+    /// non-zero memory from the page cache; NaN if nothing is known of the storage}
     double gigabytesRequired() {
         return profile.isThrottled()
                 ? OF_DEVICE * profile.bytesPerSecond() / 1e9
@@ -153,11 +153,30 @@ record PaperRuns(PaperSamples samples, StorageProfile profile, Samples lines) {
     }
 
     double eagerGigabytes(String workload) {
-        return good(workload, PaperSamples.EAGER).median("placedGigabytesPerSecond");
+        Samples good = good(workload, PaperSamples.EAGER);
+        return profile.isThrottled()
+                ? good.median(PaperRuns::readGigabytesPerSecond)
+                : good.median("placedGigabytesPerSecond");
+    }
+
+    /// While the memory was loaded: a small image is read in less time than its pages take. What is read ahead while
+    /// QEMU starts counts, too.
+    private static double readGigabytesPerSecond(Map<String, Object> line) {
+        return line.get("readBytes") instanceof Number bytes
+                        && line.get("runningMs") instanceof Number running
+                        && line.get("qemuReadyMs") instanceof Number ready
+                ? bytes.doubleValue() / 1e6 / (running.doubleValue() - ready.doubleValue())
+                : Double.NaN;
     }
 
     boolean isEagerTooSlow(String workload) {
         return eagerGigabytes(workload) < gigabytesRequired();
+    }
+
+    /// {@return over what time the rate of the workload is told, in milliseconds}
+    double windowMillis(String workload) {
+        double millis = lines.where("workload", workload).median("windowMs");
+        return Double.isNaN(millis) ? 100 : millis;
     }
 
     /// {@return the share of what is not zero that was there before the guest ran}

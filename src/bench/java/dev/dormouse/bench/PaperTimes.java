@@ -199,8 +199,11 @@ final class PaperTimes {
                 .toList();
         if (!slow.isEmpty()) {
             report.paragraph(
-                    "‡ Invalid as something to compare with: non-zero memory was loaded at less than %s GB/s, which is 0.8 of the device's speed, or of a page cache's least (%s). It is in no ratio."
-                            .formatted(Cells.decimals(runs.gigabytesRequired()), String.join(", ", slow)));
+                    "‡ Invalid as something to compare with: it %s at less than %s GB/s, which is 0.8 of the device's speed, or of a page cache's least (%s). It is in no ratio."
+                            .formatted(
+                                    runs.profile().isThrottled() ? "read its files" : "loaded non-zero memory",
+                                    Cells.decimals(runs.gigabytesRequired()),
+                                    String.join(", ", slow)));
         }
         List<String> before = samples.workloads().stream()
                 .flatMap(name -> STRATEGIES.stream()
@@ -329,7 +332,7 @@ final class PaperTimes {
             var chart = new SvgChart(
                             "%s, %s: work of the guest".formatted(workload, profile),
                             "seconds from the request",
-                            "share of the normal rate")
+                            "share of the normal rate, over the next %,.0f ms".formatted(runs.windowMillis(workload)))
                     .yMax(1.5);
             for (String strategy : STRATEGIES) {
                 chart.tenths(strategy, runs.good(workload, strategy).medians("workRate", CHART_TENTHS));

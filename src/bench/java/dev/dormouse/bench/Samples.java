@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /// Lines of raw samples of a bench, some of them, and what is computed of them.
@@ -73,6 +74,15 @@ record Samples(List<Map<String, Object>> lines) {
 
     double median(String field) {
         return median(numbers(field));
+    }
+
+    /// @param number of a line; NaN of one that is left out
+    double median(ToDoubleFunction<Map<String, Object>> number) {
+        return median(lines.stream()
+                .mapToDouble(number)
+                .filter(value -> !Double.isNaN(value))
+                .sorted()
+                .toArray());
     }
 
     static double median(double[] sorted) {

@@ -164,8 +164,10 @@ public final class LazyRestore {
             trial = WorkingSetTrial.ofEverything(known, source, random);
             return EarlyPages.everything(layout, source, trial, sentAhead, random);
         }
-        boolean little =
-                options.background().forPages(source.nonZeroCount()).isRestless() && !HostBudget.SHARED.isLimited();
+        // With a complete set the guest is fast as soon as it runs: only what that touches is worth a wait.
+        boolean little = options.background().forPages(source.nonZeroCount()).isRestless()
+                && !HostBudget.SHARED.isLimited()
+                && (known == null || !known.isComplete());
         if (known == null && !little) {
             return null;
         }
