@@ -100,6 +100,9 @@ final class PageFaultServer {
         var plan = new ReadingPlan(source, account, workingSet);
         this.aheadReads = new ReadAhead(source, plan::nextAhead, budget.urgent(), demands::wake);
         this.backgroundReads = new ReadAhead(source, plan::nextInBackground, readers(budget), demands::wake);
+        if (background.isGentle()) {
+            backgroundReads.use(readers(budget), 1);
+        }
         this.startNanos = clock.getAsLong();
         this.responsiveness = new ResponsivenessEstimate(listener::ranNanos, startNanos);
         this.backgroundNanos = startNanos;
@@ -472,13 +475,13 @@ final class PageFaultServer {
         if (background.isGentle() && !workingSet.isComplete() && !hurrying) { // It was another guest than expected.
             background = usual;
             window = new BackgroundWindow(background, now);
-            backgroundReads.use(readers(surroundings.budget()));
+            backgroundReads.use(readers(surroundings.budget()), ReadAhead.BATCHES);
         }
         if (!hurrying && listener.hurry()) {
             hurrying = true;
             workingSet.disturb();
             window = new BackgroundWindow(BackgroundOptions.UNTHROTTLED, now - TimeUnit.SECONDS.toNanos(1));
-            backgroundReads.use(surroundings.budget().urgent());
+            backgroundReads.use(surroundings.budget().urgent(), ReadAhead.BATCHES);
         }
     }
 }

@@ -20,7 +20,7 @@ final class ReadAhead implements AutoCloseable {
     private static final int BATCH_GROUPS = 8;
     private static final int BATCH_PAGES = 64;
     /// Two for each of two threads, and two at hand.
-    private static final int BATCHES = 6;
+    static final int BATCHES = 6;
     private static final long CLOSE_WAIT_NANOS = 1_000_000;
 
     private final PageSource source;
@@ -30,6 +30,7 @@ final class ReadAhead implements AutoCloseable {
     private final ArrayDeque<Batch> free = new ArrayDeque<>();
     private Executor executor;
     private int batches;
+    private int batchesMax = BATCHES;
     private boolean planned;
     private volatile boolean closed;
 
@@ -51,13 +52,16 @@ final class ReadAhead implements AutoCloseable {
     }
 
     /// Has the batches that are not under way yet read by other threads.
-    void use(Executor other) {
+    ///
+    /// @param atMost how many may be under way or at hand: storage that is slow answers a demand behind them
+    void use(Executor other, int atMost) {
         executor = other;
+        batchesMax = atMost;
     }
 
     /// Has as much read as there is room for.
     private void fill() throws IOException {
-        if (!planned && free.isEmpty() && batches < BATCHES) {
+        if (!planned && free.isEmpty() && batches < batchesMax) {
             batches++;
             free.add(new Batch());
         }
