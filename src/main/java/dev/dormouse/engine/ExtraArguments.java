@@ -46,7 +46,8 @@ final class ExtraArguments {
             Map.entry("-pflash", "its file would not be frozen; " + USE_OPTION));
 
     /// Devices that cannot lead out of the VM by themselves, and what sets them up.
-    private static final Set<String> WITHIN = Set.of("-device", "-global", "-rtc", "-smbios", "-uuid", "-boot", "-k");
+    private static final Set<String> WITHIN =
+            Set.of("-device", "-global", "-rtc", "-smbios", "-uuid", "-boot", "-k", "-sandbox");
     private static final List<String> LEADING_OUT =
             List.of("usb-host", "vhost", "ivshmem", "scsi-generic", "scsi-block");
     private static final Pattern OWN_SOCKET = Pattern.compile("(null|ringbuf|socket),[^\\s]*");
