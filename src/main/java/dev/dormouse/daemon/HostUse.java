@@ -5,12 +5,16 @@ import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.VmStatus;
 import io.avaje.jsonb.Json;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /// How the VMs of a home use the host at one moment. VMs whose files cannot be read are not counted, but as VMs.
 @Json
 record HostUse(int vms, int awakeVms, long awakeBytes, long givenBackBytes, long imageBytes) {
+    private static final Path MEMORY = Path.of("/proc/meminfo");
     private static final Set<String> WITHOUT_MEMORY = Set.of("stopped", "suspended", "crashed", "interrupted");
 
     /// {@return whether a VM in that state has its memory on the host}
@@ -45,6 +49,18 @@ record HostUse(int vms, int awakeVms, long awakeBytes, long givenBackBytes, long
 
     HostSample sample(String time) {
         return new HostSample(time, vms, awakeVms, awakeBytes, givenBackBytes, imageBytes);
+    }
+
+    /// {@return the memory of the host that can be had without taking it from anybody; 0 if the kernel does not say}
+    static long availableBytes() {
+        try (Stream<String> lines = Files.lines(MEMORY)) {
+            return lines.filter(line -> line.startsWith("MemAvailable:"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", "")) * 1024)
+                    .findFirst()
+                    .orElse(0);
+        } catch (IOException _) {
+            return 0;
+        }
     }
 
     /// {@return how much time of processors a process has used; empty if there is no such process}

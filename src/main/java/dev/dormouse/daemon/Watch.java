@@ -65,7 +65,7 @@ final class Watch implements AutoCloseable {
         private String complaint = "";
         private @Nullable IdleRule rule;
         private final Attempts standby = new Attempts("no QEMU waits for it", STANDBY_PAUSE, STANDBY_PAUSE);
-        private final Attempts rehearsal = new Attempts("is not rehearsed", Duration.ZERO, REHEARSAL_PAUSE);
+        private final Attempts rehearsal = new Attempts("is not rehearsed", STANDBY_PAUSE, REHEARSAL_PAUSE);
         private final Attempts settling =
                 new Attempts("was cut off, and its guest may stand still", Duration.ZERO, SETTLE_PAUSE);
         private final Attempts adoption =
@@ -267,16 +267,21 @@ final class Watch implements AutoCloseable {
     /// When nothing else is under way: whoever waits for a VM goes first.
     private void rehearse(String name, Seen vm) throws IOException {
         if (vm.rehearsal.mayBegin() && operations.isIdle() && engine.isToBeRehearsed(name)) {
-            vm.rehearsal.begin(name, rehearsals, () -> {
-                if (operations.isIdle()) { // Others may have been rehearsed before it.
-                    RehearsalResult result = engine.rehearse(name, OperationListener.NONE, ended);
-                    LOG.info(
-                            "vm {}: rehearsed, it wants {} of {} pages first",
-                            name,
-                            result.workingSetPages(),
-                            result.nonZeroPages());
-                }
-            });
+            vm.rehearsal.begin(name, rehearsals, () -> rehearseInRoom(name));
+        }
+    }
+
+    /// Its guest may want all of its memory, for some seconds.
+    private void rehearseInRoom(String name) throws IOException {
+        if (operations.isIdle() // Others may have been rehearsed before it.
+                && engine.isToBeRehearsed(name)
+                && HostUse.availableBytes() > engine.status(name).memoryBytes()) {
+            RehearsalResult result = engine.rehearse(name, OperationListener.NONE, ended);
+            LOG.info(
+                    "vm {}: rehearsed, it wants {} of {} pages first",
+                    name,
+                    result.workingSetPages(),
+                    result.nonZeroPages());
         }
     }
 
