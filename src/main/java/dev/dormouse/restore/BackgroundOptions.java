@@ -22,10 +22,9 @@ public record BackgroundOptions(
     /// Chosen by reasoning and trials, see `docs/adr`.
     public static final BackgroundOptions DEFAULT = new BackgroundOptions(16, 64, 2_000_000, 0.5, 0, 1L << 31, true);
 
-    /// Beside a guest that has nearly all it wants: as much as it does not notice. Its work counts as
-    /// undisturbed from
-    /// 90 % on, and a page costs some as much again on the threads that read and in the kernel.
-    private static final double GENTLE_DUTY = 0.04;
+    /// Beside a guest that has nearly all it wants: as much as it does not notice. Its work counts as undisturbed
+    /// from 90 % on, and a page costs as much again on the threads that read it.
+    private static final double GENTLE_DUTY = 0.03;
     private static final int GENTLE_PAGES = 16;
 
     /// Everything as fast as it goes.

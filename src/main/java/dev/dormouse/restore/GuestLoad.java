@@ -6,10 +6,12 @@ import dev.dormouse.storage.Libc;
 /// its time, and takes all of it beside one that rests. Owned by one thread.
 final class GuestLoad {
     private static final long WINDOW_NANOS = 10_000_000;
+    private static final long LONG_WINDOW_NANOS = 500_000_000;
     /// A share of a processor below which a guest rests: an idle one wakes for its timers.
     private static final double RESTING_MAX = 0.3;
 
     private final long pid;
+    private long windowNanos = WINDOW_NANOS;
     private long sampleNanos;
     private long processorNanos;
     private boolean resting;
@@ -19,9 +21,14 @@ final class GuestLoad {
         this.pid = pid;
     }
 
+    /// Takes no notice of moments in which a guest that works waits for something: only half a second is a rest.
+    void ignoreMoments() {
+        windowNanos = LONG_WINDOW_NANOS;
+    }
+
     /// {@return whether the guest has hardly worked for the last hundredth of a second or so}
     boolean isResting(long nowNanos) {
-        if (pid > 0 && nowNanos - sampleNanos >= WINDOW_NANOS) {
+        if (pid > 0 && nowNanos - sampleNanos >= windowNanos) {
             long used = Libc.processorNanos(pid);
             resting = used >= 0 && processorNanos > 0 && used - processorNanos < RESTING_MAX * (nowNanos - sampleNanos);
             processorNanos = used;

@@ -17,10 +17,11 @@ final class HugePages {
     private static final long HUGE_BYTES = 2 << 20;
     private static final int FRAMES = (int) (HUGE_BYTES / RamBlock.TARGET_PAGE_BYTES);
     private static final int NON_ZERO_FRAMES_MIN = FRAMES / 2;
-    /// Of the time: a guest that faults meanwhile waits for the copy of 2 MiB, and where page tables are shadowed that
-    /// takes 5 ms.
-    private static final double SHARE = 0.25;
-    private static final long REST_NANOS_MAX = 50_000_000;
+    /// Of the time, beside a guest that works: one that faults meanwhile waits for the copy of 2 MiB, and where page
+    /// tables are shadowed that takes 5 ms; all threads of the guest lose the addresses that they have translated.
+    private static final double SHARE = 0.05;
+    private static final double SHARE_WHILE_RESTING = 0.5;
+    private static final long REST_NANOS_MAX = 500_000_000;
     private final List<Region> regions = new ArrayList<>();
 
     /// A RAM block in QEMU's address space.
@@ -30,7 +31,8 @@ final class HugePages {
         regions.add(new Region(address, firstFrame, frameCount));
     }
 
-    /// Goes through all regions, for two seconds or so for each GiB of data, most of which is rest.
+    /// Goes through all regions, for ten seconds or so for each GiB of data beside a guest that works, most of which is
+    /// rest; where page tables are shadowed for fifty.
     ///
     /// @param listener asked whether somebody waits for the end
     /// @return the huge pages that were made
@@ -40,6 +42,8 @@ final class HugePages {
             return 0;
         }
         int made = 0;
+        var load = new GuestLoad(pid);
+        load.ignoreMoments();
         try {
             for (Region region : regions) {
                 long at = Math.ceilDiv(region.address(), HUGE_BYTES) * HUGE_BYTES;
@@ -47,7 +51,7 @@ final class HugePages {
                 for (; at + HUGE_BYTES <= end && !listener.hurry(); at += HUGE_BYTES) {
                     long frame = region.firstFrame() + (at - region.address()) / RamBlock.TARGET_PAGE_BYTES;
                     if (isMostlyData(source, frame)) {
-                        made += collapse(pidfd, at) ? 1 : 0;
+                        made += collapse(pidfd, at, load) ? 1 : 0;
                     }
                 }
             }
@@ -57,11 +61,12 @@ final class HugePages {
         return made;
     }
 
-    private static boolean collapse(int pidfd, long address) {
+    private static boolean collapse(int pidfd, long address, GuestLoad load) {
         long start = System.nanoTime();
         boolean made = Libc.collapse(pidfd, address, HUGE_BYTES) >= 0;
-        long nanos = System.nanoTime() - start;
-        LockSupport.parkNanos(Math.min(REST_NANOS_MAX, (long) (nanos * (1 - SHARE) / SHARE)));
+        long end = System.nanoTime();
+        double share = load.isResting(end) ? SHARE_WHILE_RESTING : SHARE;
+        LockSupport.parkNanos(Math.min(REST_NANOS_MAX, (long) ((end - start) * (1 - share) / share)));
         return made;
     }
 

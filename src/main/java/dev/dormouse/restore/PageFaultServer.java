@@ -102,6 +102,7 @@ final class PageFaultServer {
         this.backgroundReads = new ReadAhead(source, plan::nextInBackground, readers(budget), demands::wake);
         if (background.isGentle()) {
             backgroundReads.use(readers(budget), 1);
+            surroundings.load().ignoreMoments();
         }
         this.startNanos = clock.getAsLong();
         this.responsiveness = new ResponsivenessEstimate(listener::ranNanos, startNanos);
