@@ -159,8 +159,8 @@ record PaperRuns(PaperSamples samples, StorageProfile profile, Samples lines) {
                 : good.median("placedGigabytesPerSecond");
     }
 
-    /// While the memory was loaded: a small image is read in less time than its pages take. What is read ahead while
-    /// QEMU starts counts, too.
+    /// While the memory was loaded: a small image is read in less time than its pages take. What is read ahead
+    /// while QEMU starts counts, too.
     private static double readGigabytesPerSecond(Map<String, Object> line) {
         return line.get("readBytes") instanceof Number bytes
                         && line.get("runningMs") instanceof Number running

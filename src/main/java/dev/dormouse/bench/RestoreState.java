@@ -111,8 +111,7 @@ final class RestoreState {
                 result.wantedShare());
     }
 
-    /// {@return the size of an image in which nothing is left to the disk, of a state a moment before the saved
-    /// one}
+    /// {@return the size of an image in which nothing is left to the disk, of a state a moment before the saved one}
     private static long selfContained(Engine engine) throws IOException {
         SuspendResult result =
                 engine.checkpoint(VM, new SuspendOptions(true), OperationListener.NONE, new Cancellation());
@@ -120,8 +119,7 @@ final class RestoreState {
         return result.imageBytes();
     }
 
-    /// Has QEMU save the state by its own means: of the image, so that all ways begin with the same memory and
-    /// disks.
+    /// Has QEMU save the state by its own means: of the image, so that all ways begin with the same memory and disks.
     private static Map<RestoreStrategy, Path> save(
             BenchEngine bench, List<RestoreStrategy> strategies, SuspendResult suspended, Map<String, Object> facts)
             throws IOException {

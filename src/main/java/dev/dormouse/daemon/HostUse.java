@@ -51,7 +51,8 @@ record HostUse(int vms, int awakeVms, long awakeBytes, long givenBackBytes, long
         return new HostSample(time, vms, awakeVms, awakeBytes, givenBackBytes, imageBytes);
     }
 
-    /// {@return the memory of the host that can be had without taking it from anybody; 0 if the kernel does not say}
+    /// {@return the memory of the host that can be had without taking it from anybody; 0 if the kernel does not
+    /// say}
     static long availableBytes() {
         try (Stream<String> lines = Files.lines(MEMORY)) {
             return lines.filter(line -> line.startsWith("MemAvailable:"))

@@ -170,8 +170,7 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    /// A command without the daemon may have been killed while the guest stood still; or the page server of one,
-    /// and
+    /// A command without the daemon may have been killed while the guest stood still; or the page server of one, and
     /// its parent, while the guest waited for pages.
     private void takeCareOf(String name, Seen vm) {
         Neglect neglect = operations.active(name).isEmpty() ? engine.neglect(name) : Neglect.NONE;
@@ -285,8 +284,7 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    /// One QEMU is started at a time: those of all VMs together would keep who wakes one of them waiting. Where
-    /// that
+    /// One QEMU is started at a time: those of all VMs together would keep who wakes one of them waiting. Where that
     /// fails it is tried again when the VM's state has changed, or some time later.
     private void standBy(String name, Seen vm) throws IOException {
         if (vm.standby.mayBegin()

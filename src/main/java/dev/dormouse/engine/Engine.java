@@ -53,8 +53,7 @@ public final class Engine {
         this(home, null, ImageKeys.UNNAMED, new Statuses(home));
     }
 
-    /// {@return the same, which opens images (not those of a resume, whose options say more) with the key of a
-    /// file}
+    /// {@return the same, which opens images (not those of a resume, whose options say more) with the key of a file}
     ///
     /// @param file null for the key that an image names itself
     public Engine withKey(@Nullable Path file) {
@@ -120,8 +119,7 @@ public final class Engine {
         return status(request.name());
     }
 
-    /// Asks a running guest, by its agent, whether it does something that must not be interrupted: whoever does
-    /// that
+    /// Asks a running guest, by its agent, whether it does something that must not be interrupted: whoever does that
     /// in the guest makes a file [#STAY_AWAKE] meanwhile. Takes some seconds at most.
     ///
     /// @throws IOException if the guest cannot say
@@ -186,8 +184,7 @@ public final class Engine {
                 tools().qemu().path(), vm.config(), topChains(vm.record()), vm.sockets(), incoming);
     }
 
-    /// {@return the layers with which a guest may run: those of a suspended VM are frozen, only its overlays are
-    /// not}
+    /// {@return the layers with which a guest may run: those of a suspended VM are frozen, only its overlays are not}
     private static List<BackingChain> topChains(VmRecord record) {
         return record.overlays().isEmpty() ? record.chains() : record.chainsWithOverlays();
     }
@@ -291,8 +288,8 @@ public final class Engine {
     }
 
     /// Lets a suspended VM run for some seconds where nobody sees it, to learn what it touches first: its next
-    /// resume
-    /// is quicker for it. Nothing that it does there stays or gets out. Any other operation on the VM ends it.
+    /// resume is quicker for it. Nothing that it does there stays or gets out. Any other operation on the VM ends
+    /// it.
     ///
     /// @param cancellation heeded at any time
     /// @throws VmException if the VM is not suspended, cannot be rehearsed, or nothing was learnt
@@ -313,8 +310,7 @@ public final class Engine {
                 && !new WorkingSetFile(vm).isCompleteSince(Instant.parse(record.since()));
     }
 
-    /// Ends the QEMU that waits for the resume of a VM, if one does; as [#settle], which ends what was cut off,
-    /// too.
+    /// Ends the QEMU that waits for the resume of a VM, if one does; as [#settle], which ends what was cut off, too.
     public VmStatus endStandby(String name) throws IOException {
         return settle(name);
     }
@@ -372,8 +368,7 @@ public final class Engine {
         }
     }
 
-    /// {@return what was left undone of a VM on which nobody works}. Nothing, too, of one whose records cannot
-    /// be read.
+    /// {@return what was left undone of a VM on which nobody works}. Nothing, too, of one whose records cannot be read.
     public Neglect neglect(String name) {
         return statuses.neglect(name);
     }

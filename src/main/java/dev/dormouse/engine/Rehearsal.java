@@ -23,13 +23,11 @@ import java.util.Objects;
 import java.util.Optional;
 
 /// Lets a suspended VM run for some seconds where nobody sees it, to learn what it touches first: of its image, on
-/// overlays that are thrown away, its network cut off, with no page that it does not ask for. What it asked for
-/// is its
-/// working set, which a resume then places before the guest needs it (`docs/adr/0048-rehearsals.md`).
+/// overlays that are thrown away, its network cut off, with no page that it does not ask for. What it asked for is
+/// its working set, which a resume then places before the guest needs it (`docs/adr/0048-rehearsals.md`).
 ///
-/// Holds the VM's lock, and lets go of it as soon as anybody else wants it. Its QEMU has sockets and files of
-/// its own,
-/// in folders that whoever has the lock next removes ([#clean]) should this process have been killed.
+/// Holds the VM's lock, and lets go of it as soon as anybody else wants it. Its QEMU has sockets and files of its
+/// own, in folders that whoever has the lock next removes ([#clean]) should this process have been killed.
 final class Rehearsal {
     /// The name of the operation that holds the lock.
     static final String OPERATION = "rehearse";

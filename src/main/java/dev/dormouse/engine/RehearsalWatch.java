@@ -6,8 +6,7 @@ import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 
 /// Ends a rehearsal by ending its QEMU: when the guest hardly asks for new pages any more, when it has had its
-/// time, or
-/// when somebody else wants the VM. Looks at it on a thread of its own; any thread may ask.
+/// time, or when somebody else wants the VM. Looks at it on a thread of its own; any thread may ask.
 final class RehearsalWatch implements AutoCloseable {
     private static final long LOOK_MILLIS = 20;
     private static final long START_NANOS_MAX = TimeUnit.SECONDS.toNanos(60);
@@ -66,8 +65,8 @@ final class RehearsalWatch implements AutoCloseable {
             return millis < TimeUnit.NANOSECONDS.toMillis(SHORT_NANOS);
         }
 
-        /// {@return the share of what is not zero that the guest wants} One that asks on and on goes through all
-        /// of it.
+        /// {@return the share of what is not zero that the guest wants} One that asks on and on goes through all of
+        /// it.
         double wantedShare() {
             return settled ? Math.min(1, demandedPages / (double) Math.max(1, nonZeroPages)) : 1;
         }

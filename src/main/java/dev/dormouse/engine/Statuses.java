@@ -11,10 +11,8 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// Finds out what VMs are now, without a lock. QEMU is asked only where nobody works on the VM, and waits for no
-/// page:
-/// whether its guest stands still because a disk failed. Files that have not changed since the last look are not
-/// read
+/// Finds out what VMs are now, without a lock. QEMU is asked only where nobody works on the VM, and waits for no page:
+/// whether its guest stands still because a disk failed. Files that have not changed since the last look are not read
 /// again. Any thread.
 final class Statuses {
     private final Home home;

@@ -14,14 +14,12 @@ import org.jspecify.annotations.Nullable;
 /// @param accelerator `kvm` or `tcg`
 /// @param disks in the order in which the guest sees them
 /// @param networks one per card
-/// @param vnc display of a VNC server, for example `127.0.0.1:1` or `unix:/path`, in which `{runtime}` stands
-///     for the
+/// @param vnc display of a VNC server, for example `127.0.0.1:1` or `unix:/path`, in which `{runtime}` stands for the
 ///     folder of the VM's sockets; none if null
 /// @param vmgenid the generation id that the guest sees, a GUID of this VM's own; no device if null
 /// @param extraArguments appended to QEMU's command line; `{runtime}` in them stands for the folder of the
 ///     VM's sockets
-/// @param imageKey file of the key that encrypts the VM's images; null if they are in the clear. In an image:
-///     that of
+/// @param imageKey file of the key that encrypts the VM's images; null if they are in the clear. In an image: that of
 ///     its own key
 /// @param qemuVersion of the QEMU for which it was resolved, for example `7.2.22`
 @Json

@@ -17,8 +17,9 @@ final class HugePages {
     private static final long HUGE_BYTES = 2 << 20;
     private static final int FRAMES = (int) (HUGE_BYTES / RamBlock.TARGET_PAGE_BYTES);
     private static final int NON_ZERO_FRAMES_MIN = FRAMES / 2;
-    /// Of the time, beside a guest that works: one that faults meanwhile waits for the copy of 2 MiB, and where page
-    /// tables are shadowed that takes 5 ms; all threads of the guest lose the addresses that they have translated.
+    /// Of the time, beside a guest that works: one that faults meanwhile waits for the copy of 2 MiB, and where
+    /// page tables are shadowed that takes 5 ms; all threads of the guest lose the addresses that they have
+    /// translated.
     private static final double SHARE = 0.05;
     private static final double SHARE_WHILE_RESTING = 0.5;
     private static final long REST_NANOS_MAX = 500_000_000;
@@ -31,8 +32,8 @@ final class HugePages {
         regions.add(new Region(address, firstFrame, frameCount));
     }
 
-    /// Goes through all regions, for ten seconds or so for each GiB of data beside a guest that works, most of which is
-    /// rest; where page tables are shadowed for fifty.
+    /// Goes through all regions, for ten seconds or so for each GiB of data beside a guest that works, most of
+    /// which is rest; where page tables are shadowed for fifty.
     ///
     /// @param listener asked whether somebody waits for the end
     /// @return the huge pages that were made

@@ -95,8 +95,7 @@ public final class LazyRestore {
         }
     }
 
-    /// Tells QEMU what memory to expect, and sends it what is to be there first. The guest cannot have run when
-    /// this
+    /// Tells QEMU what memory to expect, and sends it what is to be there first. The guest cannot have run when this
     /// returns or throws.
     public void handshake() throws IOException {
         watched.write(ByteBuffer.wrap(image.configuration()));
@@ -267,8 +266,7 @@ public final class LazyRestore {
     /// Makes the ways of a restore durable, for whoever has to carry on with it; must not wait for a disk.
     @FunctionalInterface
     public interface PlacementRecord {
-        /// @param ways per RAM block `direct` or `stream`, or `undecided` where a recovery has to look what is
-        ///     there
+        /// @param ways per RAM block `direct` or `stream`, or `undecided` where a recovery has to look what is there
         void write(List<String> ways);
     }
 

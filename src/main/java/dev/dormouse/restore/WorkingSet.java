@@ -9,13 +9,13 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/// The pages that a guest is expected to touch first after a restore: a set with coarse time groups, not an
-/// order, for the set repeats and the order does not. Immutable.
+/// The pages that a guest is expected to touch first after a restore: a set with coarse time groups, not an order,
+/// for the set repeats and the order does not. Immutable.
 ///
-/// As bytes, little-endian: magic `DORMWSET`, version (u32, 3), the number of groups (u32, 4), the number of
-/// frames of the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), whether it is
-/// complete (u32, 0 or 1), the sizes of the groups (u32 each), the frames of each group, ascending (u32 each), and
-/// XXH3-64 of all that. Nothing depends on it: what is damaged, or of another version, counts as absent.
+/// As bytes, little-endian: magic `DORMWSET`, version (u32, 3), the number of groups (u32, 4), the number of frames
+/// of the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), whether it is complete
+/// (u32, 0 or 1), the sizes of the groups (u32 each), the frames of each group, ascending (u32 each), and XXH3-64
+/// of all that. Nothing depends on it: what is damaged, or of another version, counts as absent.
 public final class WorkingSet {
     /// The frames that are kept at most: 256 MiB.
     static final int FRAMES_MAX = 64 << 10;
@@ -43,8 +43,7 @@ public final class WorkingSet {
     /// @param wantedShare estimated share of all that is not zero, from 0 to 1, which the guest touched before the
     ///     restore was complete; null if it is not known
     /// @param complete whether these are all frames that the guest touches in its first seconds, not only those
-    ///     that
-    ///     it touched before a background brought them
+    ///     that it touched before a background brought them
     WorkingSet(long frameCount, int[][] groups, @Nullable Double wantedShare, boolean complete) {
         this.frameCount = frameCount;
         this.complete = complete;

@@ -105,8 +105,7 @@ final class WorkingSetTrial {
         }
     }
 
-    /// Each time group in the order in which its pages are read best, those behind them that the server placed
-    /// along
+    /// Each time group in the order in which its pages are read best, those behind them that the server placed along
     /// with a demanded one: nobody demanded them only because they were there. A page that is zero now is left out.
     private void plan(WorkingSet set, int neighbourPages) throws IOException {
         for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
@@ -173,8 +172,7 @@ final class WorkingSetTrial {
         }
     }
 
-    /// {@return whether the frame lies among those that went before the guest ran, so that zeros may be there
-    /// already}
+    /// {@return whether the frame lies among those that went before the guest ran, so that zeros may be there already}
     boolean isEarly(long frame) {
         return early.contains(frame);
     }
@@ -244,8 +242,7 @@ final class WorkingSetTrial {
         disturbed = !judged;
     }
 
-    /// {@return the estimated share of all that is not zero, from 0 to 1, which the guest wanted before it was
-    /// there;
+    /// {@return the estimated share of all that is not zero, from 0 to 1, which the guest wanted before it was there;
     /// null if too little came last to tell}
     @Nullable
     Double wantedShare() {
@@ -327,9 +324,8 @@ final class WorkingSetTrial {
         return new WorkingSet(source.frameCount(), groups, wantedShare, true);
     }
 
-    /// {@return whether all that the guest touches in its first seconds goes ahead, so that the rest has time};
-    /// no more
-    /// so when it has asked for much else.
+    /// {@return whether all that the guest touches in its first seconds goes ahead, so that the rest has time}; no
+    /// more so when it has asked for much else.
     boolean isComplete() {
         return known != null
                 && known.isComplete()

@@ -15,8 +15,7 @@ import java.util.concurrent.TimeUnit;
 
 /// The engine in a process of its own, for tests of what happens between processes, and to processes.
 ///
-/// Prints `running` when the guest runs, `by stream: REASON` if no page is placed directly, and at the end
-/// `done` or
+/// Prints `running` when the guest runs, `by stream: REASON` if no page is placed directly, and at the end `done` or
 /// `failed: MESSAGE`. A [KillPlan] beside the home says when it dies.
 final class ChildEngine implements AutoCloseable {
     private static final Duration BOUND = Duration.ofMinutes(2);
@@ -157,8 +156,7 @@ final class ChildEngine implements AutoCloseable {
         return new ResumeOptions(false, false, false, everything);
     }
 
-    /// {@return options with which the background takes far longer than a test, on a busy host, too: a minute
-    /// for 16
+    /// {@return options with which the background takes far longer than a test, on a busy host, too: a minute for 16
     /// MiB}
     static ResumeOptions slow() {
         var restore = RestoreOptions.DEFAULT.withBackground(

@@ -29,7 +29,7 @@ class StandbyTest {
             assertThat(standby(fixture)).as("goes on waiting").isEqualTo(waiting);
             fixture.engine.settle("vm1");
             assertThat(fixture.engine.isOnStandby("vm1")).isFalse();
-            assertThat(ProcessHandle.of(waiting)).isEmpty();
+            awaitGone(waiting);
 
             waiting = standby(fixture);
             VmLock starts = VmLock.acquire(Vm.open(fixture.home, "vm1"), VmLock.STANDBY);
@@ -45,12 +45,12 @@ class StandbyTest {
             waiting = standby(fixture);
             fixture.engine.start("vm1", true);
             assertThat(fixture.engine.status("vm1").pid()).isNotEqualTo(waiting);
-            assertThat(ProcessHandle.of(waiting)).isEmpty();
+            awaitGone(waiting);
 
             suspend(fixture);
             waiting = standby(fixture);
             fixture.engine.remove("vm1", true);
-            assertThat(ProcessHandle.of(waiting)).isEmpty();
+            awaitGone(waiting);
         }
     }
 
@@ -97,6 +97,11 @@ class StandbyTest {
 
     private static void suspend(EngineFixture fixture) throws Exception {
         fixture.engine.suspend("vm1", OperationListener.NONE, new Cancellation());
+    }
+
+    /// One that has ended still has an entry until it is fetched, which another thread of ours does.
+    private static void awaitGone(long pid) throws Exception {
+        InterruptionTest.await("it is gone", () -> ProcessHandle.of(pid).isEmpty());
     }
 
     private static long standby(EngineFixture fixture) throws Exception {
