@@ -24,7 +24,7 @@ public record BackgroundOptions(
 
     /// Beside a guest that has nearly all it wants: as much as it does not notice. Its work counts as undisturbed
     /// from 90 % on, and a page costs as much again on the threads that read it.
-    private static final double GENTLE_DUTY = 0.03;
+    private static final double GENTLE_DUTY = 0.015;
     private static final int GENTLE_PAGES = 16;
 
     /// Everything as fast as it goes.

@@ -34,9 +34,9 @@ class BackgroundOptionsTest {
         assertThat(BackgroundOptions.DEFAULT.off().gentle().on()).isFalse();
         assertThat(BackgroundOptions.DEFAULT.withRateBytesPerSecond(7).gentle().rateBytesPerSecond())
                 .isEqualTo(7);
-        assertThat(BackgroundOptions.DEFAULT.withWindow(1, 1, 0.01).gentle())
+        assertThat(BackgroundOptions.DEFAULT.withWindow(1, 1, 0.001).gentle())
                 .isEqualTo(BackgroundOptions.DEFAULT
-                        .withWindow(1, 1, 0.01)
+                        .withWindow(1, 1, 0.001)
                         .forPages(1L << 40)
                         .gentle());
     }
