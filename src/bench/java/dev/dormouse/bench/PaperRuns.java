@@ -159,13 +159,10 @@ record PaperRuns(PaperSamples samples, StorageProfile profile, Samples lines) {
                 : good.median("placedGigabytesPerSecond");
     }
 
-    /// While the memory was loaded: a small image is read in less time than its pages take. What is read ahead
-    /// while QEMU starts counts, too.
+    /// From the request on: reading begins while QEMU starts.
     private static double readGigabytesPerSecond(Map<String, Object> line) {
-        return line.get("readBytes") instanceof Number bytes
-                        && line.get("runningMs") instanceof Number running
-                        && line.get("qemuReadyMs") instanceof Number ready
-                ? bytes.doubleValue() / 1e6 / (running.doubleValue() - ready.doubleValue())
+        return line.get("readBytes") instanceof Number bytes && line.get("runningMs") instanceof Number running
+                ? bytes.doubleValue() / 1e6 / running.doubleValue()
                 : Double.NaN;
     }
 

@@ -55,6 +55,7 @@ final class Operation implements OperationListener {
     private final CountDownLatch usable = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
     private volatile boolean hurry;
+    private volatile Runnable onGentle = () -> {};
 
     // Guarded by this.
     private final List<OperationTrace.Mark> marks = new ArrayList<>();
@@ -254,6 +255,16 @@ final class Operation implements OperationListener {
     /// {@return whether it has ended in time}
     boolean awaitEnd(Duration patience) throws InterruptedException {
         return ended.await(patience.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    /// Has something done once when the rest of a restore comes so slowly that it is in nobody's way.
+    void whenGentle(Runnable action) {
+        onGentle = action;
+    }
+
+    @Override
+    public void gentle() {
+        onGentle.run();
     }
 
     @Override

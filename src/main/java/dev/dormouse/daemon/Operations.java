@@ -112,6 +112,12 @@ final class Operations {
         return open.stream().filter(operation -> operation.vm().equals(vm)).toList();
     }
 
+    /// {@return whether all that is under way are restores whose guests run}
+    synchronized boolean keepNobodyWaiting() {
+        open.removeIf(Operation::isEnded);
+        return open.stream().allMatch(Operations::isOver);
+    }
+
     /// {@return whether none is under way}
     synchronized boolean isIdle() {
         open.removeIf(Operation::isEnded);

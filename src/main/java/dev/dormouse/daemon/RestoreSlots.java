@@ -2,7 +2,9 @@ package dev.dormouse.daemon;
 
 import java.time.Duration;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +20,7 @@ final class RestoreSlots {
     private final int max;
     private final LongSupplier clock;
     private final TreeSet<Turn> waiting = new TreeSet<>(); // Guarded by this, as is what follows.
+    private final Set<Turn> held = new HashSet<>();
     private int used;
     private long count;
     private @Nullable Duration usual;
@@ -55,7 +58,7 @@ final class RestoreSlots {
         this.clock = clock;
     }
 
-    /// Waits until the operation may begin; each turn that this returns is to be [released][#release] once.
+    /// Waits until the operation may begin; each turn that this returns is to be [released][#release].
     ///
     /// @throws ApiException if the operation is cancelled meanwhile
     synchronized Turn acquire(Operation operation, Urgency urgency, Priority priority) throws ApiException {
@@ -65,7 +68,9 @@ final class RestoreSlots {
         } else {
             queue(turn);
         }
-        return new Turn(operation, urgency, priority, turn.number, clock.getAsLong());
+        var begun = new Turn(operation, urgency, priority, turn.number, clock.getAsLong());
+        held.add(begun);
+        return begun;
     }
 
     private void queue(Turn turn) throws ApiException {
@@ -125,8 +130,14 @@ final class RestoreSlots {
                 .map(each -> each.multipliedBy(position).dividedBy(max));
     }
 
-    /// @param restored whether it has come to its end, so that its time says something of others
+    /// Lets the next one begin. Only the first time counts: a restore that goes on unnoticed is in nobody's way
+    /// before its end.
+    ///
+    /// @param restored whether it has come so far that its time says something of others
     synchronized void release(Turn turn, boolean restored) {
+        if (!held.remove(turn)) {
+            return;
+        }
         used--;
         if (restored) {
             learn(turn);

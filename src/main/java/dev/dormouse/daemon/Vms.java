@@ -169,6 +169,7 @@ final class Vms {
                 boolean restored = false;
                 try {
                     operation.begun();
+                    operation.whenGentle(() -> slots.release(turn, true));
                     ResumeResult result = resumeInRoom(name, options, operation, urgency);
                     restored = true;
                     return result;

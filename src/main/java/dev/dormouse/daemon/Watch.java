@@ -49,7 +49,7 @@ final class Watch implements AutoCloseable {
     private final ScheduledExecutorService clock = OneThread.named("watch");
     /// One guest is rehearsed at a time, for it takes the processors of those that are awake.
     private final ExecutorService rehearsals = OneThread.named("rehearsal");
-    private final Cancellation ended = new Cancellation();
+    private volatile boolean ended;
     private final ExecutorService standbys = OneThread.named("standby");
 
     // Of the thread that looks.
@@ -65,6 +65,7 @@ final class Watch implements AutoCloseable {
         private String complaint = "";
         private @Nullable IdleRule rule;
         private final Attempts standby = new Attempts("no QEMU waits for it", STANDBY_PAUSE, STANDBY_PAUSE);
+        private volatile Optional<FileStamp> rehearsed = Optional.empty();
         private final Attempts rehearsal = new Attempts("is not rehearsed", STANDBY_PAUSE, REHEARSAL_PAUSE);
         private final Attempts settling =
                 new Attempts("was cut off, and its guest may stand still", Duration.ZERO, SETTLE_PAUSE);
@@ -139,11 +140,11 @@ final class Watch implements AutoCloseable {
             }
             takeCareOf(name, vm);
             suspendIfIdle(name, vm);
-            if (vm.settings.rehearse()) {
-                rehearse(name, vm);
-            }
             if (vm.settings.standby()) {
                 standBy(name, vm);
+            }
+            if (vm.settings.rehearse()) {
+                rehearse(name, vm);
             }
         } catch (IOException e) {
             LOG.warn("vm {}: {}", name, ErrorText.of(e));
@@ -263,25 +264,41 @@ final class Watch implements AutoCloseable {
         }
     }
 
-    /// When nothing else is under way: whoever waits for a VM goes first.
+    /// Once for each state of the VM, when nobody waits for another one, and behind the start of a QEMU that is to wait
+    /// for it: that would end the rehearsal.
     private void rehearse(String name, Seen vm) throws IOException {
-        if (vm.rehearsal.mayBegin() && operations.isIdle() && engine.isToBeRehearsed(name)) {
-            vm.rehearsal.begin(name, rehearsals, () -> rehearseInRoom(name));
+        if (vm.rehearsal.mayBegin()
+                && !vm.state.equals(vm.rehearsed)
+                && operations.keepNobodyWaiting()
+                && (!vm.settings.standby() || engine.isOnStandby(name))
+                && engine.isToBeRehearsed(name)) {
+            Optional<FileStamp> state = vm.state;
+            vm.rehearsal.begin(name, rehearsals, () -> {
+                if (rehearseInRoom(name)) {
+                    vm.rehearsed = state;
+                }
+            });
         }
     }
 
     /// Its guest may want all of its memory, for some seconds.
-    private void rehearseInRoom(String name) throws IOException {
-        if (operations.isIdle() // Others may have been rehearsed before it.
-                && engine.isToBeRehearsed(name)
-                && HostUse.availableBytes() > engine.status(name).memoryBytes()) {
-            RehearsalResult result = engine.rehearse(name, OperationListener.NONE, ended);
-            LOG.info(
-                    "vm {}: rehearsed, it wants {} of {} pages first",
-                    name,
-                    result.workingSetPages(),
-                    result.nonZeroPages());
+    ///
+    /// @return whether it has come to its end
+    private boolean rehearseInRoom(String name) throws IOException {
+        if (ended
+                || !operations.keepNobodyWaiting() // Others may have been rehearsed before it.
+                || !engine.isToBeRehearsed(name)
+                || HostUse.availableBytes() < engine.status(name).memoryBytes()) {
+            return false;
         }
+        var cancellation = new Cancellation(() -> ended || !operations.keepNobodyWaiting());
+        RehearsalResult result = engine.rehearse(name, OperationListener.NONE, cancellation);
+        LOG.info(
+                "vm {}: rehearsed, it wants {} of {} pages first",
+                name,
+                result.workingSetPages(),
+                result.nonZeroPages());
+        return true;
     }
 
     /// One QEMU is started at a time: those of all VMs together would keep who wakes one of them waiting. Where that
@@ -304,7 +321,7 @@ final class Watch implements AutoCloseable {
     @Override
     public void close() {
         OneThread.end(clock);
-        ended.cancel();
+        ended = true;
         OneThread.end(rehearsals);
         standbys.shutdown(); // One that starts may start: nothing depends on it.
     }

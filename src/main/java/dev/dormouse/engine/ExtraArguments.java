@@ -49,8 +49,10 @@ final class ExtraArguments {
     private static final Set<String> WITHIN =
             Set.of("-device", "-global", "-rtc", "-smbios", "-uuid", "-boot", "-k", "-sandbox");
     private static final List<String> LEADING_OUT =
-            List.of("usb-host", "vhost", "ivshmem", "scsi-generic", "scsi-block");
-    private static final Pattern OWN_SOCKET = Pattern.compile("(null|ringbuf|socket),[^\\s]*");
+            List.of("usb-host", "u2f-passthru", "vhost", "ivshmem", "scsi-generic", "scsi-block");
+    /// A socket in the VM's own folder, which a rehearsal has elsewhere, or none.
+    private static final Pattern OWN_CHARDEV = Pattern.compile(
+            "null,id=[\\w.-]+|socket(,(id=[\\w.-]+|server=(on|off)|wait=(on|off)|path=\\{runtime}/[\\w.-]+))+");
 
     private ExtraArguments() {}
 
@@ -59,20 +61,20 @@ final class ExtraArguments {
         for (int i = 0; i < arguments.size(); i += 2) {
             String option = arguments.get(i);
             String value = i + 1 < arguments.size() ? arguments.get(i + 1) : "";
-            boolean within = WITHIN.contains(option) && LEADING_OUT.stream().noneMatch(value::startsWith);
-            if (!within && !(option.equals("-chardev") && isOwn(value))) {
+            boolean within = WITHIN.contains(option) && !isLeadingOut(value);
+            if (!within
+                    && !(option.equals("-chardev") && OWN_CHARDEV.matcher(value).matches())) {
                 return Optional.of((option + " " + value).strip());
             }
         }
         return Optional.empty();
     }
 
-    /// A socket in the VM's own folder, which a rehearsal has elsewhere, or none.
-    private static boolean isOwn(String chardev) {
-        boolean socket = chardev.startsWith("socket,");
-        return OWN_SOCKET.matcher(chardev).matches()
-                && (!socket || chardev.contains(",path=" + QemuCommandLine.RUNTIME_PLACEHOLDER + "/"))
-                && !(socket && chardev.contains("host="));
+    /// Also what gives the name of a device in another place than the first.
+    private static boolean isLeadingOut(String value) {
+        return value.startsWith("{")
+                || value.contains("driver=")
+                || LEADING_OUT.stream().anyMatch(value::startsWith);
     }
 
     /// @throws UsageException that names the first argument that is not allowed, and why

@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// HOME/vms/NAME/restore.json  RestoreRecord, while a restore is under way
 /// HOME/vms/NAME/last-restore.json  RestoreReport of the last restore
 /// HOME/vms/NAME/working-set   what the last restores demanded
+/// HOME/vms/NAME/rehearsal/    overlays of a rehearsal, while it is under way
 /// HOME/vms/NAME/indexing.lock, .json  held, and how far it is, while a process indexes the layers
 /// HOME/vms/NAME/lock          held by the process that works on the VM
 /// HOME/vms/NAME/disks/        overlays, and disks created on a golden base
@@ -35,7 +36,7 @@ import org.jspecify.annotations.Nullable;
 /// HOME/daemon.lock            held by the daemon
 /// HOME/tokens.json            hashes of the tokens for its API
 /// HOME/images.lock            held while it is decided whether an image is needed
-/// RUNTIME/NAME/               sockets and pid file
+/// RUNTIME/NAME/               sockets and pid file, in r/ those of a rehearsal; a wish that one be ended
 /// RUNTIME/.daemon             socket of the daemon
 /// ```
 ///

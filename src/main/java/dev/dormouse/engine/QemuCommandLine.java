@@ -210,7 +210,7 @@ final class QemuCommandLine {
                                             options.append(",hostfwd=").append(forward));
                             yield options.toString();
                         }
-                        case VmConfig.Network.ISOLATED -> "hubport,hubid=" + i + ",id=" + id;
+                        case VmConfig.Network.ISOLATED -> "user,restrict=on,id=" + id;
                         case "tap" -> "tap,id=" + id + ",ifname=" + network.target() + ",script=no,downscript=no";
                         default -> "bridge,id=" + id + ",br=" + network.target();
                     });

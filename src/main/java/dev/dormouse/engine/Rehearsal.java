@@ -21,9 +21,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// Lets a suspended VM run for some seconds where nobody sees it, to learn what it touches first: of its image, on
-/// overlays that are thrown away, its network cut off, with no page that it does not ask for. What it asked for is
+/// overlays that are thrown away, its network leading nowhere, with no page that it does not ask for. What it asked for
+/// is
 /// its working set, which a resume then places before the guest needs it (`docs/adr/0048-rehearsals.md`).
 ///
 /// Holds the VM's lock, and lets go of it as soon as anybody else wants it. Its QEMU has sockets and files of its
@@ -38,6 +40,8 @@ final class Rehearsal {
     private static final Duration START_TIMEOUT = Duration.ofSeconds(30);
     /// Of an orphan, which may turn round and round; longer than a rehearsal on any number of processors.
     private static final int PROCESSOR_SECONDS_MAX = 600;
+    /// What the guest writes is kept in the home for a while.
+    private static final long OVERLAY_BYTES_MAX = 1L << 30;
     /// Whoever waits for a processor goes first.
     private static final int NICE = 10;
 
@@ -63,6 +67,12 @@ final class Rehearsal {
         if (record.state() != VmState.SUSPENDED || record.image() == null) {
             return Optional.of("not suspended, only a suspended VM can be rehearsed");
         }
+        for (VmConfig.Network network : config.networks()) {
+            if (!network.mode().equals("user")) { // Its state is that of a card with such a network behind it.
+                return Optional.of(
+                        "it has a %s network, only a VM with user networks can be rehearsed".formatted(network.mode()));
+            }
+        }
         for (BackingChain chain : record.chains()) {
             if (chain.servedDepth() > 0) {
                 return Optional.of("%s has layers that are neither raw nor qcow2, no such VM is rehearsed"
@@ -80,6 +90,9 @@ final class Rehearsal {
         Optional<String> obstacle = obstacle(config, record);
         if (obstacle.isPresent()) {
             throw new VmException("vm %s: %s".formatted(vm.name(), obstacle.get()));
+        }
+        if (cancellation.isWanted()) {
+            throw brokenOff(null);
         }
         Path file = home.image(Objects.requireNonNull(record.image()));
         try (ImageReader image = keys.open(home.storage(), file)) {
@@ -102,7 +115,7 @@ final class Rehearsal {
         QemuStarter.prepareMemory(config);
         try (PreparedImage prepared = PreparedImage.of(image, new FrozenViews(metadata, tools))) {
             QemuProcess qemu =
-                    QemuProcess.start(new QemuProcess.Spec(argv, sockets.qemuLog()).withPrefix(bounded(vm.name())));
+                    QemuProcess.start(new QemuProcess.Spec(argv, sockets.qemuLog()).withPrefix(bounded(config)));
             try (QmpClient qmp = QmpClient.connect(sockets.qmp(), START_TIMEOUT, qemu)) {
                 sockets.narrow();
                 return rehearse(qmp, qemu, prepared, sockets);
@@ -121,9 +134,13 @@ final class Rehearsal {
     }
 
     /// Should we be killed, nobody ends it before somebody has the VM's lock.
-    private static List<String> bounded(String name) {
-        var prefix = new ArrayList<>(QemuScope.prefix(System.getenv(), name + " (rehearsal)"));
-        prefix.addAll(List.of("nice", "--adjustment=" + NICE, "prlimit", "--cpu=" + PROCESSOR_SECONDS_MAX, "--"));
+    private static List<String> bounded(VmConfig config) {
+        var prefix = new ArrayList<>(QemuScope.prefix(System.getenv(), config.name() + " (rehearsal)"));
+        prefix.addAll(List.of("nice", "--adjustment=" + NICE, "prlimit", "--cpu=" + PROCESSOR_SECONDS_MAX));
+        if (config.memoryBackend() == VmConfig.MemoryBackend.ANONYMOUS) { // The memory of others is a file, too.
+            prefix.add("--fsize=" + OVERLAY_BYTES_MAX);
+        }
+        prefix.add("--");
         return prefix;
     }
 
@@ -158,13 +175,17 @@ final class Rehearsal {
                 run(restore, watch);
                 return learn(restore, watch.seen());
             } catch (IOException e) {
-                if (watch.hasEnded() && watch.seen().isTooShort()) {
-                    throw new VmException(
-                            "vm %s: its rehearsal was broken off, nothing was learnt".formatted(vm.name()), e);
+                if (watch.hasEnded() && !watch.isWhole()) {
+                    throw brokenOff(e);
                 }
                 throw e;
             }
         }
+    }
+
+    private VmException brokenOff(@Nullable IOException cause) {
+        String message = "vm %s: its rehearsal was broken off, nothing was learnt".formatted(vm.name());
+        return cause == null ? new VmException(message) : new VmException(message, cause);
     }
 
     private SocketChannel connect(QmpClient qmp, VmSockets sockets) throws IOException {
@@ -182,7 +203,7 @@ final class Rehearsal {
         try {
             restore.run(_ -> {});
         } catch (IOException e) {
-            if (!watch.hasEnded() || watch.seen().isTooShort()) {
+            if (!watch.isWhole()) {
                 throw e;
             }
         }
@@ -195,11 +216,16 @@ final class Rehearsal {
                 watch.progress(progress);
                 listener.progress(progress);
             }
+
+            @Override
+            public void stalled(String reason) {
+                watch.stalled();
+            }
         };
     }
 
     private RehearsalResult learn(LazyRestore restore, RehearsalWatch.Seen seen) {
-        WorkingSet set = restore.rehearsed(seen.wantedShare());
+        WorkingSet set = restore.rehearsed(seen.wantedShare(), !seen.asksOn());
         new WorkingSetFile(vm).write(set);
         return new RehearsalResult(
                 vm.name(), seen.millis(), set.size(), seen.demandedPages(), seen.nonZeroPages(), seen.wantedShare());

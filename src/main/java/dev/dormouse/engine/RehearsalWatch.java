@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.restore.RestoreListener.Progress;
+import dev.dormouse.restore.WorkingSet;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 
@@ -12,21 +13,27 @@ final class RehearsalWatch implements AutoCloseable {
     private static final long START_NANOS_MAX = TimeUnit.SECONDS.toNanos(60);
     private static final long LEAST_NANOS = TimeUnit.SECONDS.toNanos(4);
     private static final long MOST_NANOS = TimeUnit.SECONDS.toNanos(20);
-    /// A set of less than that time is none.
-    private static final long SHORT_NANOS = TimeUnit.SECONDS.toNanos(2);
-    /// In this time a guest that has what it wants asks for hardly anything: this share of all, or so many pages.
     private static final long WINDOW_NANOS = TimeUnit.SECONDS.toNanos(1);
+    /// In a second a guest that has what it wants asks for hardly anything: this share of all, or so many pages.
     private static final double NEW_SHARE_MAX = 0.02;
     private static final int NEW_PAGES_MAX = 100;
+    /// One that has had its time and asks for more in a second would wait for a tenth of it.
+    private static final int ASKING_PAGES_MIN = 1000;
+    /// Of what is not zero; one that has asked for so much, and asks on, wants all of it.
+    private static final double EVERYTHING_SHARE_MIN = 0.1;
     private static final Progress NONE = new Progress(0, 0, 0, 0, 0);
 
     private final QemuProcess qemu;
     private final Wish wish;
     private final long startNanos = System.nanoTime();
     private final Thread thread;
+    private long windowNanos = startNanos; // Of the thread that looks, as is the next one.
+    private long demandedBefore;
     private volatile long runningNanos; // 0 before.
     private volatile long endNanos; // 0 before.
-    private volatile boolean settled;
+    private volatile boolean whole;
+    private volatile long newPages; // In the last second.
+    private volatile boolean stalled;
     private volatile boolean closed;
     private volatile Progress last = NONE;
 
@@ -50,62 +57,84 @@ final class RehearsalWatch implements AutoCloseable {
         last = progress;
     }
 
-    /// {@return whether it was ended by this, as it should be}
+    /// The guest waits for a page that cannot be read: what it asks for from now on says nothing.
+    void stalled() {
+        stalled = true;
+    }
+
+    /// {@return whether it was ended by this}
     boolean hasEnded() {
         return endNanos != 0;
     }
 
-    /// What was seen of a guest.
+    /// {@return whether the guest has had its time, so that what it asked for is all that it wants first}
+    boolean isWhole() {
+        return whole;
+    }
+
+    /// What was seen of a guest that has had its time.
     ///
     /// @param millis for which it ran
     /// @param demandedPages that are not zero
-    /// @param settled whether it hardly asked for new ones in the end
-    record Seen(long millis, long demandedPages, long nonZeroPages, boolean settled) {
-        boolean isTooShort() {
-            return millis < TimeUnit.NANOSECONDS.toMillis(SHORT_NANOS);
-        }
-
-        /// {@return the share of what is not zero that the guest wants} One that asks on and on goes through all of
-        /// it.
+    /// @param asksOn whether it went on asking for new ones, so that these are not all
+    record Seen(long millis, long demandedPages, long nonZeroPages, boolean asksOn) {
+        /// {@return the share of what is not zero that it wants; all, of one that has asked for much and asks on}
         double wantedShare() {
-            return settled ? Math.min(1, demandedPages / (double) Math.max(1, nonZeroPages)) : 1;
+            double share = Math.min(1, demandedPages / (double) Math.max(1, nonZeroPages));
+            return asksOn && share >= EVERYTHING_SHARE_MIN ? 1 : share;
         }
     }
 
     Seen seen() {
-        long ran = runningNanos == 0 ? 0 : endNanos - runningNanos;
-        return new Seen(TimeUnit.NANOSECONDS.toMillis(ran), last.demandedPages(), last.nonZeroPages(), settled);
+        return new Seen(
+                TimeUnit.NANOSECONDS.toMillis((hasEnded() ? endNanos : System.nanoTime()) - runningNanos),
+                last.demandedPages(),
+                last.nonZeroPages(),
+                newPages >= ASKING_PAGES_MIN || last.demandedPages() > WorkingSet.FRAMES_MAX);
     }
 
     private void watch() {
-        long windowNanos = startNanos;
-        long before = 0;
         try {
-            while (!closed) {
+            while (!closed && !hasEnded()) {
                 Thread.sleep(LOOK_MILLIS);
-                long now = System.nanoTime();
-                if (now - windowNanos >= WINDOW_NANOS) {
-                    long demanded = last.demandedPages();
-                    settled = demanded - before <= Math.max(NEW_PAGES_MAX, demanded * NEW_SHARE_MAX);
-                    before = demanded;
-                    windowNanos = now;
-                }
-                if (isOver(now) || wish.isWanted()) {
-                    endNanos = now;
-                    qemu.kill();
-                    return;
-                }
+                look(System.nanoTime());
             }
-        } catch (InterruptedException | IOException _) {
-            // Its QEMU is ended in any case by whoever started it.
+        } catch (InterruptedException | IOException | RuntimeException _) {
+            endNanos = System.nanoTime(); // Who cannot ask whether it may go on does not.
+        }
+        if (hasEnded()) {
+            end();
         }
     }
 
-    private boolean isOver(long now) {
-        if (runningNanos == 0) {
-            return now - startNanos > START_NANOS_MAX;
+    private void look(long now) throws IOException {
+        if (now - windowNanos >= WINDOW_NANOS) {
+            long demanded = last.demandedPages();
+            newPages = demanded - demandedBefore;
+            demandedBefore = demanded;
+            windowNanos = now;
         }
-        long ran = now - runningNanos;
+        whole = isOver(now) && !stalled;
+        if (whole || stalled || wish.isWanted() || hasNotBegun(now)) {
+            endNanos = now;
+        }
+    }
+
+    private void end() {
+        try {
+            qemu.kill();
+        } catch (IOException _) {
+            // Whoever started it tries again, and says so.
+        }
+    }
+
+    private boolean hasNotBegun(long now) {
+        return runningNanos == 0 && now - startNanos > START_NANOS_MAX;
+    }
+
+    private boolean isOver(long now) {
+        long ran = runningNanos == 0 ? 0 : now - runningNanos;
+        boolean settled = newPages <= Math.max(NEW_PAGES_MAX, last.demandedPages() * NEW_SHARE_MAX);
         return ran > MOST_NANOS || (ran > LEAST_NANOS && settled);
     }
 

@@ -177,6 +177,11 @@ final class RestoreStatus implements RestoreListener {
     }
 
     @Override
+    public void gentle() {
+        later(next::gentle);
+    }
+
+    @Override
     public void stalled(String reason) {
         stalledReason = reason;
         later(() -> {

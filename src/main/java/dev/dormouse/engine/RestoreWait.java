@@ -9,7 +9,7 @@ import java.util.Optional;
 /// be there asks that process for haste and waits.
 final class RestoreWait {
     private static final Duration RESTORE_PATIENCE = Duration.ofMinutes(10);
-    private static final Duration END_PATIENCE = Duration.ofSeconds(2);
+    private static final Duration END_PATIENCE = Duration.ofSeconds(5);
 
     private RestoreWait() {}
 
@@ -29,7 +29,8 @@ final class RestoreWait {
             return lock.get();
         }
         if (vm.record().state() != VmState.RESTORING && vm.restoreRecord().isEmpty()) {
-            // A restore may have taken its record away and be about to let the lock go.
+            // A restore may have taken its record away, and only make huge pages.
+            RestoreStatus.askForHaste(vm.sockets());
             return VmLock.acquire(vm, operation, END_PATIENCE);
         }
         listener.step("waiting until the VM is restored");

@@ -29,6 +29,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -157,7 +158,7 @@ final class Resume {
         RestoreRecord restore = newRecord(id, image, suspended);
         List<LayerIdentity> indexed = LayerIndexes.indexed(home, tools, suspended.chains());
         QemuProcess qemu = null;
-        try (var preparing = Aside.start("restore-prepare", () -> prepare(image), PreparedImage::close)) {
+        try (var preparing = Aside.start("restore-prepare", () -> prepare(image, suspended), PreparedImage::close)) {
             VmRecord restoring;
             try (var _ = RestorePhase.begin("record")) {
                 vm.save(restore);
@@ -200,10 +201,13 @@ final class Resume {
         new LayerIndexes(home, tools, vm, qmp, qemu, IndexListener.NONE).track(record.chainsWithOverlays(), indexed);
     }
 
-    private PreparedImage prepare(ImageReader image) throws IOException {
+    private PreparedImage prepare(ImageReader image, VmRecord suspended) throws IOException {
         try (var _ = RestorePhase.begin("prepare image")) {
             var prepared = PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
-            workingSet = new WorkingSetFile(vm).read();
+            var file = new WorkingSetFile(vm);
+            workingSet = file.isCompleteSince(Instant.parse(suspended.since()))
+                    ? file.read()
+                    : file.read().map(WorkingSet::ofEarlierImage);
             if (options.eager() || options.restore().isReadingEarly()) {
                 prepared.readEarly(workingSet.orElse(null));
             }

@@ -81,7 +81,7 @@ public record VmConfig(
     /// @param forwards host forwards of mode `user` in QEMU's form, for example `tcp:127.0.0.1:2222-:22`
     @Json
     public record Network(String mode, @Nullable String target, List<String> forwards, String macAddress) {
-        /// The mode of a card that nothing is connected to; never of a VM that is recorded.
+        /// The mode of a user network that leads nowhere; never of a VM that is recorded.
         static final String ISOLATED = "isolated";
 
         public Network {

@@ -59,10 +59,10 @@ final class VmLock implements AutoCloseable {
             if (lock.isPresent()) {
                 return lock.get();
             }
-            if (!unasked && isUnasked(vm)) {
+            if (isUnasked(vm)) {
+                end += unasked ? 0 : UNASKED_NANOS;
                 unasked = true; // Its name may be gone before its lock is.
-                end += UNASKED_NANOS;
-                Files.write(wantedFile(vm), new byte[0]);
+                wish(vm); // Again, too: whoever has just begun takes the wishes of before away.
             }
             if (System.nanoTime() - end >= 0 || !turn.run()) {
                 throw new BusyException("vm %s: busy, %s; wait for it to end".formatted(vm.name(), holder(vm)));
@@ -82,6 +82,12 @@ final class VmLock implements AutoCloseable {
     /// {@return whether somebody waits for an operation that nobody asked for; for the one that holds the lock}
     static boolean isWanted(Vm vm) throws IOException {
         return Files.exists(wantedFile(vm));
+    }
+
+    private static void wish(Vm vm) throws IOException {
+        if (!Files.exists(wantedFile(vm))) {
+            Files.write(wantedFile(vm), new byte[0]);
+        }
     }
 
     private static Path wantedFile(Vm vm) throws IOException {

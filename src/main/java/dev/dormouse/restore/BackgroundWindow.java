@@ -5,6 +5,8 @@ package dev.dormouse.restore;
 /// The quiet after a demand and the rest after a batch run side by side, so a demand shortens no rest.
 /// Owned by the thread of the page-fault server; the clock is the caller's.
 final class BackgroundWindow {
+    /// Of a batch that took long: others had the processor meanwhile.
+    private static final long REST_NANOS_MAX = 100_000_000;
     private final BackgroundOptions options;
     private int pages;
     private long quietEndNanos;
@@ -45,7 +47,8 @@ final class BackgroundWindow {
     void onPlaced(int placedPages, long startNanos, long nowNanos, boolean guestRests) {
         pages = Math.min(pages * 2, options.windowPagesMax());
         long busyNanos = nowNanos - startNanos;
-        long restNanos = guestRests ? 0 : (long) (busyNanos * (1 - options.duty()) / options.duty());
+        long restNanos =
+                guestRests ? 0 : Math.min(REST_NANOS_MAX, (long) (busyNanos * (1 - options.duty()) / options.duty()));
         long rateNanos = options.rateBytesPerSecond() == 0
                 ? 0
                 : (long) (placedPages * 4096.0e9 / options.rateBytesPerSecond()) - busyNanos;

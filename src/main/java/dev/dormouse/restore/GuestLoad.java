@@ -11,7 +11,7 @@ final class GuestLoad {
     private static final double RESTING_MAX = 0.3;
 
     private final long pid;
-    private long windowNanos = WINDOW_NANOS;
+    private boolean momentsCount = true;
     private long sampleNanos;
     private long processorNanos;
     private boolean resting;
@@ -21,14 +21,15 @@ final class GuestLoad {
         this.pid = pid;
     }
 
-    /// Takes no notice of moments in which a guest that works waits for something: only half a second is a rest.
-    void ignoreMoments() {
-        windowNanos = LONG_WINDOW_NANOS;
+    /// @param value false to take no notice of moments in which a guest that works waits for something: only half a
+    ///     second is a rest then
+    void countMoments(boolean value) {
+        momentsCount = value;
     }
 
     /// {@return whether the guest has hardly worked for the last hundredth of a second or so}
     boolean isResting(long nowNanos) {
-        if (pid > 0 && nowNanos - sampleNanos >= windowNanos) {
+        if (pid > 0 && nowNanos - sampleNanos >= (momentsCount || resting ? WINDOW_NANOS : LONG_WINDOW_NANOS)) {
             long used = Libc.processorNanos(pid);
             resting = used >= 0 && processorNanos > 0 && used - processorNanos < RESTING_MAX * (nowNanos - sampleNanos);
             processorNanos = used;

@@ -44,7 +44,7 @@ final class HugePages {
         }
         int made = 0;
         var load = new GuestLoad(pid);
-        load.ignoreMoments();
+        load.countMoments(false);
         try {
             for (Region region : regions) {
                 long at = Math.ceilDiv(region.address(), HUGE_BYTES) * HUGE_BYTES;

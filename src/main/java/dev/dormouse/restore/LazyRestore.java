@@ -247,8 +247,9 @@ public final class LazyRestore {
     /// because its QEMU did}
     ///
     /// @param wantedShare the share of what is not zero that it is taken to want, from 0 to 1
-    public WorkingSet rehearsed(double wantedShare) {
-        return Objects.requireNonNull(trial, "the restore has not run").rehearsed(wantedShare);
+    /// @param complete whether it hardly wanted anything else
+    public WorkingSet rehearsed(double wantedShare, boolean complete) {
+        return Objects.requireNonNull(trial, "the restore has not run").rehearsed(wantedShare, complete);
     }
 
     /// {@return from when on the guest hardly waited for pages, by `System.nanoTime`, if it ran by then

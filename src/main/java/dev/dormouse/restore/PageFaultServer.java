@@ -59,6 +59,7 @@ final class PageFaultServer {
     private int nextAhead;
     private long placedAhead;
     private boolean hurrying;
+    private boolean toldGentle;
     private int nextInGroup;
     private long backgroundNanos;
     private long demanded;
@@ -102,7 +103,7 @@ final class PageFaultServer {
         this.backgroundReads = new ReadAhead(source, plan::nextInBackground, readers(budget), demands::wake);
         if (background.isGentle()) {
             backgroundReads.use(readers(budget), 1);
-            surroundings.load().ignoreMoments();
+            surroundings.load().countMoments(false);
         }
         this.startNanos = clock.getAsLong();
         this.responsiveness = new ResponsivenessEstimate(listener::ranNanos, startNanos);
@@ -473,10 +474,15 @@ final class PageFaultServer {
         }
         reportNanos = now + REPORT_NANOS;
         listener.progress(progress());
+        if (background.isGentle() && nextAhead >= ahead.size() && !toldGentle) {
+            toldGentle = true;
+            listener.gentle();
+        }
         if (background.isGentle() && !workingSet.isComplete() && !hurrying) { // It was another guest than expected.
             background = usual;
             window = new BackgroundWindow(background, now);
             backgroundReads.use(readers(surroundings.budget()), ReadAhead.BATCHES);
+            surroundings.load().countMoments(true);
         }
         if (!hurrying && listener.hurry()) {
             hurrying = true;

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// of all that. Nothing depends on it: what is damaged, or of another version, counts as absent.
 public final class WorkingSet {
     /// The frames that are kept at most: 256 MiB.
-    static final int FRAMES_MAX = 64 << 10;
+    public static final int FRAMES_MAX = 64 << 10;
 
     static final int GROUP_COUNT = 4;
     private static final long[] GROUP_END_MILLIS = {250, 1000, 4000};
@@ -46,7 +46,8 @@ public final class WorkingSet {
     ///     that it touched before a background brought them
     WorkingSet(long frameCount, int[][] groups, @Nullable Double wantedShare, boolean complete) {
         this.frameCount = frameCount;
-        this.complete = complete;
+        this.complete = complete
+                && Arrays.stream(groups).mapToLong(frames -> frames.length).sum() <= FRAMES_MAX;
         wantedPerMille = wantedShare == null ? NOT_KNOWN : (int) Math.round(wantedShare * PER_MILLE);
         this.groups = new int[GROUP_COUNT][];
         int room = FRAMES_MAX;
@@ -89,6 +90,11 @@ public final class WorkingSet {
     @Nullable
     Double wantedShare() {
         return wantedPerMille == NOT_KNOWN ? null : wantedPerMille / (double) PER_MILLE;
+    }
+
+    /// {@return the same frames of a guest that has gone on since}
+    public WorkingSet ofEarlierImage() {
+        return new WorkingSet(frameCount, groups, wantedShare(), false);
     }
 
     /// {@return whether the guest hardly touches anything else in its first seconds}

@@ -261,7 +261,9 @@ final class WorkingSetTrial {
         Double before = known == null ? null : known.wantedShare();
         // What a guest touches in the second in which it lacks hardly anything is not what it touched in many.
         boolean confirms = ofEverything && share != null && before != null && share >= before / 2;
-        return share == null || confirms ? before : share;
+        // Nor what it has touched until a gentle background comes to its end.
+        boolean late = known != null && known.isComplete();
+        return share == null || confirms || late ? before : share;
     }
 
     /// Takes down that a page that is not zero was demanded.
@@ -310,18 +312,19 @@ final class WorkingSetTrial {
                 groups[group] = joined(groups[group], known, group);
             }
         }
-        return new WorkingSet(source.frameCount(), groups, nextWantedShare(), isComplete());
+        return new WorkingSet(source.frameCount(), groups, nextWantedShare(), false);
     }
 
     /// {@return all that was demanded, of a restore in which nothing came by itself}
     ///
     /// @param wantedShare the share of what is not zero that the guest wants, from 0 to 1
-    WorkingSet rehearsed(double wantedShare) {
+    /// @param complete whether the guest hardly wanted anything else
+    WorkingSet rehearsed(double wantedShare, boolean complete) {
         int[][] groups = new int[WorkingSet.GROUP_COUNT][];
         for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
             groups[group] = Arrays.copyOf(demands[group], demandCounts[group]);
         }
-        return new WorkingSet(source.frameCount(), groups, wantedShare, true);
+        return new WorkingSet(source.frameCount(), groups, wantedShare, complete);
     }
 
     /// {@return whether all that the guest touches in its first seconds goes ahead, so that the rest has time}; no

@@ -128,6 +128,17 @@ class WorkingSetTest {
     }
 
     @Test
+    void isNotCompleteIfNotAllOfItHasRoom() {
+        int[] most = IntStream.range(0, WorkingSet.FRAMES_MAX).toArray();
+        int[] one = {WorkingSet.FRAMES_MAX};
+
+        assertThat(new WorkingSet(1L << 20, new int[][] {most, {}, {}, {}}, 0.1, true).isComplete())
+                .isTrue();
+        assertThat(new WorkingSet(1L << 20, new int[][] {most, one, {}, {}}, 0.1, true).isComplete())
+                .isFalse();
+    }
+
+    @Test
     void sortsDemandsIntoCoarseTimes() throws IOException {
         WorkingSetTrial trial = trial(of());
         trial.onDemand(9, 0);
@@ -208,9 +219,11 @@ class WorkingSetTest {
         trial.onDemand(9, 0);
         trial.onDemand(3, 300 * MILLI);
 
-        WorkingSet set = WorkingSet.decode(trial.rehearsed(0.25).encode()).orElseThrow();
+        WorkingSet set = WorkingSet.decode(trial.rehearsed(0.25, true).encode()).orElseThrow();
 
         assertThat(set.isComplete()).isTrue();
+        assertThat(set.ofEarlierImage().isComplete()).isFalse();
+        assertThat(trial.rehearsed(0.25, false).isComplete()).isFalse();
         assertThat(set.frames()).containsExactly(3, 9);
         assertThat(set.wantedShare()).isEqualTo(0.25);
         assertThat(trial.next().isComplete()).as("of an ordinary restore").isFalse();
