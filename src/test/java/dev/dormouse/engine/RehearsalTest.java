@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
+import dev.dormouse.engine.VmRequest.NetworkRequest;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.restore.WorkingSet;
 import java.nio.file.Files;
@@ -123,7 +124,8 @@ class RehearsalTest {
     }
 
     private static void working(EngineFixture fixture) throws Exception {
-        fixture.boot(GuestVm.request(fixture.guest, "vm1", "384M"));
+        fixture.boot(GuestVm.request(fixture.guest, "vm1", "384M")
+                .withNetworks(List.of(new NetworkRequest("user", null, null, null))));
         try (GuestProbe probe = fixture.probe("vm1")) {
             probe.fill("pattern", 7, 96, 50, EngineFixture.LONG);
             probe.work(16, EngineFixture.LONG);
