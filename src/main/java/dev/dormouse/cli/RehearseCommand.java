@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
         description = {
             "Lets a suspended VM run for 4 to 20 seconds where nobody sees it, to learn which pages it touches first: "
                     + "the next resume brings them before it needs them.",
-            "What the guest does there is thrown away, and its network is cut off. Resuming the VM, or any other command "
+            "What the guest does there is thrown away, and its network leads nowhere. Resuming the VM, or any other command "
                     + "for it, ends the rehearsal at once. 'dormouse vm settings NAME --rehearse' has the daemon do this "
                     + "each time the VM was suspended."
         },

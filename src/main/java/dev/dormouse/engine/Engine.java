@@ -10,7 +10,6 @@ import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -306,8 +305,13 @@ public final class Engine {
     public boolean isToBeRehearsed(String name) throws IOException {
         Vm vm = Vm.open(home, name);
         VmRecord record = vm.record();
-        return Rehearsal.obstacle(vm.config(), record).isEmpty()
-                && !new WorkingSetFile(vm).isCompleteSince(Instant.parse(record.since()));
+        String image = record.image();
+        return image != null
+                && Rehearsal.obstacle(vm.config(), record).isEmpty()
+                && !new WorkingSetFile(vm)
+                        .read()
+                        .map(set -> set.isOfRehearsal(image))
+                        .orElse(false);
     }
 
     /// Ends the QEMU that waits for the resume of a VM, if one does; as [#settle], which ends what was cut off, too.

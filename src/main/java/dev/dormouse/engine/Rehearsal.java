@@ -224,8 +224,9 @@ final class Rehearsal {
         };
     }
 
-    private RehearsalResult learn(LazyRestore restore, RehearsalWatch.Seen seen) {
-        WorkingSet set = restore.rehearsed(seen.wantedShare(), !seen.asksOn());
+    private RehearsalResult learn(LazyRestore restore, RehearsalWatch.Seen seen) throws IOException {
+        String image = Objects.requireNonNull(vm.record().image());
+        WorkingSet set = restore.rehearsed(seen.wantedShare(), !seen.asksOn(), image);
         new WorkingSetFile(vm).write(set);
         return new RehearsalResult(
                 vm.name(), seen.millis(), set.size(), seen.demandedPages(), seen.nonZeroPages(), seen.wantedShare());

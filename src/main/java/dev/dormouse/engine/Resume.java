@@ -29,7 +29,6 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -158,7 +157,7 @@ final class Resume {
         RestoreRecord restore = newRecord(id, image, suspended);
         List<LayerIdentity> indexed = LayerIndexes.indexed(home, tools, suspended.chains());
         QemuProcess qemu = null;
-        try (var preparing = Aside.start("restore-prepare", () -> prepare(image, suspended), PreparedImage::close)) {
+        try (var preparing = Aside.start("restore-prepare", () -> prepare(image, id), PreparedImage::close)) {
             VmRecord restoring;
             try (var _ = RestorePhase.begin("record")) {
                 vm.save(restore);
@@ -201,13 +200,10 @@ final class Resume {
         new LayerIndexes(home, tools, vm, qmp, qemu, IndexListener.NONE).track(record.chainsWithOverlays(), indexed);
     }
 
-    private PreparedImage prepare(ImageReader image, VmRecord suspended) throws IOException {
+    private PreparedImage prepare(ImageReader image, String id) throws IOException {
         try (var _ = RestorePhase.begin("prepare image")) {
             var prepared = PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
-            var file = new WorkingSetFile(vm);
-            workingSet = file.isCompleteSince(Instant.parse(suspended.since()))
-                    ? file.read()
-                    : file.read().map(WorkingSet::ofEarlierImage);
+            workingSet = new WorkingSetFile(vm).read().map(set -> set.forImage(id));
             if (options.eager() || options.restore().isReadingEarly()) {
                 prepared.readEarly(workingSet.orElse(null));
             }

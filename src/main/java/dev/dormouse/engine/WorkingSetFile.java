@@ -5,7 +5,6 @@ import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.Optional;
 
 /// The working set of a VM, `working-set` in its folder: what its last restores demanded. Nothing depends
@@ -27,16 +26,6 @@ final class WorkingSetFile {
                     : Optional.empty();
         } catch (IOException _) {
             return Optional.empty();
-        }
-    }
-
-    /// {@return whether a rehearsal has written it since then}
-    boolean isCompleteSince(Instant time) {
-        try {
-            return !Files.getLastModifiedTime(file).toInstant().isBefore(time)
-                    && read().map(WorkingSet::isComplete).orElse(false);
-        } catch (IOException _) {
-            return false;
         }
     }
 

@@ -248,8 +248,9 @@ public final class LazyRestore {
     ///
     /// @param wantedShare the share of what is not zero that it is taken to want, from 0 to 1
     /// @param complete whether it hardly wanted anything else
-    public WorkingSet rehearsed(double wantedShare, boolean complete) {
-        return Objects.requireNonNull(trial, "the restore has not run").rehearsed(wantedShare, complete);
+    /// @param name of the image
+    public WorkingSet rehearsed(double wantedShare, boolean complete, String name) {
+        return Objects.requireNonNull(trial, "the restore has not run").rehearsed(wantedShare, complete, name);
     }
 
     /// {@return from when on the guest hardly waited for pages, by `System.nanoTime`, if it ran by then

@@ -4,6 +4,7 @@ import dev.dormouse.storage.Xxh3;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.stream.IntStream;
@@ -12,10 +13,15 @@ import org.jspecify.annotations.Nullable;
 /// The pages that a guest is expected to touch first after a restore: a set with coarse time groups, not an order,
 /// for the set repeats and the order does not. Immutable.
 ///
-/// As bytes, little-endian: magic `DORMWSET`, version (u32, 3), the number of groups (u32, 4), the number of frames
-/// of the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), whether it is complete
-/// (u32, 0 or 1), the sizes of the groups (u32 each), the frames of each group, ascending (u32 each), and XXH3-64
-/// of all that. Nothing depends on it: what is damaged, or of another version, counts as absent.
+/// As bytes, little-endian: magic `DORMWSET`, version (u32, 3), the number of groups (u32, 4), the number of
+/// frames of
+/// the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), whether it is complete
+/// (u32,
+/// 0
+/// or 1), XXH3-64 of the name of the image that was rehearsed (u64, 0 without a rehearsal), the sizes of the groups
+/// (u32
+/// each), the frames of each group, ascending (u32 each), and XXH3-64 of all that. Nothing depends on it: what is
+/// damaged, or of another version, counts as absent.
 public final class WorkingSet {
     /// The frames that are kept at most: 256 MiB.
     public static final int FRAMES_MAX = 64 << 10;
@@ -26,25 +32,30 @@ public final class WorkingSet {
     private static final int VERSION = 3;
     private static final int NOT_KNOWN = -1;
     private static final int PER_MILLE = 1000;
-    private static final int HEADER_BYTES = 32 + GROUP_COUNT * Integer.BYTES;
+    private static final int HEADER_BYTES = 40 + GROUP_COUNT * Integer.BYTES;
 
     private final long frameCount;
     private final int[][] groups;
     private final int wantedPerMille;
     private final boolean complete;
+    private final long rehearsed; // 0 if it was not.
 
     /// A set of which nothing is known but its frames.
     WorkingSet(long frameCount, int[][] groups) {
-        this(frameCount, groups, null, false);
+        this(frameCount, groups, null, false, 0);
     }
 
     /// @param frameCount of the guest, zero pages included
     /// @param groups frames by the time of their demand
     /// @param wantedShare estimated share of all that is not zero, from 0 to 1, which the guest touched before the
     ///     restore was complete; null if it is not known
-    /// @param complete whether these are all frames that the guest touches in its first seconds, not only those
-    ///     that it touched before a background brought them
-    WorkingSet(long frameCount, int[][] groups, @Nullable Double wantedShare, boolean complete) {
+    WorkingSet(long frameCount, int[][] groups, @Nullable Double wantedShare) {
+        this(frameCount, groups, wantedShare, false, 0);
+    }
+
+    private WorkingSet(
+            long frameCount, int[][] groups, @Nullable Double wantedShare, boolean complete, long rehearsed) {
+        this.rehearsed = rehearsed;
         this.frameCount = frameCount;
         this.complete = complete
                 && Arrays.stream(groups).mapToLong(frames -> frames.length).sum() <= FRAMES_MAX;
@@ -92,13 +103,32 @@ public final class WorkingSet {
         return wantedPerMille == NOT_KNOWN ? null : wantedPerMille / (double) PER_MILLE;
     }
 
-    /// {@return the same frames of a guest that has gone on since}
-    public WorkingSet ofEarlierImage() {
-        return new WorkingSet(frameCount, groups, wantedShare(), false);
+    /// {@return a set that a rehearsal has taught}
+    ///
+    /// @param wantedShare as above
+    /// @param complete whether these are all frames that the guest touches in its first seconds, not only those
+    ///     that it touched before a background brought them
+    /// @param image by which name the image is known that was rehearsed
+    static WorkingSet rehearsed(long frameCount, int[][] groups, double wantedShare, boolean complete, String image) {
+        return new WorkingSet(frameCount, groups, wantedShare, complete, hash(image));
+    }
+
+    private static long hash(String image) {
+        return Xxh3.hash64(ByteBuffer.wrap(image.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /// {@return whether a rehearsal of the image with that name has taught it}
+    public boolean isOfRehearsal(String image) {
+        return rehearsed != 0 && rehearsed == hash(image);
+    }
+
+    /// {@return the same for an image with that name: of another one than was rehearsed it is not complete}
+    public WorkingSet forImage(String image) {
+        return !complete || isOfRehearsal(image) ? this : new WorkingSet(frameCount, groups, wantedShare());
     }
 
     /// {@return whether the guest hardly touches anything else in its first seconds}
-    public boolean isComplete() {
+    boolean isComplete() {
         return complete;
     }
 
@@ -134,7 +164,8 @@ public final class WorkingSet {
                 .putInt(GROUP_COUNT)
                 .putLong(frameCount)
                 .putInt(wantedPerMille)
-                .putInt(complete ? 1 : 0);
+                .putInt(complete ? 1 : 0)
+                .putLong(rehearsed);
         for (int[] frames : groups) {
             out.putInt(frames.length);
         }
@@ -172,6 +203,7 @@ public final class WorkingSet {
         long frameCount = in.getLong();
         int wanted = in.getInt();
         int complete = in.getInt();
+        long rehearsed = in.getLong();
         if ((wanted != NOT_KNOWN && (wanted < 0 || wanted > PER_MILLE)) || (complete & ~1) != 0) {
             return Optional.empty();
         }
@@ -195,6 +227,6 @@ public final class WorkingSet {
         Double share = wanted == NOT_KNOWN ? null : wanted / (double) PER_MILLE;
         return in.hasRemaining()
                 ? Optional.empty()
-                : Optional.of(new WorkingSet(frameCount, groups, share, complete == 1));
+                : Optional.of(new WorkingSet(frameCount, groups, share, complete == 1, rehearsed));
     }
 }

@@ -312,19 +312,20 @@ final class WorkingSetTrial {
                 groups[group] = joined(groups[group], known, group);
             }
         }
-        return new WorkingSet(source.frameCount(), groups, nextWantedShare(), false);
+        return new WorkingSet(source.frameCount(), groups, nextWantedShare());
     }
 
     /// {@return all that was demanded, of a restore in which nothing came by itself}
     ///
     /// @param wantedShare the share of what is not zero that the guest wants, from 0 to 1
     /// @param complete whether the guest hardly wanted anything else
-    WorkingSet rehearsed(double wantedShare, boolean complete) {
+    /// @param image the name of the image
+    WorkingSet rehearsed(double wantedShare, boolean complete, String image) {
         int[][] groups = new int[WorkingSet.GROUP_COUNT][];
         for (int group = 0; group < WorkingSet.GROUP_COUNT; group++) {
             groups[group] = Arrays.copyOf(demands[group], demandCounts[group]);
         }
-        return new WorkingSet(source.frameCount(), groups, wantedShare, complete);
+        return WorkingSet.rehearsed(source.frameCount(), groups, wantedShare, complete, image);
     }
 
     /// {@return whether all that the guest touches in its first seconds goes ahead, so that the rest has time}; no

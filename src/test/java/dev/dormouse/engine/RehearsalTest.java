@@ -17,6 +17,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -52,7 +53,20 @@ class RehearsalTest {
             assertThat(new WorkingSetFile(fixture.vm("vm1")).read().map(WorkingSet::size))
                     .contains((int) result.workingSetPages());
 
-            ResumeResult resumed = fixture.resume("vm1");
+            var gentle = new AtomicBoolean();
+            ResumeResult resumed = fixture.engine.resume("vm1", ResumeOptions.DEFAULT, new OperationListener() {
+                @Override
+                public void gentle() {
+                    gentle.set(true);
+                }
+
+                @Override
+                public boolean hurry() {
+                    return gentle.get(); // The rest would take its time.
+                }
+            });
+
+            assertThat(gentle).isTrue();
 
             assertThat(resumed.report().workingSetPages() + resumed.report().pagesBeforeRun())
                     .isGreaterThan(result.workingSetPages() / 2);

@@ -39,14 +39,14 @@ class WorkingSetTest {
 
     @Test
     void readsBackHowMuchTheGuestWanted() {
-        var set = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 0.625, false);
+        var set = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 0.625);
 
         WorkingSet read = WorkingSet.decode(set.encode()).orElseThrow();
 
         assertThat(read.wants(0.625)).isTrue();
         assertThat(read.wants(0.626)).isFalse();
         assertThat(of(5).wants(0)).as("of a set of which that is not known").isFalse();
-        var impossible = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 1.5, false);
+        var impossible = new WorkingSet(FRAMES, new int[][] {{5}, {}, {}, {}}, 1.5);
         assertThat(WorkingSet.decode(impossible.encode())).isEmpty();
     }
 
@@ -132,10 +132,8 @@ class WorkingSetTest {
         int[] most = IntStream.range(0, WorkingSet.FRAMES_MAX).toArray();
         int[] one = {WorkingSet.FRAMES_MAX};
 
-        assertThat(new WorkingSet(1L << 20, new int[][] {most, {}, {}, {}}, 0.1, true).isComplete())
-                .isTrue();
-        assertThat(new WorkingSet(1L << 20, new int[][] {most, one, {}, {}}, 0.1, true).isComplete())
-                .isFalse();
+        assertThat(complete(1 << 20, most, new int[0]).isComplete()).isTrue();
+        assertThat(complete(1 << 20, most, one).isComplete()).isFalse();
     }
 
     @Test
@@ -219,11 +217,15 @@ class WorkingSetTest {
         trial.onDemand(9, 0);
         trial.onDemand(3, 300 * MILLI);
 
-        WorkingSet set = WorkingSet.decode(trial.rehearsed(0.25, true).encode()).orElseThrow();
+        WorkingSet set =
+                WorkingSet.decode(trial.rehearsed(0.25, true, "web-1").encode()).orElseThrow();
 
         assertThat(set.isComplete()).isTrue();
-        assertThat(set.ofEarlierImage().isComplete()).isFalse();
-        assertThat(trial.rehearsed(0.25, false).isComplete()).isFalse();
+        assertThat(set.isOfRehearsal("web-1")).isTrue();
+        assertThat(set.isOfRehearsal("web-2")).isFalse();
+        assertThat(set.forImage("web-1").isComplete()).isTrue();
+        assertThat(set.forImage("web-2").isComplete()).isFalse();
+        assertThat(trial.rehearsed(0.25, false, "web-1").isComplete()).isFalse();
         assertThat(set.frames()).containsExactly(3, 9);
         assertThat(set.wantedShare()).isEqualTo(0.25);
         assertThat(trial.next().isComplete()).as("of an ordinary restore").isFalse();
@@ -232,7 +234,7 @@ class WorkingSetTest {
     /// What came along with a demand stands in a complete set by itself, if the guest wanted it.
     @Test
     void aCompleteSetComesWithoutNeighbours() throws IOException {
-        var set = new WorkingSet(FRAMES, new int[][] {{20}, {3998}, {}, {}}, 0.1, true);
+        var set = complete(FRAMES, new int[] {20}, new int[] {3998});
 
         var trial = new WorkingSetTrial(set, SOURCE, 4, new Random(1));
 
@@ -243,7 +245,7 @@ class WorkingSetTest {
     @Test
     void aSetIsNotCompleteAnyMoreWhenMuchElseIsAskedFor() throws IOException {
         var source = new MemorySource(20_000);
-        var known = new WorkingSet(source.frameCount(), new int[][] {{20, 21}, {}, {}, {}}, 0.1, true);
+        var known = complete(source.frameCount(), new int[] {20, 21}, new int[0]);
         var trial = new WorkingSetTrial(known, source, 0, new Random(1));
         trial.onDemand(20, 0);
 
@@ -253,5 +255,9 @@ class WorkingSetTest {
 
         assertThat(trial.isComplete()).isFalse();
         assertThat(trial.next().isComplete()).isFalse();
+    }
+
+    private static WorkingSet complete(long frameCount, int[] first, int[] second) {
+        return WorkingSet.rehearsed(frameCount, new int[][] {first, second, {}, {}}, 0.1, true, "web-1");
     }
 }
