@@ -29,8 +29,6 @@ public final class LazyRestore {
     private static final Duration PROOF_MAX = Duration.ofMillis(100);
     private static final int DEVICES_LOADED = 3; // What QEMU itself asks behind the devices.
     private static final long SMALL_BLOCK_BYTES_MAX = 1 << 20;
-    /// A guest that touches so much of what is not zero is as fast as before only when nearly all is there.
-    private static final double EVERYTHING_SHARE = 0.4;
     private final String resource;
     private final WatchedChannel watched;
     private final PreparedImage image;
@@ -159,7 +157,7 @@ public final class LazyRestore {
         RandomGenerator random = RandomGenerator.getDefault();
         WorkingSet set = ahead();
         WorkingSet known = set != null && set.frameCount() == layout.frameCount() ? set : null;
-        if (known != null && (options.early() == RestoreOptions.Early.EVERYTHING || known.wants(EVERYTHING_SHARE))) {
+        if (known != null && (options.early() == RestoreOptions.Early.EVERYTHING || known.wantsEverything())) {
             trial = WorkingSetTrial.ofEverything(known, source, random);
             return EarlyPages.everything(layout, source, trial, sentAhead, random);
         }

@@ -82,7 +82,9 @@ public final class PreparedImage implements AutoCloseable {
     ///
     /// @param expected what is placed first; null for what the image itself has to say
     public void readEarly(@Nullable WorkingSet expected) {
-        earlyReads = EarlyReads.start(source, expected == null ? likelySet : expected);
+        // Where all is wanted before the guest runs it is read as it lies: a set's pages lie anywhere.
+        boolean inOrder = expected != null && expected.wantsEverything();
+        earlyReads = EarlyReads.start(source, inOrder ? null : expected == null ? likelySet : expected);
     }
 
     /// Pages are being placed: whoever does that reads from now on.

@@ -29,6 +29,8 @@ public final class WorkingSet {
     static final int GROUP_COUNT = 4;
     private static final long[] GROUP_END_MILLIS = {250, 1000, 4000};
     private static final long MAGIC = 0x5445_5357_4d52_4f44L; // "DORMWSET"
+    /// A guest that touches so much of what is not zero needs the rest, too.
+    private static final double EVERYTHING_SHARE = 0.4;
     private static final int VERSION = 3;
     private static final int NOT_KNOWN = -1;
     private static final int PER_MILLE = 1000;
@@ -135,6 +137,11 @@ public final class WorkingSet {
     /// {@return whether the guest is known to touch that share of what is not zero, or more}
     boolean wants(double share) {
         return wantedPerMille != NOT_KNOWN && wantedPerMille >= share * PER_MILLE;
+    }
+
+    /// {@return whether the guest is known to be as fast as before only when nearly all of its memory is there}
+    boolean wantsEverything() {
+        return wants(EVERYTHING_SHARE);
     }
 
     int size(int group) {
