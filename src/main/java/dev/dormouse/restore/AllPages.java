@@ -57,10 +57,11 @@ final class AllPages {
     /// Places the pages of these frames as far as they stand in these groups and can be read, for as long as it may go
     /// on.
     ///
+    /// @param hints whether storage is told what comes; a guest that demands pages soon would wait behind that
     /// @return whether it came to their end
-    boolean placeReadable(PagePlacer placer, BitSet groups, LongPredicate wanted, BooleanSupplier goesOn)
+    boolean placeReadable(PagePlacer placer, BitSet groups, LongPredicate wanted, boolean hints, BooleanSupplier goesOn)
             throws IOException {
-        nextHint = Integer.MAX_VALUE; // A guest that demands pages soon would wait behind what storage has taken.
+        nextHint = hints ? 0 : Integer.MAX_VALUE;
         return goesOn.getAsBoolean() && read(placer, groups, goesOn, group -> place(placer, group, wanted, true));
     }
 

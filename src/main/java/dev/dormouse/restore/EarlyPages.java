@@ -254,12 +254,13 @@ final class EarlyPages {
                     new Counting(placer, true),
                     groups,
                     frame -> wanted.contains(frame) && !sent.contains(frame),
+                    nanosMax == Long.MAX_VALUE, // Then nothing is left that a guest could demand.
                     () -> clock.getAsLong() - start < nanosMax);
         }
         if (withRest) {
             long before = sent.size();
             long restStart = clock.getAsLong();
-            boolean all = pages.placeReadable(new Counting(placer, false), restGroups(), rest::contains, () -> {
+            boolean all = pages.placeReadable(new Counting(placer, false), restGroups(), rest::contains, false, () -> {
                 long now = clock.getAsLong();
                 return now - start < nanosMax && comesQuickly(sent.size() - before, now - restStart);
             });

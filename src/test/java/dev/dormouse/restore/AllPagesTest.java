@@ -54,7 +54,7 @@ class AllPagesTest {
         groups.set(0, 100);
 
         new AllPages(source, new RestoreListener() {})
-                .placeReadable(new RecordingPlacer(3200), groups, _ -> true, () -> true);
+                .placeReadable(new RecordingPlacer(3200), groups, _ -> true, false, () -> true);
 
         assertThat(source.hinted.isEmpty()).isTrue();
     }
