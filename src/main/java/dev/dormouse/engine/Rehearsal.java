@@ -98,7 +98,7 @@ final class Rehearsal {
         try (ImageReader image = keys.open(home.storage(), file)) {
             ImageMetadata metadata = Images.metadata(image, file);
             try (FrozenLayers _ = FrozenLayers.freeze(metadata)) {
-                return run(image, metadata, record, isolated(config));
+                return run(image, metadata, record, config.isolated());
             }
         } finally {
             clean(home, vm);
@@ -123,14 +123,6 @@ final class Rehearsal {
                 qemu.kill();
             }
         }
-    }
-
-    /// The same machine, which reaches nobody: without a network, and with a display that nobody can look at.
-    private static VmConfig isolated(VmConfig config) {
-        List<VmConfig.Network> networks = config.networks().stream()
-                .map(network -> new VmConfig.Network(VmConfig.Network.ISOLATED, null, List.of(), network.macAddress()))
-                .toList();
-        return config.withNetworks(networks).withVnc(config.vnc() == null ? null : "none");
     }
 
     /// Should we be killed, nobody ends it before somebody has the VM's lock.

@@ -163,7 +163,9 @@ public record VmConfig(
         }
     }
 
-    VmConfig withNetworks(List<Network> others) {
+    /// {@return the same machine, which reaches nobody: its networks lead nowhere, and its display is nobody's to look
+    /// at}
+    VmConfig isolated() {
         return new VmConfig(
                 name,
                 memoryBytes,
@@ -174,29 +176,10 @@ public record VmConfig(
                 memoryBackend,
                 disks,
                 kernel,
-                others,
-                vnc,
-                uefi,
-                guestAgent,
-                vmgenid,
-                extraArguments,
-                qemuVersion,
-                imageKey);
-    }
-
-    VmConfig withVnc(@Nullable String address) {
-        return new VmConfig(
-                name,
-                memoryBytes,
-                cpus,
-                machine,
-                accelerator,
-                cpuModel,
-                memoryBackend,
-                disks,
-                kernel,
-                networks,
-                address,
+                networks.stream()
+                        .map(network -> new Network(Network.ISOLATED, null, List.of(), network.macAddress()))
+                        .toList(),
+                vnc == null ? null : "none",
                 uefi,
                 guestAgent,
                 vmgenid,
