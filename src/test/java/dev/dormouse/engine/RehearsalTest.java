@@ -114,7 +114,7 @@ class RehearsalTest {
 
             assertThat(fixture.engine.settleCutOff("vm1")).isTrue();
 
-            assertThat(qemu.isAlive()).isFalse();
+            InterruptionTest.await("its QEMU is gone", () -> !qemu.isAlive());
             assertThat(isLeft(fixture)).isFalse();
             assertThat(fixture.engine.neglect("vm1")).isEqualTo(Neglect.NONE);
             fixture.resume("vm1");
