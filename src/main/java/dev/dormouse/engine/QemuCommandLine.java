@@ -14,7 +14,7 @@ import java.util.Map;
 final class QemuCommandLine {
     /// In an extra argument and in the path of the VNC socket stands for the folder of the VM's sockets, so that a
     /// clone has its own.
-    static final String RUNTIME_PLACEHOLDER = "{runtime}";
+    private static final String RUNTIME_PLACEHOLDER = "{runtime}";
 
     /// Of the back end of the guest's memory, where one is named, and then also of its RAM block.
     static final String MEMORY_ID = "ram0";

@@ -24,9 +24,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// Lets a suspended VM run for some seconds where nobody sees it, to learn what it touches first: of its image, on
-/// overlays that are thrown away, its network leading nowhere, with no page that it does not ask for. What it asked for
-/// is
-/// its working set, which a resume then places before the guest needs it (`docs/adr/0048-rehearsals.md`).
+/// overlays that are thrown away, its network leading nowhere, with no page that it does not ask for. What it asked
+/// for is its working set, which a resume then places before the guest needs it (`docs/adr/0048-rehearsals.md`).
 ///
 /// Holds the VM's lock, and lets go of it as soon as anybody else wants it. Its QEMU has sockets and files of its
 /// own, in folders that whoever has the lock next removes ([#clean]) should this process have been killed.

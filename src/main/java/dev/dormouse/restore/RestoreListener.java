@@ -34,8 +34,7 @@ public interface RestoreListener {
     default void placement(List<String> ways, String reason) {}
 
     /// All that the guest is known to want is there, and the rest comes so slowly that nobody notices. Called once,
-    /// where
-    /// that is so.
+    /// where that is so.
     default void gentle() {}
 
     /// A page cannot be served; whoever touches it in the guest waits until a retry succeeds.
