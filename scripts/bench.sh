@@ -6,7 +6,7 @@
 #        bench.sh restore [OPTION...]                                the ways of restoring; --help lists the options
 #        bench.sh together [ROUNDS [VMS [MEMORY [MIB [QEMU]]]]]      several VMs resumed at once, 3 rounds unless given
 #        bench.sh serve [RUNS [MIB [TRACE]]]                         the page-fault server, without QEMU
-#        bench.sh daemon [ROUNDS]                                    a daemon from outside, 5 rounds unless given
+#        bench.sh daemon [ROUNDS [wakes]]                            a daemon from outside, or only its wakes, 5 rounds unless given
 #        bench.sh micro [OPTION OF JMH...]                           page table, records, decompression, checksums, index
 #        bench.sh paper [OPTION...]                                  the same on guests at work; --help lists the options
 #        bench.sh report paper SAMPLES [FOLDER]                      the report of samples of 'paper'
@@ -88,7 +88,7 @@ case "$kind" in
     mkdir --parents target/bench
     jvm_properties=(-Ddormouse.guest="$(bash guest/build.sh | tail --lines 1)")
     run_of_tests "${jvm_properties[@]}" dev.dormouse.daemon.DaemonBench "$PWD/dormouse" "${2:-5}" \
-      "target/bench/daemon-$(date +%Y%m%d-%H%M%S).jsonl"
+      "target/bench/daemon-$(date +%Y%m%d-%H%M%S).jsonl" "${3:-all}"
     exit 0
     ;;
   micro)

@@ -58,7 +58,7 @@ public final class DaemonBench {
         }
     }
 
-    /// @param args the launcher, rounds, the file of samples
+    /// @param args the launcher, rounds, the file of samples, and `wakes` if nothing else is to be measured
     public static void main(String[] args) throws Exception {
         Path folder = Files.createTempDirectory("dormouse-bench");
         try (var samples = new PrintWriter(args[2], StandardCharsets.UTF_8)) {
@@ -67,7 +67,7 @@ public final class DaemonBench {
                 System.out.println("load of the machine before it: "
                         + Files.readString(Path.of("/proc/loadavg")).strip());
                 bench.start(args[0]);
-                bench.run(Integer.parseInt(args[1]));
+                bench.run(Integer.parseInt(args[1]), args.length > 3 && args[3].equals("wakes"));
             } finally {
                 bench.end();
             }
@@ -106,7 +106,7 @@ public final class DaemonBench {
         Leftovers.end(folder, Duration.ZERO);
     }
 
-    private void run(int rounds) throws Exception {
+    private void run(int rounds, boolean onlyWakes) throws Exception {
         engine.create(GuestVm.request(GuestImage.locate(), "desk", "256M").withVnc("unix:{runtime}/vnc"));
         action("start", null);
         try (GuestProbe probe = GuestVm.connect(home, "desk", LONG)) {
@@ -114,6 +114,9 @@ public final class DaemonBench {
             probe.fill("pattern", 7, 64, 50, LONG);
         }
         wakes(rounds);
+        if (onlyWakes) {
+            return;
+        }
         requests();
         try (ServerSocket far = new ServerSocket(0, 2000, InetAddress.getLoopbackAddress())) {
             InetSocketAddress front = front("far", "127.0.0.1:" + far.getLocalPort());

@@ -9,6 +9,7 @@ import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
@@ -180,8 +181,12 @@ final class FrontPort implements AutoCloseable {
         }
         try (guest) {
             stay.reached();
-            relay.run(guest, stay::firstBytes);
+            relay.run(guest, _ -> stay.answered(), whatIsSaid(guest));
         }
+    }
+
+    private Consumer<ByteBuffer> whatIsSaid(SocketChannel guest) throws IOException {
+        return front.target().equals(Front.VNC) ? new ScreenRequest(guest.getRemoteAddress()) : _ -> {};
     }
 
     /// QEMU is connected to only once the guest runs: before that nobody may touch its memory, a VNC client does.

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// Passes bytes between two connections, both ways, until both ends have had enough. Who shuts down its sending side
@@ -26,6 +27,7 @@ final class Relay {
     private final Thread listener;
     private final ByteBuffer early = ByteBuffer.allocate(SMALL_BYTES); // Guarded by this, as is what follows.
     private @Nullable SocketChannel server;
+    private Consumer<ByteBuffer> said = _ -> {};
     private boolean silent;
 
     private Relay(SocketChannel client, Runnable gone, Runnable ended) {
@@ -59,10 +61,13 @@ final class Relay {
 
     /// Passes bytes both ways, and returns when both directions have ended; both connections are closed then.
     ///
-    /// @param answered run when the first bytes of the server are there
-    void run(SocketChannel to, Runnable answered) throws IOException, InterruptedException {
+    /// @param answered is given what the server has sent, `said` what the client has: the smaller pieces, when they
+    ///     have been passed on, by the thread that passes them
+    void run(SocketChannel to, Consumer<ByteBuffer> answered, Consumer<ByteBuffer> said)
+            throws IOException, InterruptedException {
         synchronized (this) { // What comes later waits for what was said before.
             send(early, to);
+            this.said = said;
             server = to;
             notifyAll();
         }
@@ -82,7 +87,7 @@ final class Relay {
             }
             send(last, to);
             if (more) {
-                copy(client, to, () -> {});
+                copy(client, to, whatIsSaid());
             }
             to.shutdownOutput();
         } catch (IOException _) {
@@ -139,6 +144,10 @@ final class Relay {
         return server;
     }
 
+    private synchronized Consumer<ByteBuffer> whatIsSaid() {
+        return said;
+    }
+
     private void lost() {
         SocketChannel to;
         synchronized (this) {
@@ -155,9 +164,9 @@ final class Relay {
     }
 
     /// What ends one direction badly ends the other, too.
-    private static void pass(SocketChannel from, SocketChannel to, Runnable begun) {
+    private static void pass(SocketChannel from, SocketChannel to, Consumer<ByteBuffer> passed) {
         try {
-            copy(from, to, begun);
+            copy(from, to, passed);
             to.shutdownOutput();
         } catch (IOException _) {
             close(from);
@@ -165,16 +174,13 @@ final class Relay {
         }
     }
 
-    private static void copy(SocketChannel from, SocketChannel to, Runnable begun) throws IOException {
+    private static void copy(SocketChannel from, SocketChannel to, Consumer<ByteBuffer> passed) throws IOException {
         ByteBuffer small = ByteBuffer.allocateDirect(SMALL_BYTES);
-        boolean first = true;
         while (from.read(small) >= 0) {
-            if (first) {
-                begun.run();
-                first = false;
-            }
             boolean full = !small.hasRemaining();
+            ByteBuffer piece = small.duplicate().flip();
             send(small, to);
+            passed.accept(piece);
             if (full && !copyInPlenty(from, to)) {
                 return;
             }

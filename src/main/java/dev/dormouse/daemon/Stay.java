@@ -43,9 +43,11 @@ final class Stay {
         reachedMillis = millis();
     }
 
-    /// The VM has sent its first bytes.
-    void firstBytes() {
-        firstBytesMillis = millis();
+    /// The VM has sent something, whose first bytes count.
+    void answered() {
+        if (firstBytesMillis == null) {
+            firstBytesMillis = millis();
+        }
     }
 
     void refused(String reason) {

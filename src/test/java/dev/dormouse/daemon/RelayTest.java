@@ -30,7 +30,7 @@ class RelayTest {
                 SocketChannel serverEnd = listener.accept();
                 Thread relay = Thread.startVirtualThread(() -> {
                     try {
-                        Relay.listenTo(clientEnd, () -> {}, () -> {}).run(serverEnd, () -> {});
+                        Relay.listenTo(clientEnd, () -> {}, () -> {}).run(serverEnd, _ -> {}, _ -> {});
                     } catch (IOException | InterruptedException e) {
                         throw new AssertionError(e);
                     }
@@ -102,7 +102,7 @@ class RelayTest {
                 assertThat(relay.hear(2048, java.time.Duration.ofSeconds(10))).hasSize(2048);
                 Thread passing = Thread.startVirtualThread(() -> {
                     try {
-                        relay.run(serverEnd, () -> {});
+                        relay.run(serverEnd, _ -> {}, _ -> {});
                     } catch (IOException | InterruptedException e) {
                         throw new AssertionError(e);
                     }

@@ -8,6 +8,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 
 /// A VNC client as RFC 6143 has it, without encryption, with raw rectangles.
 final class RfbClient implements AutoCloseable {
@@ -33,6 +34,7 @@ final class RfbClient implements AutoCloseable {
     /// Connects and goes through the handshake; a VM that sleeps wakes meanwhile.
     RfbClient(InetSocketAddress address) throws IOException {
         socket.setSoTimeout(TIMEOUT_MILLIS);
+        socket.setTcpNoDelay(true); // As VNC clients do: what they say is short, and each word is waited for.
         socket.connect(address, TIMEOUT_MILLIS);
         in = new DataInputStream(socket.getInputStream());
         out = new DataOutputStream(socket.getOutputStream());
@@ -65,12 +67,7 @@ final class RfbClient implements AutoCloseable {
 
     /// {@return all of the screen, four bytes a pixel}
     byte[] screen() throws IOException {
-        out.writeByte(3);
-        out.writeByte(0); // Not only what has changed.
-        out.writeShort(0);
-        out.writeShort(0);
-        out.writeShort(width);
-        out.writeShort(height);
+        out.write(updateRequest());
         byte[] screen = new byte[width * height * 4];
         long missing = (long) width * height;
         while (missing > 0) {
@@ -87,6 +84,16 @@ final class RfbClient implements AutoCloseable {
             }
         }
         return screen;
+    }
+
+    private byte[] updateRequest() {
+        return ByteBuffer.allocate(10)
+                .put((byte) 3)
+                .put((byte) 0) // Not only what has changed.
+                .putInt(0)
+                .putShort((short) width)
+                .putShort((short) height)
+                .array();
     }
 
     /// {@return which part of two screens differs, 0 to 1}
