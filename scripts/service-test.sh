@@ -202,6 +202,16 @@ starts() {
   [[ "$(qemus | wc --lines)" -eq 3 ]] || fail "not each QEMU has a scope: $(qemus)"
   [[ "$(unit show --property=Before --value 'run-*.scope' | grep --count --word-regexp dormouse-vms.target)" -eq 3 ]] \
     || fail "the scopes are not ordered"
+  expect_qemus_to_go_first
+}
+
+# When the host runs out of memory: the daemon may have the pages of all of them.
+expect_qemus_to_go_first() {
+  local daemon name pid
+  daemon="$(<"/proc/$systemd/root/proc/$(unit show --property=MainPID --value dormouse)/oom_score_adj")"
+  while read -r name pid; do
+    [[ "$(<"/proc/$pid/oom_score_adj")" -gt "$daemon" ]] || fail "the QEMU of $name does not go before the daemon"
+  done < <(qemus)
 }
 
 # Another resume begins while the service is being stopped, which is held up for that.

@@ -26,6 +26,10 @@ public final class QemuProcess {
     private static final int POLL_MILLIS = 10;
     private static final int LOG_TAIL_BYTES = 64 << 10;
     private static final int LAST_WORDS_LINES = 6;
+    /// In thousandths of the host's memory. Less than the steps of systemd, by which a shell and a daemon of the same
+    /// user may differ (0 and 200), would not do: whoever started QEMU, the daemon may be another one later.
+    private static final int OUT_OF_MEMORY_RAISE = 300;
+    private static final int OUT_OF_MEMORY_MAX = 1000;
 
     /// What to start.
     ///
@@ -83,6 +87,8 @@ public final class QemuProcess {
     ///
     /// `setsid` calls exec in the process that we fork, which never leads a process group: it does not
     /// fork again, and the pid is the program's.
+    ///
+    /// When the host runs out of memory it goes before its starter, who may have pages that other guests wait for.
     public static QemuProcess start(Spec spec) throws IOException {
         List<String> argv = new ArrayList<>(spec.prefix());
         argv.addAll(List.of("setsid", "--"));
@@ -109,6 +115,7 @@ public final class QemuProcess {
         long startTimeTicks =
                 ProcessEntry.of(child.pid()).map(ProcessEntry::startTimeTicks).orElse(-1L);
         var process = new QemuProcess(child.pid(), startTimeTicks, spec.log(), logStartBytes, child);
+        process.goBeforeItsStarter();
         try {
             process.awaitOwnSession(spec.argv().getFirst());
         } catch (IOException e) {
@@ -116,6 +123,22 @@ public final class QemuProcess {
             throw e;
         }
         return process;
+    }
+
+    /// What it becomes, and what that starts, inherits it. Raising needs no right.
+    private void goBeforeItsStarter() {
+        try {
+            int own =
+                    Integer.parseInt(Files.readString(outOfMemoryScore("self")).strip());
+            int raised = Math.min(OUT_OF_MEMORY_MAX, own + OUT_OF_MEMORY_RAISE);
+            Files.writeString(outOfMemoryScore(Long.toString(pid)), Integer.toString(raised));
+        } catch (IOException _) {
+            // It has ended, or this /proc cannot be written to: a VM that does not start would be worse.
+        }
+    }
+
+    private static Path outOfMemoryScore(String process) {
+        return Path.of("/proc", process, "oom_score_adj");
     }
 
     private void awaitOwnSession(String program) throws IOException {

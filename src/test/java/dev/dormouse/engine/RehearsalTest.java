@@ -8,6 +8,7 @@ import dev.dormouse.bench.GuestVm;
 import dev.dormouse.engine.VmRequest.NetworkRequest;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.restore.WorkingSet;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -110,6 +111,9 @@ class RehearsalTest {
                 child.kill();
             }
             assertThat(qemu.isAlive()).isTrue();
+            assertThat(outOfMemoryScore(Long.toString(qemu.pid())))
+                    .as("goes before us when memory is short")
+                    .isGreaterThan(outOfMemoryScore("self"));
             assertThat(fixture.engine.neglect("vm1")).isEqualTo(Neglect.CUT_OFF);
 
             assertThat(fixture.engine.settleCutOff("vm1")).isTrue();
@@ -119,6 +123,11 @@ class RehearsalTest {
             assertThat(fixture.engine.neglect("vm1")).isEqualTo(Neglect.NONE);
             fixture.resume("vm1");
         }
+    }
+
+    private static int outOfMemoryScore(String process) throws IOException {
+        return Integer.parseInt(
+                Files.readString(Path.of("/proc", process, "oom_score_adj")).strip());
     }
 
     @Test

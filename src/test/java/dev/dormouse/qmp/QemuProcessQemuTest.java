@@ -32,6 +32,19 @@ class QemuProcessQemuTest {
     }
 
     @Test
+    void goesBeforeItsStarterWhenTheHostRunsOutOfMemory() throws IOException {
+        try (LiveQemu qemu = LiveQemu.start(directory, "-machine", "none")) {
+            assertThat(outOfMemoryScore(Long.toString(qemu.process.pid())))
+                    .isEqualTo(Math.min(1000, outOfMemoryScore("self") + 300));
+        }
+    }
+
+    private static int outOfMemoryScore(String process) throws IOException {
+        return Integer.parseInt(
+                Files.readString(Path.of("/proc", process, "oom_score_adj")).strip());
+    }
+
+    @Test
     void isFoundAgainByPidAndStartTimeOnly() throws IOException {
         try (LiveQemu qemu = LiveQemu.start(directory, "-machine", "none")) {
             long pid = qemu.process.pid();
