@@ -64,6 +64,9 @@ final class SettingsCommand extends FactsCommand {
         if (settings.sleep() != null) {
             table.row("asleep", describe(settings.sleep()));
         }
+        if (settings.asksGuest()) {
+            table.row("stays awake", "while its guest has " + Engine.STAY_AWAKE);
+        }
         if (settings.priority() != Priority.NORMAL) {
             table.row("priority", settings.priority().word());
         }
@@ -77,9 +80,9 @@ final class SettingsCommand extends FactsCommand {
     }
 
     private static String describe(Sleep sleep) {
-        return sleep.from().equals(sleep.to())
-                ? "at all hours, while it has no client"
-                : "from %s to %s, while it has no client".formatted(sleep.from(), sleep.to());
+        String hours =
+                sleep.from().equals(sleep.to()) ? "at all hours" : "from %s to %s".formatted(sleep.from(), sleep.to());
+        return "%s, while it has no client, awake for %d s at least".formatted(hours, sleep.awakeSeconds());
     }
 
     private static String describe(IdlePolicy idle) {

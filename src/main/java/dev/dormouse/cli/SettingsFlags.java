@@ -46,19 +46,23 @@ final class SettingsFlags {
     @Option(
             names = "--awake-min",
             paramLabel = "SECONDS",
-            description = "How long it stays awake at least (default: 60).")
+            description =
+                    "How long it stays awake at least before it is suspended by itself, also for --sleep and for a memory "
+                            + "limit (default: 60).")
     private @Nullable Integer awakeMin;
 
     @Option(
             names = "--idle-ask-guest",
-            description = "Ask the guest's agent before that: not while the guest has a file /run/dormouse-stay-awake.")
+            description =
+                    "Ask the guest's agent before it is suspended by itself, also for --sleep and for a memory limit: not "
+                            + "while the guest has a file /run/dormouse-stay-awake.")
     private boolean idleAskGuest;
 
     @Option(
             names = "--sleep",
             paramLabel = "FROM-TO",
             description =
-                    "Suspend the VM in these hours whatever its guest does, once it has had no client for a minute, as in "
+                    "Suspend the VM in these hours however busy its guest is, once it has had no client for a minute, as in "
                             + "20:00-07:30.")
     private @Nullable String sleep;
 
@@ -97,10 +101,12 @@ final class SettingsFlags {
     /// @throws IllegalArgumentException if one of them is wrong
     @Nullable
     VmSettings settings() {
-        boolean idleOptions = idleCpu != null || idleNetwork != null || awakeMin != null || idleAskGuest;
+        boolean idleOptions = idleCpu != null || idleNetwork != null;
+        boolean anyOptions = awakeMin != null || idleAskGuest;
         if (fronts == null
                 && idleAfter == null
                 && !idleOptions
+                && !anyOptions
                 && sleep == null
                 && !standby
                 && !rehearse
@@ -109,23 +115,26 @@ final class SettingsFlags {
             return null;
         }
         if (idleAfter == null && idleOptions) {
-            throw new IllegalArgumentException(
-                    "--idle-cpu, --idle-network, --awake-min and --idle-ask-guest: need --idle-after");
+            throw new IllegalArgumentException("--idle-cpu and --idle-network: need --idle-after");
         }
+        if (idleAfter == null && sleep == null && anyOptions) {
+            throw new IllegalArgumentException("--awake-min and --idle-ask-guest: need --idle-after or --sleep");
+        }
+        int awakeSeconds = awakeMin == null ? AWAKE_SECONDS : awakeMin;
         IdlePolicy idle = idleAfter == null
                 ? null
                 : new IdlePolicy(
                         idleAfter,
                         idleCpu == null ? CPU_PERCENT : idleCpu,
                         idleNetwork == null ? NETWORK_PACKETS : idleNetwork,
-                        awakeMin == null ? AWAKE_SECONDS : awakeMin,
+                        awakeSeconds,
                         idleAskGuest);
         List<Front> parsed =
                 fronts == null ? List.of() : fronts.stream().map(Front::parse).toList();
         var settings = new VmSettings(
                 parsed,
                 idle,
-                sleep == null ? null : Sleep.parse(sleep),
+                sleep == null ? null : Sleep.parse(sleep, awakeSeconds, idleAskGuest),
                 standby,
                 rehearse,
                 priority == null ? Priority.NORMAL : priority,

@@ -4,12 +4,16 @@ import java.util.Collection;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// Which VMs have clients at their fronts, and when the last one went. Any thread.
+/// Which VMs have clients at their fronts, when the last one went, and since when VMs were seen awake. Any thread.
 final class Activity {
     /// @param lastNanos when a client last came or went
     private record Clients(int count, long lastNanos) {}
 
+    /// @param pid of the QEMU; another one is another life
+    private record Life(long pid, long sinceNanos) {}
+
     private final Map<String, Clients> vms = new ConcurrentHashMap<>();
+    private final Map<String, Life> lives = new ConcurrentHashMap<>();
 
     /// A client of a VM, from when it came. While it may have gone it does not count. Any thread.
     final class Client {
@@ -63,6 +67,16 @@ final class Activity {
     /// Forgets VMs that are gone.
     void retain(Collection<String> names) {
         vms.entrySet().removeIf(vm -> vm.getValue().count == 0 && !names.contains(vm.getKey()));
+        lives.keySet().retainAll(names);
+    }
+
+    /// {@return for how long a VM is awake that is so now, as far as somebody has asked before}
+    ///
+    /// @param pid of its QEMU
+    long awakeNanos(String vm, long pid, long nowNanos) {
+        Life life =
+                lives.compute(vm, (_, known) -> known != null && known.pid == pid ? known : new Life(pid, nowNanos));
+        return nowNanos - life.sinceNanos;
     }
 
     /// {@return how many there are of all VMs}

@@ -13,18 +13,20 @@ import io.avaje.jsonb.Json;
 /// @param awakeSeconds counted from when the daemon saw it awake; 0 or more
 @Json
 public record IdlePolicy(int afterSeconds, int cpuPercent, int networkPackets, int awakeSeconds, boolean askGuest) {
+    static final int SECONDS_MAX = 31_536_000;
+
     /// @throws IllegalArgumentException that says what is wrong
     void check() {
-        require("afterSeconds", afterSeconds, 1, 31_536_000);
-        require("cpuPercent", cpuPercent, 1, 100);
-        require("networkPackets", networkPackets, 0, 10_000);
-        require("awakeSeconds", awakeSeconds, 0, 31_536_000);
+        require("idle", "afterSeconds", afterSeconds, 1, SECONDS_MAX);
+        require("idle", "cpuPercent", cpuPercent, 1, 100);
+        require("idle", "networkPackets", networkPackets, 0, 10_000);
+        require("idle", "awakeSeconds", awakeSeconds, 0, SECONDS_MAX);
     }
 
-    private static void require(String name, int value, int min, int max) {
+    static void require(String of, String name, int value, int min, int max) {
         if (value < min || value > max) {
             throw new IllegalArgumentException(
-                    "idle: '%s' is %d, %d to %d are allowed".formatted(name, value, min, max));
+                    "%s: '%s' is %d, %d to %d are allowed".formatted(of, name, value, min, max));
         }
     }
 }

@@ -13,7 +13,6 @@ final class IdleRule {
 
     private final IdlePolicy policy;
     private final long pid;
-    private final long awakeSinceNanos;
     private long restingSinceNanos;
     private long lookedNanos;
     private long cpuNanos;
@@ -28,7 +27,6 @@ final class IdleRule {
         this.policy = policy;
         this.pid = pid;
         this.cpuNanos = cpuNanos;
-        awakeSinceNanos = nowNanos;
         restingSinceNanos = nowNanos;
         lookedNanos = nowNanos;
         askedNanos = nowNanos - TimeUnit.SECONDS.toNanos(NETWORK_SECONDS);
@@ -41,9 +39,15 @@ final class IdleRule {
     /// @param nowNetwork asked for now and then, while all else rests; empty while nobody can tell
     /// @param clients how many there are
     /// @param clientNanos when one last came or went
+    /// @param awakeNanos for how long it is awake
     /// @return whether the VM is to be suspended
     boolean look(
-            long nowCpuNanos, Supplier<Optional<NetworkUse>> nowNetwork, int clients, long clientNanos, long nowNanos) {
+            long nowCpuNanos,
+            Supplier<Optional<NetworkUse>> nowNetwork,
+            int clients,
+            long clientNanos,
+            long awakeNanos,
+            long nowNanos) {
         long elapsed = nowNanos - lookedNanos;
         if ((nowCpuNanos - cpuNanos) * 100 > elapsed * policy.cpuPercent() || clients > 0) {
             works(nowNanos);
@@ -54,7 +58,7 @@ final class IdleRule {
         lookedNanos = nowNanos;
         long idleSince = clientNanos - restingSinceNanos > 0 ? clientNanos : restingSinceNanos;
         return nowNanos - idleSince >= TimeUnit.SECONDS.toNanos(policy.afterSeconds())
-                && nowNanos - awakeSinceNanos >= TimeUnit.SECONDS.toNanos(policy.awakeSeconds())
+                && awakeNanos >= TimeUnit.SECONDS.toNanos(policy.awakeSeconds())
                 && (policy.networkPackets() == 0 || networkRests);
     }
 

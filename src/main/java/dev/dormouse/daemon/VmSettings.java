@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.LocalTime;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
@@ -52,6 +53,36 @@ public record VmSettings(
         } catch (IllegalArgumentException e) {
             throw new IOException("%s: %s".formatted(file, e.getMessage()), e);
         }
+    }
+
+    /// {@return whether its guest is asked before it is suspended by itself, whatever for}
+    public boolean asksGuest() {
+        return (idle != null && idle.askGuest()) || (sleep != null && sleep.askGuest());
+    }
+
+    /// {@return how long it stays awake at least before it is suspended by itself, whatever for}
+    public int awakeSeconds() {
+        return Math.max(idle == null ? 0 : idle.awakeSeconds(), sleep == null ? 0 : sleep.awakeSeconds());
+    }
+
+    boolean sleepsAt(LocalTime now) {
+        return sleep != null && sleep.contains(now);
+    }
+
+    /// {@return when it is suspended at such a time of the day; null if it is not} In its hours of sleep all that
+    /// counts is whether it has clients, and what holds for each suspend that nobody asked for.
+    @Nullable
+    IdlePolicy policyAt(LocalTime now) {
+        if (pinned) {
+            return null;
+        }
+        if (sleepsAt(now)) {
+            return new IdlePolicy(Sleep.REST_SECONDS, 100, 0, awakeSeconds(), asksGuest());
+        }
+        return idle == null
+                ? null
+                : new IdlePolicy(
+                        idle.afterSeconds(), idle.cpuPercent(), idle.networkPackets(), awakeSeconds(), asksGuest());
     }
 
     /// Writes them for a VM, which exists.

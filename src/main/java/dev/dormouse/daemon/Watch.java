@@ -38,7 +38,6 @@ final class Watch implements AutoCloseable {
     private static final Duration REHEARSAL_PAUSE = Duration.ofMinutes(5);
     private static final Duration SETTLE_PAUSE = Duration.ofMinutes(5); // Its QEMU hangs; others are to get at the VM.
     private static final int ORPHANED_LOOKS = 5; // Until then the parent of its page server has started another one.
-    private static final IdlePolicy ASLEEP = new IdlePolicy(60, 100, 0, 0, false);
 
     private final Engine engine;
     private final Vms vms;
@@ -64,6 +63,7 @@ final class Watch implements AutoCloseable {
         private VmSettings settings = VmSettings.NONE;
         private String complaint = "";
         private @Nullable IdleRule rule;
+        private volatile String objection = ""; // Why it was not suspended though it is idle.
         private final Attempts standby = new Attempts("no QEMU waits for it", STANDBY_PAUSE, STANDBY_PAUSE);
         private volatile Optional<FileStamp> rehearsed = Optional.empty();
         private final Attempts rehearsal = new Attempts("is not rehearsed", STANDBY_PAUSE, REHEARSAL_PAUSE);
@@ -132,6 +132,7 @@ final class Watch implements AutoCloseable {
                 vm.standby.hurry();
                 vm.rehearsal.hurry();
                 vm.settling.hurry();
+                vm.objection = "";
             }
             vm.state = state;
             vm.lastRestore = lastRestore;
@@ -198,11 +199,9 @@ final class Watch implements AutoCloseable {
     }
 
     private void suspendIfIdle(String name, Seen vm) throws IOException {
-        boolean sleeps =
-                vm.settings.sleep() != null && vm.settings.sleep().contains(LocalTime.now(ZoneId.systemDefault()));
-        if ((vm.settings.idle() == null && !sleeps)
-                || vm.settings.pinned()
-                || !operations.active(name).isEmpty()) {
+        LocalTime time = LocalTime.now(ZoneId.systemDefault());
+        IdlePolicy policy = vm.settings.policyAt(time);
+        if (policy == null || !operations.active(name).isEmpty()) {
             vm.rule = null;
             return;
         }
@@ -212,55 +211,66 @@ final class Watch implements AutoCloseable {
             vm.rule = null;
             return;
         }
-        // In its hours of sleep all that counts is whether it has clients.
-        IdlePolicy policy = sleeps ? ASLEEP : vm.settings.idle();
-        OptionalLong used = sleeps ? OptionalLong.of(0) : HostUse.cpuNanos(pid);
+        OptionalLong used = vm.settings.sleepsAt(time) ? OptionalLong.of(0) : HostUse.cpuNanos(pid);
         if (used.isEmpty()) { // It may be as busy as can be.
             vm.rule = null;
             return;
         }
-        look(name, vm, policy, pid, used.getAsLong());
-    }
-
-    private void look(String name, Seen vm, IdlePolicy policy, long pid, long cpu) throws IOException {
-        long now = System.nanoTime();
-        IdleRule rule = vm.rule;
-        if (rule == null || !rule.isOf(policy, pid)) {
-            vm.rule = new IdleRule(policy, pid, cpu, now);
-        } else if (rule.look(
-                cpu,
-                () -> engine.networkUse(name),
-                activity.clients(name),
-                activity.lastNanos(name, now - Long.MAX_VALUE / 2),
-                now)) {
-            rule.tried(now);
+        if (isIdle(name, vm, policy, pid, used.getAsLong())) {
+            String why = vm.settings.sleepsAt(time) ? "without a client in its hours of sleep" : "idle";
             if (policy.askGuest()) {
-                Thread.ofVirtual().name("veto " + name).start(() -> suspendUnlessTheGuestObjects(name, policy));
+                Thread.ofVirtual().name("veto " + name).start(() -> suspendUnlessTheGuestObjects(name, vm, why));
             } else {
-                suspend(name, policy);
+                suspend(name, vm, why);
             }
         }
     }
 
-    private void suspend(String name, IdlePolicy policy) throws IOException {
-        LOG.info(
-                "vm {}: {} for {} s, suspending it",
-                name,
-                policy.equals(ASLEEP) ? "without a client in its hours of sleep" : "idle",
-                policy.afterSeconds());
+    private boolean isIdle(String name, Seen vm, IdlePolicy policy, long pid, long cpu) {
+        long now = System.nanoTime();
+        long awake = activity.awakeNanos(name, pid, now);
+        IdleRule rule = vm.rule;
+        if (rule == null || !rule.isOf(policy, pid)) {
+            vm.rule = new IdleRule(policy, pid, cpu, now);
+            return false;
+        }
+        boolean idle = rule.look(
+                cpu,
+                () -> engine.networkUse(name),
+                activity.clients(name),
+                activity.lastNanos(name, now - Long.MAX_VALUE / 2),
+                awake,
+                now);
+        if (idle) {
+            rule.tried(now);
+        }
+        return idle;
+    }
+
+    private void suspend(String name, Seen vm, String why) throws IOException {
+        LOG.info("vm {}: suspending it, it is {}", name, why);
+        vm.objection = "";
         vms.suspendUnused(name);
     }
 
-    /// Nobody waits for an agent that does not answer. Who may be busy is not disturbed.
-    private void suspendUnlessTheGuestObjects(String name, IdlePolicy policy) {
+    /// Nobody waits for an agent that does not answer. Who may be busy is not disturbed. The same objection is told
+    /// once.
+    private void suspendUnlessTheGuestObjects(String name, Seen vm, String why) {
         try {
-            if (engine.staysAwake(name)) {
-                LOG.info("vm {}: idle, but its guest wants to stay awake: it has {}", name, Engine.STAY_AWAKE);
-            } else {
-                suspend(name, policy);
+            if (!engine.staysAwake(name)) {
+                suspend(name, vm, why);
+                return;
             }
+            if (!vm.objection.equals(Engine.STAY_AWAKE)) {
+                LOG.info("vm {}: {}, but its guest wants to stay awake: it has {}", name, why, Engine.STAY_AWAKE);
+            }
+            vm.objection = Engine.STAY_AWAKE;
         } catch (IOException | RuntimeException e) {
-            LOG.warn("vm {}: idle, but not suspended: {}", name, e instanceof IOException io ? ErrorText.of(io) : e);
+            String objection = e instanceof IOException io ? ErrorText.of(io) : e.toString();
+            if (!vm.objection.equals(objection)) {
+                LOG.warn("vm {}: {}, but not suspended: {}", name, why, objection);
+            }
+            vm.objection = objection;
         }
     }
 

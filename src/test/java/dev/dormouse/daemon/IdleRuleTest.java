@@ -19,7 +19,7 @@ class IdleRuleTest {
     /// @param usedPercent of a processor since the last look
     private boolean look(int second, int usedPercent, int clients, int clientSecond) {
         cpuNanos += usedPercent * 10_000_000L;
-        return rule.look(cpuNanos, () -> network, clients, time(clientSecond), time(second));
+        return rule.look(cpuNanos, () -> network, clients, time(clientSecond), time(second) - START, time(second));
     }
 
     private static long time(int second) {

@@ -102,12 +102,14 @@ class WakeOnConnectTest {
     }
 
     private void startTheOthers() throws Exception {
-        for (String name : List.of("other", "nightly", "pinned", "patient")) {
+        for (String name : List.of("other", "nightly", "pinned", "patient", "silent", "young")) {
             fixture.engine.create(VmRequest.named(name).withMemory("64M").withVnc("unix:{runtime}/vnc"));
             fixture.run("start", name);
         }
         fixture.run("suspend", "other");
         String anyRest = "\"idle\": {\"afterSeconds\": 1, \"cpuPercent\": 100, \"awakeSeconds\": %d}";
+        put("silent", "{\"sleep\": %s}".formatted(ALWAYS.replace("}", ", \"askGuest\": true}")));
+        put("young", "{\"sleep\": %s}".formatted(ALWAYS.replace("}", ", \"awakeSeconds\": 3600}")));
         put("nightly", """
                 {"sleep": %s, "fronts": [{"name": "vnc", "listen": "127.0.0.1:0", "target": "vnc"}]}
                 """.formatted(ALWAYS));
@@ -448,8 +450,29 @@ class WakeOnConnectTest {
             assertThat(fixture.state("nightly")).isIn("running", "restoring");
         }
 
-        assertThat(fixture.state("pinned")).isEqualTo("running");
-        assertThat(newest("suspend", "pinned")).isEmpty();
+        for (String name : List.of("pinned", "silent", "young")) { // The second cannot say that it may be suspended.
+            assertThat(fixture.state(name)).isEqualTo("running");
+            assertThat(newest("suspend", name)).isEmpty();
+        }
+    }
+
+    /// Long, because hours of sleep wait for a minute without a client.
+    @Tag("soak")
+    @Test
+    void aGuestThatWantsToStayAwakeDoesInItsHoursOfSleep() throws Exception {
+        fixture.run("resume", "desk");
+        inGuest("touch", Engine.STAY_AWAKE);
+        await(() -> fixture.engine.staysAwake("desk"));
+        String suspend = newest("suspend");
+
+        configure(", \"sleep\": " + ALWAYS.replace("}", ", \"askGuest\": true}"));
+        Thread.sleep(Duration.ofSeconds(Sleep.REST_SECONDS + 10));
+        assertThat(fixture.state("desk")).isEqualTo("running");
+        assertThat(newest("suspend")).isEqualTo(suspend);
+
+        inGuest("rm", Engine.STAY_AWAKE);
+        Thread.sleep(Duration.ofSeconds(Sleep.REST_SECONDS - 10)); // It is asked once a minute.
+        await(() -> fixture.state("desk").equals("suspended"));
     }
 
     /// Long, because the system lets only so many connect at once.
