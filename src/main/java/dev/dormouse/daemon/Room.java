@@ -21,7 +21,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// How much memory of the host the VMs that are awake may have. Who wants to wake one makes room first: of those that
-/// nobody uses and that rest the one goes that was used least recently. Any thread.
+/// nobody uses, that rest and have been awake for as long as they are to be, the one goes that was used least recently.
+/// Any thread.
 final class Room {
     private static final Logger LOG = LoggerFactory.getLogger(Room.class);
     private static final Duration SUSPEND_PATIENCE = Duration.ofMinutes(5);
@@ -120,7 +121,8 @@ final class Room {
     ///
     /// {@return who goes first; empty if those that rest and do not want to stay are too few}
     private Optional<String> firstOfEnough(Shortage shortage, Set<String> tried) throws ApiException {
-        List<VmStatus> resting = resting(shortage.free());
+        List<VmStatus> resting =
+                resting(shortage.free().stream().filter(vm -> !isYoung(vm)).toList());
         if (bytes(resting) < shortage.bytes()) {
             return Optional.empty();
         }
@@ -190,7 +192,7 @@ final class Room {
     private ApiException noRoom(String name, Set<String> tried) throws IOException {
         return new ApiException(
                 Problem.Kind.CONFLICT,
-                "vm %s: no room: it needs %s, and of the %s of the memory limit %s belong to VMs, too many of which are pinned, have clients, work, are busy%s; suspend one of them or raise --memory-limit"
+                "vm %s: no room: it needs %s, and of the %s of the memory limit %s belong to VMs, too many of which are pinned, have clients, work, have just woken, are busy%s; suspend one of them or raise --memory-limit"
                         .formatted(
                                 name,
                                 MemorySize.format(engine.status(name).memoryBytes()),
@@ -217,10 +219,25 @@ final class Room {
         }
     }
 
+    /// {@return whether it is to stay awake for a while yet} The age of its state counts, too: the daemon may have
+    /// been started since. But a checkpoint makes its state young.
+    private boolean isYoung(VmStatus vm) {
+        try {
+            long now = System.nanoTime();
+            long seenNanos = vm.pid() == null ? 0 : activity.awakeNanos(vm.name(), vm.pid(), now);
+            long awakeNanos = Math.max(seenNanos, nanosSince(Instant.parse(vm.since())));
+            return awakeNanos
+                    < TimeUnit.SECONDS.toNanos(
+                            VmSettings.read(engine.home(), vm.name()).awakeSeconds());
+        } catch (IOException e) { // It may be.
+            LOG.warn("vm {}: not suspended to make room: {}", vm.name(), ErrorText.of(e));
+            return true;
+        }
+    }
+
     private boolean wantsToStay(String vm) {
         try {
-            IdlePolicy idle = VmSettings.read(engine.home(), vm).idle();
-            return idle != null && idle.askGuest() && engine.staysAwake(vm);
+            return VmSettings.read(engine.home(), vm).asksGuest() && engine.staysAwake(vm);
         } catch (IOException e) { // It may.
             LOG.warn("vm {}: not suspended to make room: {}", vm, ErrorText.of(e));
             return true;

@@ -13,6 +13,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -56,7 +57,7 @@ class RoomTest {
             assertThat(answer.status()).isEqualTo(409);
             assertThat(Json.parseObject(answer.body()).get("detail"))
                     .isEqualTo("vm c: no room: it needs 64.0 MiB, and of the 150 MiB of the memory limit 128 MiB "
-                            + "belong to VMs, too many of which are pinned, have clients, work, are busy; suspend one of them or raise "
+                            + "belong to VMs, too many of which are pinned, have clients, work, have just woken, are busy; suspend one of them or raise "
                             + "--memory-limit");
             assertThat(fixture.state("c")).isEqualTo("suspended");
         }
@@ -89,6 +90,47 @@ class RoomTest {
         }
     }
 
+    @Test
+    void whoHasToStayAwakeForAWhileYetStaysAndIsWaitedForIfThatIsSoon() throws Exception {
+        try (var fixture = new DaemonFixture(folder, new DaemonOptions(null, null, 150 << 20, 0))) {
+            for (String name : List.of("a", "b", "c")) {
+                fixture.engine.create(VmRequest.named(name).withMemory("64M"));
+            }
+            fixture.run("start", "a");
+            fixture.run("start", "b");
+            stayAwake(fixture, "a", 3600);
+
+            fixture.run("start", "c");
+
+            assertThat(fixture.state("a")).as("used less recently").isEqualTo("running");
+            assertThat(fixture.state("b")).isEqualTo("suspended");
+
+            stayAwake(fixture, "c", 3600);
+            DaemonClient.Answer answer = fixture.send("POST", "/v1/vms/b/resume?wait=60", null);
+            assertThat(answer.status()).isEqualTo(409);
+            assertThat(answer.body()).contains("too many of which are pinned, have clients, work, have just woken");
+            assertThat(fixture.state("a")).isEqualTo("running");
+            assertThat(fixture.state("c")).isEqualTo("running");
+
+            stayAwake(fixture, "c", secondsAwake(fixture, "c") + 5);
+            fixture.run("resume", "b");
+            assertThat(fixture.state("c")).isEqualTo("suspended");
+            assertThat(fixture.state("a")).isEqualTo("running");
+        }
+    }
+
+    private static void stayAwake(DaemonFixture fixture, String vm, long seconds) throws IOException {
+        String settings =
+                "{\"idle\": {\"afterSeconds\": 3600, \"cpuPercent\": 10, \"awakeSeconds\": %d}}".formatted(seconds);
+        assertThat(fixture.send("PUT", "/v1/vms/" + vm + "/settings", settings).status())
+                .isEqualTo(200);
+    }
+
+    private static long secondsAwake(DaemonFixture fixture, String vm) throws IOException {
+        return Duration.between(Instant.parse(fixture.engine.status(vm).since()), Instant.now())
+                .toSeconds();
+    }
+
     private static void awaitVisit(DaemonFixture fixture) throws Exception {
         long end = System.nanoTime() + Duration.ofSeconds(60).toNanos();
         while (!fixture.send("GET", "/v1/vms/a/clients", null).body().contains("\"front\":\"any\"")) {
@@ -107,7 +149,7 @@ class RoomTest {
             fixture.engine.create(VmRequest.named("large").withMemory("128M"));
             // It has no agent that could say that it may be suspended.
             String settings =
-                    "{\"idle\": {\"afterSeconds\": 600, \"cpuPercent\": 10, \"awakeSeconds\": 60, \"askGuest\": true}}";
+                    "{\"idle\": {\"afterSeconds\": 600, \"cpuPercent\": 10, \"awakeSeconds\": 0, \"askGuest\": true}}";
             assertThat(fixture.send("PUT", "/v1/vms/b/settings", settings).status())
                     .isEqualTo(200);
 
