@@ -43,12 +43,17 @@ final class DaemonRun {
     /// @param vm refused if there is none
     /// @return empty if the command is to do it itself
     static Optional<DaemonRun> find(Main main, String vm, ProgressBar bar) throws IOException {
+        return find(main, vm, bar, true);
+    }
+
+    /// @param wanted whether one that does not run is started
+    private static Optional<DaemonRun> find(Main main, String vm, ProgressBar bar, boolean wanted) throws IOException {
         if (main.qemu() != null || main.worksAlone()) {
             return Optional.empty();
         }
         main.lookingEngine().status(vm);
         Path socket = DaemonClient.socket(main.home());
-        if (!accepts(socket) && !start(main, bar)) {
+        if (!accepts(socket) && !(wanted && start(main, bar))) {
             return Optional.empty();
         }
         return Optional.of(new DaemonRun(new DaemonClient(socket), vm, bar));
@@ -99,6 +104,20 @@ final class DaemonRun {
         return daemon.get()
                 .run(action, body.get(), true, "is suspended already")
                 .map(operation -> Json.parse(SuspendResult.class, Json.write(operation.get("result"))));
+    }
+
+    /// Ends a running VM. Whoever wants that wants no daemon for it: one that does not run is not started.
+    ///
+    /// @return whether it was done; else the command is to do it itself
+    static boolean stop(Main main, String vm, String body, ProgressBar bar) throws IOException {
+        Optional<DaemonRun> daemon = find(main, vm, bar, false);
+        if (daemon.isEmpty()) {
+            return false;
+        }
+        main.interruption().arm(daemon.get()::cancel);
+        return daemon.get()
+                .run("stop", body, true, "not running, there is nothing to stop")
+                .isPresent();
     }
 
     /// {@return what `--json` prints of a resume}
@@ -207,7 +226,9 @@ final class DaemonRun {
         } else if (operation.get("total") instanceof Number total
                 && operation.get("done") instanceof Number done
                 && total.longValue() > 0) {
-            String phase = operation.get("kind").equals("resume") ? "restoring" : "capturing";
+            boolean captures = operation.get("kind").equals("suspend")
+                    || operation.get("kind").equals("checkpoint");
+            String phase = captures ? "capturing" : "restoring";
             bar.update(phase, done.longValue(), total.longValue());
         } else if (operation.get("step") instanceof String step) {
             bar.step(step);

@@ -1,7 +1,10 @@
 package dev.dormouse.cli;
 
+import dev.dormouse.base.Json;
+import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -31,11 +34,16 @@ final class StopCommand extends FactsCommand {
             throw new IllegalArgumentException(
                     "--timeout is %d, 1 to 86400 seconds are allowed".formatted(timeoutSeconds));
         }
+        return print(show(this::stop));
+    }
+
+    private VmStatus stop(ProgressBar bar) throws IOException {
+        bar.step(force ? "ending QEMU" : "waiting for the guest to shut down");
+        String body = Json.write(Map.of("force", force, "timeoutSeconds", timeoutSeconds));
+        if (DaemonRun.stop(main(), name, body, bar)) {
+            return main().lookingEngine().status(name);
+        }
         var cancellation = main().interruption().arm();
-        return print(show(bar -> {
-            bar.step(force ? "ending QEMU" : "waiting for the guest to shut down");
-            return engine().stop(
-                            name, force, Duration.ofSeconds(timeoutSeconds), new ProgressListener(bar), cancellation);
-        }));
+        return engine().stop(name, force, Duration.ofSeconds(timeoutSeconds), new ProgressListener(bar), cancellation);
     }
 }

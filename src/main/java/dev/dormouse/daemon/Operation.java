@@ -55,6 +55,7 @@ final class Operation implements OperationListener {
     private final CountDownLatch usable = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
     private volatile boolean hurry;
+    private volatile boolean forced;
     private volatile Runnable onGentle = () -> {};
 
     // Guarded by this.
@@ -243,6 +244,15 @@ final class Operation implements OperationListener {
     /// Has a restore place the rest as fast as it can.
     void askForHaste() {
         hurry = true;
+    }
+
+    /// Has a stop wait for its guest no longer, but end QEMU at once.
+    void force() {
+        forced = true;
+    }
+
+    boolean isForced() {
+        return forced;
     }
 
     /// Waits until the guest of a resume runs, or the operation has ended.

@@ -8,6 +8,7 @@ import dev.dormouse.engine.NotFoundException;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.ResumeResult;
 import dev.dormouse.engine.SuspendOptions;
+import dev.dormouse.engine.VmException;
 import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.time.Duration;
@@ -95,10 +96,37 @@ final class Vms {
             if (operations.active(name).isEmpty() && engine.status(name).state().equals("stopped")) {
                 return Optional.empty();
             }
-            return begin(Operation.Kind.STOP, name, operation -> {
-                engine.stop(name, force, timeout, operation, operation.cancellation());
+            Optional<Operation> stop = begin(Operation.Kind.STOP, name, operation -> {
+                stop(name, force, timeout, operation);
                 return null;
             });
+            if (force) {
+                stop.ifPresent(Operation::force); // It may be one that waits for its guest already.
+            }
+            return stop;
+        }
+    }
+
+    private void stop(String name, boolean force, Duration timeout, Operation operation) throws IOException {
+        var noLonger = new Cancellation(() -> operation.isForced() || operation.isCancelled());
+        try {
+            engine.stop(name, force, timeout, operation, force ? operation.cancellation() : noLonger);
+        } catch (VmException e) {
+            if (force || !operation.isForced() || operation.isCancelled()) {
+                throw e;
+            }
+            endAtOnce(name, timeout, operation);
+        }
+    }
+
+    /// Of a VM that was asked to end before.
+    private void endAtOnce(String name, Duration timeout, Operation operation) throws IOException {
+        try {
+            engine.stop(name, true, timeout, operation, operation.cancellation());
+        } catch (VmException e) {
+            if (!engine.status(name).state().equals("stopped")) { // Else it has ended by itself just before.
+                throw e;
+            }
         }
     }
 

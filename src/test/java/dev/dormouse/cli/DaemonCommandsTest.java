@@ -13,6 +13,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -74,6 +75,77 @@ class DaemonCommandsTest extends CommandsFixture {
     }
 
     @Test
+    void theDaemonStopsAVmAndRemembersIt() throws Exception {
+        create("web");
+        ok("start", "web");
+        fails(
+                1,
+                "vm web: the guest did not shut down within 1 s, 'dormouse stop --force web' ends it at once",
+                "stop",
+                "--timeout=1",
+                "web");
+
+        assertThat(facts("stop", "--force", "--json", "web"))
+                .containsEntry("name", "web")
+                .containsEntry("state", "stopped");
+
+        assertThat(operations())
+                .containsPattern("\"kind\":\"stop\"[^}]*\"state\":\"succeeded\"")
+                .containsPattern("\"kind\":\"stop\"[^}]*\"state\":\"failed\"");
+        await(
+                "the history has it",
+                () -> client().send("GET", "/v1/vms/web/history", null).body().contains("\"kind\":\"stop\""));
+        fails(1, "vm web: not running, there is nothing to stop", "stop", "web");
+        ok("start", "web");
+        assertThat(ok("stop", "--force", "web")).isEqualTo("vm web: stopped\n");
+    }
+
+    @Test
+    void ctrlCEndsTheWaitingForAGuestThatWasAskedToShutDown() throws Exception {
+        create("web");
+        ok("start", "web");
+        Process stop = stopThatWaits("web");
+
+        new ProcessBuilder("kill", "-INT", Long.toString(stop.pid())).start().waitFor();
+
+        assertThat(stop.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(stop.exitValue()).isEqualTo(130);
+        assertThat(processErrors())
+                .isEqualTo("dormouse: vm web: cancelled, the guest was asked to shut down and may still do so; "
+                        + "'dormouse show web' says whether it runs\n");
+        assertThat(facts("show", "--json", "web")).containsEntry("state", "running");
+        assertThat(operations()).containsPattern("\"kind\":\"stop\"[^}]*\"state\":\"cancelled\"");
+    }
+
+    @Test
+    void whoForcesAStopIsNotKeptByOneThatWaitsForTheGuest() throws Exception {
+        create("web");
+        ok("start", "web");
+        Process gentle = stopThatWaits("web");
+
+        assertThat(ok("stop", "--force", "web")).isEqualTo("vm web: stopped\n");
+
+        assertThat(gentle.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(gentle.exitValue()).isZero();
+        assertThat(processErrors()).isEmpty();
+    }
+
+    /// Its firmware does not react, so it would wait for a minute.
+    private Process stopThatWaits(String vm) throws Exception {
+        Process stop = process("stop", vm);
+        await("the stop is under way", () -> operations().matches(".*\"kind\":\"stop\"[^}]*\"state\":\"running\".*"));
+        return stop;
+    }
+
+    private DaemonClient client() throws IOException {
+        return new DaemonClient(DaemonClient.socket(Home.fromEnvironment(CliRun.environment(folder))));
+    }
+
+    private String operations() throws IOException {
+        return client().send("GET", "/v1/operations?vm=web", null).body();
+    }
+
+    @Test
     void aSocketThatADaemonLeftStopsNobody() throws Exception {
         create("web");
         var socket = DaemonClient.socket(Home.fromEnvironment(CliRun.environment(folder)));
@@ -83,5 +155,6 @@ class DaemonCommandsTest extends CommandsFixture {
         }
 
         assertThat(facts("start", "--json", "web")).containsEntry("state", "running");
+        assertThat(ok("stop", "--force", "web")).isEqualTo("vm web: stopped\n");
     }
 }
