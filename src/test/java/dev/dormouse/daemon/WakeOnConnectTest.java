@@ -475,8 +475,6 @@ class WakeOnConnectTest {
         await(() -> fixture.state("desk").equals("suspended"));
     }
 
-    /// Long, because the system lets only so many connect at once.
-    @Tag("soak")
     @Test
     void whoLeavesWhileItWakesAndThousandsWhoSayNothingKeepNobodyOut() throws Exception {
         try (SocketChannel _ = SocketChannel.open(front())) {
