@@ -12,6 +12,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +27,7 @@ final class DaemonRun {
     /// What is faster shows no progress.
     private static final int FIRST_WAIT_SECONDS = 1;
     private static final int LOOK_MILLIS = 50;
+    private static final int LOOKS_MAX = 1000 * (FIRST_WAIT_SECONDS + 1) / LOOK_MILLIS;
     private static final int UNAVAILABLE = 503;
 
     private final DaemonClient client;
@@ -100,7 +102,7 @@ final class DaemonRun {
         if (daemon.isEmpty()) {
             return Optional.empty();
         }
-        main.interruption().arm(daemon.get()::cancel);
+        main.interruption().arm(() -> daemon.get().cancel(action));
         return daemon.get()
                 .run(action, body.get(), true, "is suspended already")
                 .map(operation -> Json.parse(SuspendResult.class, Json.write(operation.get("result"))));
@@ -236,16 +238,33 @@ final class DaemonRun {
     }
 
     /// Calls off what this command has begun, for Ctrl-C: it ends where it can be undone.
-    void cancel() {
-        String operation = awaitId();
-        if (operation == null) {
-            return;
-        }
+    ///
+    /// @param action what that is
+    private void cancel(String action) {
         try {
-            client.send("DELETE", "/v1/operations/" + operation, null);
+            String operation = underWay(action);
+            if (operation != null) {
+                client.send("DELETE", "/v1/operations/" + operation, null);
+            }
         } catch (IOException _) {
             // It has ended, or comes to its end.
         }
+    }
+
+    /// {@return the operation that was begun; null if there is none}. Its id comes with the daemon's answer, which
+    /// takes
+    /// its time; what does the same on this VM meanwhile is no other one.
+    private @Nullable String underWay(String action) throws IOException {
+        for (int i = 0; i < LOOKS_MAX && !hasBegun(Duration.ofMillis(LOOK_MILLIS)); i++) {
+            DaemonClient.Answer newest = client.send("GET", "/v1/operations?limit=1&vm=" + vm, null);
+            for (Map<String, Object> operation :
+                    Json.parseObjects(Json.write(Json.parseObject(newest.body()).get("items")))) {
+                if (action.equals(operation.get("kind")) && !operation.containsKey("ended")) {
+                    return String.valueOf(operation.get("id"));
+                }
+            }
+        }
+        return id;
     }
 
     private String whatGoesOn() {
@@ -256,12 +275,18 @@ final class DaemonRun {
 
     /// {@return the id of the operation that was begun; null if there is none}
     private @Nullable String awaitId() {
+        hasBegun(Duration.ofSeconds(FIRST_WAIT_SECONDS + 1));
+        return id;
+    }
+
+    /// {@return whether the daemon has answered in this time}
+    private boolean hasBegun(Duration patience) {
         try {
-            var _ = begun.await(FIRST_WAIT_SECONDS + 1, TimeUnit.SECONDS);
+            return begun.await(patience.toNanos(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
+            return true;
         }
-        return id;
     }
 
     private static Map<String, Object> read(DaemonClient.Answer answer) throws IOException {
