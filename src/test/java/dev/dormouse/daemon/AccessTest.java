@@ -26,6 +26,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -37,6 +38,20 @@ import org.junit.jupiter.api.io.TempDir;
 class AccessTest {
     private static final InetSocketAddress ANY_PORT = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
     private static final int VOID = 1008; // RFC 6455, 7.4.1: what was sent, or is wanted, is not permitted.
+
+    private static final List<String> FOR_OPERATORS = List.of(
+            "POST /v1/vms/{name}/start",
+            "POST /v1/vms/{name}/stop",
+            "POST /v1/vms/{name}/suspend",
+            "POST /v1/vms/{name}/resume",
+            "POST /v1/vms/{name}/checkpoint",
+            "DELETE /v1/operations/{id}");
+    private static final List<String> FOR_ADMINS = List.of(
+            "POST /v1/vms",
+            "DELETE /v1/vms/{name}",
+            "PUT /v1/vms/{name}/settings",
+            "DELETE /v1/images/{id}",
+            "POST /v1/images/{id}/restore");
 
     @TempDir
     Path folder;
@@ -127,6 +142,48 @@ class AccessTest {
                 events.transferTo(OutputStream.nullOutputStream()); // It ends.
             }
         }
+    }
+
+    /// Of each route that not every token may use: one whose role is not enough is refused, the next one is not.
+    @Test
+    void aRoleMayWhatItIsForAndNoMore() throws Exception {
+        try (var fixture = new DaemonFixture(folder);
+                HttpClient http = HttpClient.newHttpClient()) {
+            var tokens = new Tokens(fixture.home);
+            String viewer = tokens.create("v", "viewer");
+            String operator = tokens.create("o", "operator");
+            String admin = tokens.create("a", "admin");
+
+            for (String route : FOR_OPERATORS) {
+                assertThat(detail(fixture, http, route, viewer))
+                        .as(route)
+                        .contains("the token has the role viewer, operator is needed");
+                assertThat(detail(fixture, http, route, operator)).as(route).doesNotContain("the role");
+            }
+            for (String route : FOR_ADMINS) {
+                assertThat(detail(fixture, http, route, operator))
+                        .as(route)
+                        .contains("the token has the role operator, admin is needed");
+                assertThat(detail(fixture, http, route, admin)).as(route).doesNotContain("the role");
+            }
+            assertThat(fixture.server().routes())
+                    .as("whatever changes something is for operators or admins")
+                    .filteredOn(route -> !route.startsWith("GET "))
+                    .containsExactlyInAnyOrderElementsOf(Stream.concat(FOR_OPERATORS.stream(), FOR_ADMINS.stream())
+                            .toList());
+        }
+    }
+
+    private static String detail(DaemonFixture fixture, HttpClient http, String route, String token) throws Exception {
+        String[] words = route.replaceAll("\\{[a-z]+}", "nemo").split(" ");
+        var request = HttpRequest.newBuilder(
+                        URI.create("http://127.0.0.1:" + fixture.server().port() + words[1]))
+                .method(words[0], HttpRequest.BodyPublishers.noBody())
+                .header("Authorization", "Bearer " + token)
+                .build();
+        HttpResponse<String> answer = http.send(request, HttpResponse.BodyHandlers.ofString());
+        assertThat(answer.statusCode()).as(answer.body()).isBetween(400, 499); // There is no nemo.
+        return answer.body();
     }
 
     @Test
