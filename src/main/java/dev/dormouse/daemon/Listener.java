@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.nio.channels.ServerSocketChannel;
+import java.time.Duration;
 import org.eclipse.jetty.server.AbstractConnectionFactory;
 import org.eclipse.jetty.server.ConnectionFactory;
 import org.eclipse.jetty.server.Connector;
@@ -25,16 +26,23 @@ final class Listener implements AutoCloseable {
     static final int SELECTORS = 1;
     private static final int BACKLOG = 128;
     private static final int CONNECTIONS_MAX = 1000;
-    private static final long IDLE_MILLIS = 30_000;
+    private static final Duration IDLE_MAX = Duration.ofSeconds(30);
 
     private final InetSocketAddress address;
     private final @Nullable Tls tls;
+    private final Duration idleMax;
     private final ServerSocketChannel channel;
 
     /// @throws IOException if the address is taken
     Listener(InetSocketAddress address, @Nullable Tls tls) throws IOException {
+        this(address, tls, IDLE_MAX);
+    }
+
+    /// @param idleMax after how long a connection is closed on which nothing moves
+    Listener(InetSocketAddress address, @Nullable Tls tls, Duration idleMax) throws IOException {
         this.address = address;
         this.tls = tls;
+        this.idleMax = idleMax;
         channel = ServerSocketChannel.open();
         try {
             channel.bind(address, BACKLOG);
@@ -63,7 +71,7 @@ final class Listener implements AutoCloseable {
                 ? new ConnectionFactory[] {new HttpConnectionFactory(http)}
                 : AbstractConnectionFactory.getFactories(secure(tls), new HttpConnectionFactory(withTls(http)));
         var connector = new ServerConnector(server, ACCEPTORS, SELECTORS, factories);
-        connector.setIdleTimeout(IDLE_MILLIS);
+        connector.setIdleTimeout(idleMax.toMillis());
         connector.addBean(new NetworkConnectionLimit(CONNECTIONS_MAX, connector));
         try {
             connector.open(channel);

@@ -216,9 +216,14 @@ final class RestServer implements AutoCloseable {
                 .port();
     }
 
+    /// Who takes no answer is cut off after some seconds.
     @Override
     public void close() throws IOException {
-        javalin.stop();
+        try {
+            javalin.stop();
+        } catch (RuntimeException e) { // It is stopped all the same.
+            LOG.debug("clients were cut off: {}", cause(e));
+        }
         Files.deleteIfExists(socket);
     }
 }
