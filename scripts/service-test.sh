@@ -202,6 +202,7 @@ starts() {
   [[ "$(qemus | wc --lines)" -eq 3 ]] || fail "not each QEMU has a scope: $(qemus)"
   [[ "$(unit show --property=Before --value 'run-*.scope' | grep --count --word-regexp dormouse-vms.target)" -eq 3 ]] \
     || fail "the scopes are not ordered"
+  expect_rules "$(unit show --property=OOMPolicy,KillMode,Restart dormouse)"
   expect_qemus_to_go_first
 }
 
@@ -212,6 +213,12 @@ expect_qemus_to_go_first() {
   while read -r name pid; do
     [[ "$(<"/proc/$pid/oom_score_adj")" -gt "$daemon" ]] || fail "the QEMU of $name does not go before the daemon"
   done < <(qemus)
+}
+
+# Usage: expect_rules SHOWN: what systemd took of the unit, by which VMs outlive their daemon.
+expect_rules() {
+  [[ "$(sort <<<"$1")" == $'KillMode=process\nOOMPolicy=continue\nRestart=always' ]] \
+    || fail "VMs would not outlive the service: it has $1"
 }
 
 # Another resume begins while the service is being stopped, which is held up for that.
@@ -271,6 +278,7 @@ works_as_a_unit_of_the_system() {
   await 60 "the end of its restore" oak_runs
   before="$(oak)"
   grep --quiet "/$other_unit.service$" "/proc/$systemd/root/proc/$before/cgroup" || fail "the QEMU is not in the unit"
+  expect_rules "$(as_root systemctl show --property=OOMPolicy,KillMode,Restart "$other_unit")"
   note "restarting it, and killing its daemon"
   as_root systemctl restart "$other_unit"
   [[ "$(oak)" == "$before" ]] || fail "QEMU did not outlive the unit of the system"
