@@ -4,6 +4,7 @@ import dev.dormouse.base.Json;
 import dev.dormouse.bench.GuestImage;
 import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
+import dev.dormouse.bench.HostFacts;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
 import dev.dormouse.engine.QemuTools;
@@ -45,13 +46,16 @@ public final class DaemonBench {
     private final DaemonClient client;
     private final PrintWriter samples;
     private final InetSocketAddress tcp;
+    private final Map<String, Object> made; // Of what and on what.
     private Process daemon;
 
     private DaemonBench(Path folder, PrintWriter samples) throws IOException {
         this.folder = folder;
         this.samples = samples;
+        made = new LinkedHashMap<>(HostFacts.read());
         home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
         engine = new Engine(home, QemuTools.locate(null));
+        made.put("qemuVersion", engine.tools().qemu().version().full());
         client = new DaemonClient(DaemonClient.socket(home));
         try (var free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             tcp = new InetSocketAddress(free.getInetAddress(), free.getLocalPort());
@@ -60,22 +64,35 @@ public final class DaemonBench {
 
     /// @param args the launcher, rounds, the file of samples, and `wakes` if nothing else is to be measured
     public static void main(String[] args) throws Exception {
-        Path folder = Files.createTempDirectory("dormouse-bench");
-        try (var samples = new PrintWriter(args[2], StandardCharsets.UTF_8)) {
+        System.out.println("load of the machine before it: "
+                + Files.readString(Path.of("/proc/loadavg")).strip());
+        boolean onlyWakes = args.length > 3 && args[3].equals("wakes");
+        measure(
+                Files.createTempDirectory("dormouse-bench"),
+                List.of(args[0], "serve"),
+                Integer.parseInt(args[1]),
+                Path.of(args[2]),
+                onlyWakes);
+    }
+
+    /// @param folder for the home of the daemon
+    /// @param serve what starts it
+    static void measure(Path folder, List<String> serve, int rounds, Path file, boolean onlyWakes) throws Exception {
+        try (var samples = new PrintWriter(file.toFile(), StandardCharsets.UTF_8)) {
             var bench = new DaemonBench(folder, samples);
             try {
-                System.out.println("load of the machine before it: "
-                        + Files.readString(Path.of("/proc/loadavg")).strip());
-                bench.start(args[0]);
-                bench.run(Integer.parseInt(args[1]), args.length > 3 && args[3].equals("wakes"));
+                bench.start(serve);
+                bench.run(rounds, onlyWakes);
             } finally {
                 bench.end();
             }
         }
     }
 
-    private void start(String launcher) throws Exception {
-        var builder = new ProcessBuilder(launcher, "serve", "--listen", "127.0.0.1:" + tcp.getPort())
+    private void start(List<String> serve) throws Exception {
+        var command = new ArrayList<>(serve);
+        command.addAll(List.of("--listen", "127.0.0.1:" + tcp.getPort()));
+        var builder = new ProcessBuilder(command)
                 .redirectInput(new File("/dev/null"))
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("daemon.log").toFile());
@@ -374,6 +391,7 @@ public final class DaemonBench {
 
     private void sample(String kind, Map<String, Object> facts) {
         var sample = new LinkedHashMap<String, Object>(Map.of("kind", kind));
+        sample.putAll(made);
         sample.putAll(facts);
         samples.println(Json.write(sample));
         samples.flush();

@@ -11,12 +11,12 @@ import java.util.List;
 import java.util.Map;
 
 /// What a measurement was made of and on, for every line of raw samples.
-final class HostFacts {
+public final class HostFacts {
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private HostFacts() {}
 
-    static Map<String, Object> read() throws IOException {
+    public static Map<String, Object> read() throws IOException {
         Path root = Path.of(System.getProperty("dormouse.root", "")).toAbsolutePath();
         var facts = new LinkedHashMap<String, Object>();
         facts.put("revision", git(root, "rev-parse", "HEAD"));
