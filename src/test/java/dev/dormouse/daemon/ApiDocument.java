@@ -6,6 +6,9 @@ import com.networknt.schema.InputFormat;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SpecificationVersion;
 import dev.dormouse.base.Json;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -50,13 +53,35 @@ final class ApiDocument {
         return unseen;
     }
 
-    /// Fails unless the document has this answer to the request.
-    void check(String method, String pathAndQuery, DaemonClient.Answer answer) {
+    /// {@return the document of this build}
+    static ApiDocument ofThisBuild() {
+        try (var in = ApiDocument.class.getResourceAsStream("openapi.yaml")) {
+            return new ApiDocument(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private String operation(String method, String pathAndQuery) {
         String request = method + " " + pathAndQuery.replaceFirst("\\?.*", "");
-        String operation = operations().stream()
+        return operations().stream()
                 .filter(known -> request.matches(known.replace(".", "\\.").replaceAll("\\{[a-z]+}", "[^/]+")))
                 .findFirst()
                 .orElseThrow(() -> new AssertionError(request + " is not in the document"));
+    }
+
+    /// Fails unless the document permits this body, which the daemon has taken.
+    void checkBody(String method, String pathAndQuery, String body) {
+        String operation = operation(method, pathAndQuery);
+        Object described = item(operation).get("requestBody");
+        assertThat(described).as("%s has a body", operation).isNotNull();
+        Map<String, Object> content = map(map(resolve(described)).get("content"));
+        checkSchema(operation, map(content.get("application/json")), body);
+    }
+
+    /// Fails unless the document has this answer to the request.
+    void check(String method, String pathAndQuery, DaemonClient.Answer answer) {
+        String operation = operation(method, pathAndQuery);
         Map<String, Object> responses = responses(operation);
         String status = Integer.toString(answer.status());
         String key = responses.containsKey(status) ? status : "default";
@@ -75,11 +100,7 @@ final class ApiDocument {
         var content = map(response.get("content")).entrySet().iterator().next();
         assertThat(answer.headers().get("content-type")).as(what).startsWith(content.getKey());
         if (content.getKey().endsWith("json")) {
-            var schema = new LinkedHashMap<>(map(map(content.getValue()).get("schema")));
-            schema.put("components", root.get("components"));
-            var errors =
-                    registry.getSchema(Json.write(schema), InputFormat.JSON).validate(answer.body(), InputFormat.JSON);
-            assertThat(errors).as("%s: %s", what, answer.body()).isEmpty();
+            checkSchema(what, map(content.getValue()), answer.body());
         }
         if (response.containsKey("headers")) {
             map(response.get("headers"))
@@ -88,10 +109,20 @@ final class ApiDocument {
         }
     }
 
+    private void checkSchema(String what, Map<String, Object> content, String json) {
+        var schema = new LinkedHashMap<>(map(content.get("schema")));
+        schema.put("components", root.get("components"));
+        var errors = registry.getSchema(Json.write(schema), InputFormat.JSON).validate(json, InputFormat.JSON);
+        assertThat(errors).as("%s: %s", what, json).isEmpty();
+    }
+
     private Map<String, Object> responses(String operation) {
+        return map(item(operation).get("responses"));
+    }
+
+    private Map<String, Object> item(String operation) {
         String[] words = operation.split(" ");
-        Map<String, Object> item = map(map(root.get("paths")).get(words[1]));
-        return map(map(item.get(words[0].toLowerCase(Locale.ROOT))).get("responses"));
+        return map(map(map(root.get("paths")).get(words[1])).get(words[0].toLowerCase(Locale.ROOT)));
     }
 
     private Object resolve(Object value) {

@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /// A daemon in this process, in a home of its own. Whatever QEMU is left is ended on close.
 final class DaemonFixture implements AutoCloseable {
+    private static final ApiDocument DOCUMENT = ApiDocument.ofThisBuild();
+
     final Path folder;
     final Home home;
     final Engine engine;
@@ -64,8 +66,13 @@ final class DaemonFixture implements AutoCloseable {
         return new DaemonClient(DaemonClient.socket(home));
     }
 
+    /// A body that the daemon takes must be one that its document permits.
     DaemonClient.Answer send(String method, String path, @Nullable String body) throws IOException {
-        return client().send(method, path, body);
+        DaemonClient.Answer answer = client().send(method, path, body);
+        if (body != null && answer.status() < 400) {
+            DOCUMENT.checkBody(method, path, body);
+        }
+        return answer;
     }
 
     /// {@return what is answered with this status}

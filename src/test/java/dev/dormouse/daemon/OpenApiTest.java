@@ -78,6 +78,10 @@ class OpenApiTest {
                 {"fronts": [{"name": "ssh", "listen": "127.0.0.1:0", "target": "127.0.0.1:22"}],
                  "idle": {"afterSeconds": 600, "cpuPercent": 10, "awakeSeconds": 60}, "pinned": true}""");
         check(200, "GET", "/v1/vms/web/settings", null);
+        check(200, "PUT", "/v1/vms/web/settings", "{\"idle\": {\"afterSeconds\": 600, \"cpuPercent\": 10}}");
+        assertThat(check(200, "GET", "/v1/vms/web/settings", null).body())
+                .as("what is left out")
+                .contains("\"networkPackets\":0", "\"awakeSeconds\":0", "\"askGuest\":false");
         check(202, "POST", "/v1/vms/web/start?wait=60", "{\"discardState\": false}");
         check(200, "POST", "/v1/vms/web/start", null);
         check(202, "POST", "/v1/vms/web/checkpoint?wait=60", "{\"selfContained\": true}");
@@ -190,6 +194,7 @@ class OpenApiTest {
                 "/v1/vms/web/settings",
                 "{\"fronts\": [{\"name\": \"a\", \"listen\": \"1\", \"target\": \"b\"}]}");
         check(400, "PUT", "/v1/vms/web/settings", "{\"idle\": {\"afterSeconds\": 5}}");
+        check(400, "PUT", "/v1/vms/web/settings", "{\"idle\": {\"cpuPercent\": 5}}");
     }
 
     private DaemonClient.Answer check(int status, String method, String path, String body) throws IOException {
