@@ -2,13 +2,16 @@ package dev.dormouse.daemon;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.catalog.Visit;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
 import dev.dormouse.engine.VmRequest;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -103,14 +106,59 @@ class MetricsTest {
     }
 
     @Test
+    void hasTheTimesUntilGuestsRanAndClientsHadFirstBytes() throws Exception {
+        var metrics = new Metrics(new Engine(Home.at(folder, null)), new Activity());
+
+        metrics.count(ended("resume", null, demands(200L, 1L)));
+        metrics.count(ended("start", null, Map.of()));
+        metrics.count(visit(400L, null));
+        metrics.count(visit(2500L, null));
+        metrics.count(visit(null, "vm web: is crashed"));
+
+        assertThat(new String(metrics.text(), StandardCharsets.UTF_8).lines())
+                .contains(
+                        "# TYPE dormouse_resume_guest_runs_seconds histogram",
+                        "dormouse_resume_guest_runs_seconds_bucket{le=\"0.3\"} 0",
+                        "dormouse_resume_guest_runs_seconds_bucket{le=\"0.5\"} 1",
+                        "dormouse_resume_guest_runs_seconds_count 1",
+                        "dormouse_resume_guest_runs_seconds_sum 0.35",
+                        "# TYPE dormouse_client_first_bytes_seconds histogram",
+                        "dormouse_client_first_bytes_seconds_bucket{le=\"0.5\"} 1",
+                        "dormouse_client_first_bytes_seconds_bucket{le=\"3.0\"} 2",
+                        "dormouse_client_first_bytes_seconds_count 2",
+                        "dormouse_client_first_bytes_seconds_sum 2.9");
+    }
+
+    private static Visit visit(@Nullable Long firstBytesMillis, @Nullable String error) {
+        return new Visit(
+                1,
+                "web",
+                "vnc",
+                "127.0.0.1:1",
+                "2026-11-30T08:00:00Z",
+                firstBytesMillis,
+                firstBytesMillis,
+                3000,
+                error);
+    }
+
+    @Test
     @Tag("qemu")
     void countsWhatTheDaemonDid() throws Exception {
         try (var fixture = new DaemonFixture(folder)) {
-            fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+            fixture.engine.create(VmRequest.named("web").withMemory("64M").withVnc("unix:{runtime}/vnc"));
+            fixture.send(
+                    "PUT",
+                    "/v1/vms/web/settings",
+                    "{\"fronts\": [{\"name\": \"vnc\", \"listen\": \"0\", \"target\": \"vnc\"}]}");
             fixture.run("start", "web");
             fixture.run("suspend", "web");
             fixture.run("resume", "web");
+            try (var client = new RfbClient(fixture.fronts().address("web", "vnc"))) {
+                assertThat(client.screen()).isNotEmpty();
+            }
             fixture.run("suspend", "web");
+            awaitVisit(fixture);
 
             DaemonClient.Answer answer = fixture.send("GET", "/metrics", null);
 
@@ -128,7 +176,18 @@ class MetricsTest {
                             "dormouse_capture_paused_seconds_count 2",
                             "dormouse_suspend_given_back_bytes_count 2",
                             "dormouse_image_memory_bytes_count{class=\"zero\"} 2",
-                            "dormouse_image_bytes_count 2");
+                            "dormouse_client_first_bytes_seconds_count 1",
+                            "dormouse_image_bytes_count 2")
+                    .anyMatch(line -> line.matches("dormouse_resume_guest_runs_seconds_sum .*[1-9].*"));
+        }
+    }
+
+    /// A client is counted when it has gone.
+    private static void awaitVisit(DaemonFixture fixture) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (((List<?>) fixture.ok(200, "GET", "/v1/vms/web/clients").get("items")).isEmpty()) {
+            assertThat(System.nanoTime() - end).isNegative();
+            Thread.sleep(10);
         }
     }
 }
