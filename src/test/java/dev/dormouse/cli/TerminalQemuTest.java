@@ -2,14 +2,24 @@ package dev.dormouse.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.dormouse.base.Command;
 import dev.dormouse.bench.GuestImage;
+import dev.dormouse.daemon.Daemon;
+import dev.dormouse.daemon.DaemonOptions;
+import dev.dormouse.engine.Home;
 import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -23,19 +33,26 @@ class TerminalQemuTest extends CommandsFixture {
 
     /// {@return all that the command wrote to a terminal of its own}
     private String onTerminal(int exitCode, String... args) throws Exception {
+        Process process = startOnTerminal(args);
+        assertThat(process.waitFor()).as(screen()).isEqualTo(exitCode);
+        return screen();
+    }
+
+    private String screen() throws IOException {
+        return Files.readString(folder.resolve("screen"), StandardCharsets.UTF_8);
+    }
+
+    private Process startOnTerminal(String... args) throws Exception {
         String line = command(args).stream().map(arg -> "'" + arg + "'").collect(Collectors.joining(" "));
         Path program = folder.resolve("command.sh");
-        Files.writeString(program, "#!/bin/sh\nexec " + line + "\n");
+        Files.writeString(program, "#!/bin/sh\nexec env --default-signal=INT " + line + "\n");
         Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwx------"));
-        Path screen = folder.resolve("screen");
         var builder = new ProcessBuilder(List.of("script", "-qec", program.toString(), "/dev/null"))
                 .redirectInput(new File("/dev/null"))
                 .redirectErrorStream(true)
-                .redirectOutput(screen.toFile());
+                .redirectOutput(folder.resolve("screen").toFile());
         builder.environment().putAll(CliRun.environment(folder));
-        Process process = builder.start();
-        assertThat(process.waitFor()).as(Files.readString(screen)).isEqualTo(exitCode);
-        return Files.readString(screen, StandardCharsets.UTF_8);
+        return builder.start();
     }
 
     /// The project's guest, not only firmware: its memory takes a while.
@@ -69,6 +86,61 @@ class TerminalQemuTest extends CommandsFixture {
                 .isEqualTo(CLEAR + "waiting for the guest to shut down ..." + CLEAR
                         + "dormouse: vm x: the guest did not shut down within 3 s, "
                         + "'dormouse stop --force x' ends it at once\r\n");
+    }
+
+    @Test
+    void topIsDrawnAnewUntilItIsInterrupted() throws Exception {
+        create("a");
+        create("b");
+        Process top;
+        try (Daemon _ = Daemon.start(Home.fromEnvironment(CliRun.environment(folder)), new DaemonOptions(null, null))) {
+            fails(2, "--interval and --lines: 1 or more are allowed", "top", "--interval=0");
+            fails(2, "--interval and --lines: 1 or more are allowed", "top", "--lines=0");
+            top = startOnTerminal("top", "--interval=1", "--lines=1");
+            try {
+                await(
+                        "it is drawn",
+                        () -> frames().size() == 1 && frames().getFirst().contains("more"),
+                        this::screen);
+                ok("start", "b");
+                int begun = frames().size();
+                long begin = System.nanoTime();
+                await("it is drawn anew", () -> frames().size() >= begun + 3, this::screen);
+                assertThat(System.nanoTime() - begin).isGreaterThan(TimeUnit.MILLISECONDS.toNanos(1500));
+                top.descendants().forEach(TerminalQemuTest::interrupt);
+                assertThat(top.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            } finally {
+                top.descendants().forEach(ProcessHandle::destroyForcibly);
+                top.destroyForcibly();
+            }
+        }
+
+        assertThat(top.exitValue()).isEqualTo(130);
+        assertThat(frames().getFirst())
+                .startsWith("2 VMs, 0 awake with 0 B;")
+                .containsPattern("\r\na +stopped ")
+                .doesNotContain("\nb ")
+                .endsWith("and 1 more\r\n");
+        assertThat(frames().getLast())
+                .startsWith("2 VMs, 1 awake with 64.0 MiB;")
+                .containsPattern("\r\nb +running ")
+                .doesNotContain("\na ")
+                .endsWith("and 1 more\r\n");
+    }
+
+    /// {@return what stood on the screen one after another, between what clears it}
+    private List<String> frames() throws IOException {
+        return Stream.of(screen().split(Pattern.quote("\033[H\033[J")))
+                .filter(frame -> !frame.isEmpty())
+                .toList();
+    }
+
+    private static void interrupt(ProcessHandle process) {
+        try {
+            Command.run(List.of("kill", "-INT", Long.toString(process.pid())), Duration.ofSeconds(10));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test
