@@ -15,7 +15,11 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -27,6 +31,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
 import org.openqa.selenium.Keys;
+import org.openqa.selenium.interactions.Actions;
 
 /// The console in a real browser, against a real daemon with a real guest. One guest and one browser go through all of
 /// it, in this order.
@@ -36,6 +41,8 @@ import org.openqa.selenium.Keys;
 class ConsoleTest {
     private static final Duration LONG = Duration.ofMinutes(1);
     private static final int VMS = 500;
+    private static final int TABS_MAX = 40;
+    private static final int DISK_MEBIBYTES = 16;
     private static final String DESK = "tr[data-vm=desk] ";
 
     @TempDir
@@ -59,6 +66,7 @@ class ConsoleTest {
         try (GuestProbe probe = GuestVm.connect(fixture.home, "desk", LONG)) {
             probe.ping("boot", LONG);
             probe.fill("pattern", 7, 32, 50, LONG);
+            probe.readSome(DISK_MEBIBYTES, LONG); // Pages that stand on its disk.
         }
     }
 
@@ -102,6 +110,7 @@ class ConsoleTest {
                 "the wrong token is refused",
                 () -> browser.text("#sign-in-error").contains("no valid token"));
         browser.screenshot("sign-in");
+        check();
         browser.find("#token").sendKeys(token, Keys.ENTER);
         browser.awaitText(DESK + ".badge", "Running");
 
@@ -174,12 +183,75 @@ class ConsoleTest {
         browser.screenshot("resumed");
     }
 
+    /// What becomes of each page is counted where it is placed, and what the report says where it was wanted.
+    @Test
+    @Order(4)
+    void itsPageMapHasTheKindsOfTheReportAndItsChartTheLatencies() throws Exception {
+        Map<?, ?> report = (Map<?, ?>) fixture.ok(200, "GET", "/v1/vms/desk").get("lastRestore");
+        long demanded = pages("Demanded by the guest");
+        long fromDisk = pages("Prefetched from a disk");
+        assertThat(demanded).isEqualTo(report.get("demandedPages"));
+        assertThat(demanded + pages("Working set") + pages("Prefetched from the image") + fromDisk)
+                .isEqualTo(report.get("nonZeroPages"));
+        assertThat(fromDisk * 4096).isPositive().isLessThanOrEqualTo((Long) report.get("onDiskBytes"));
+        assertThat(pages("Missing, in the image") + pages("Missing, on a disk")).isZero();
+        assertThat(pages("Zero, nothing to place")).isPositive();
+
+        var expected = new ArrayList<List<Object>>();
+        for (Map<?, ?> item : history("/v1/vms/desk/history?limit=500")) {
+            if (item.get("kind").equals("resume") && item.containsKey("demandMicrosP99")) {
+                expected.add(formatted(
+                        item.get("time"), "micros", item.get("demandMicrosP50"), item.get("demandMicrosP99")));
+            }
+        }
+        assertThat(expected).isNotEmpty();
+        assertThat(table("Pages that the guest waited for")).isEqualTo(expected);
+    }
+
+    /// {@return how many pages the map says to be of a kind, to those who cannot see it}
+    private long pages(String kind) {
+        String label = browser.find(".map").getDomAttribute("aria-label");
+        var count = Pattern.compile(Pattern.quote(kind) + ": ([0-9,]+) pages").matcher(label);
+        assertThat(count.find()).as(label).isTrue();
+        return Long.parseLong(count.group(1).replace(",", ""));
+    }
+
+    private List<Map<?, ?>> history(String path) throws IOException {
+        var items = new ArrayList<Map<?, ?>>();
+        for (Object item : (List<?>) fixture.ok(200, "GET", path).get("items")) {
+            items.add((Map<?, ?>) item);
+        }
+        return items;
+    }
+
+    /// {@return a row of a table as the page writes it: a time, and figures}
+    private List<Object> formatted(Object time, String format, Object... figures) {
+        return ((List<?>) browser.script(
+                        """
+                const [time, format, ...figures] = arguments;
+                return import("/js/format.js").then(all => [all.clock(time), ...figures.map(all[format])]);
+                """,
+                        Stream.concat(Stream.of(time, format), Stream.of(figures))
+                                .toArray()))
+                .stream().<Object>map(text -> text).toList();
+    }
+
+    /// {@return the rows of the table beside a chart, the newest first}
+    private List<?> table(String chart) {
+        return (List<?>) browser.script("""
+                const chart = [...document.querySelectorAll(".chart")]
+                    .find(one => one.querySelector("h2").textContent === arguments[0]);
+                return [...chart.querySelectorAll("tbody tr")]
+                    .map(row => [...row.children].map(cell => cell.textContent));
+                """, chart);
+    }
+
     private String map(String figure) {
         return String.valueOf(browser.script("return document.querySelector('.map').dataset[arguments[0]]", figure));
     }
 
     @Test
-    @Order(4)
+    @Order(5)
     void showsTheScreenOfAVmThatItWakes() throws Exception {
         fixture.run("suspend", "desk");
 
@@ -196,7 +268,7 @@ class ConsoleTest {
     }
 
     @Test
-    @Order(5)
+    @Order(6)
     void tellsInTheWordsOfTheEngineWhyAVmDoesNotWake() throws Exception {
         fixture.run("suspend", "desk");
         Path image = fixture.home.image(
@@ -214,7 +286,7 @@ class ConsoleTest {
     }
 
     @Test
-    @Order(6)
+    @Order(7)
     void showsARestoreInItsMiddle() throws Exception {
         fixture.send("POST", "/v1/vms/desk/resume?wait=60", "{\"backgroundBytesPerSecond\": 8000000}");
         browser.awaitText(".head .badge", "Restoring");
@@ -229,12 +301,14 @@ class ConsoleTest {
     }
 
     @Test
-    @Order(7)
+    @Order(8)
     void showsTheHostInLightAndDark() throws Exception {
         browser.click("[data-nav=host]");
         browser.awaitText("h1", "Host");
         browser.await("it knows its VMs", () -> browser.text(".tile dd").equals(String.valueOf(VMS)));
         browser.screenshot("host-dark");
+        browser.await("the chart has samples", () -> table("Memory").size() > 1);
+        itsMemoryChartHasTheSamplesOfTheHost();
         check();
         theme("light");
         check();
@@ -248,8 +322,25 @@ class ConsoleTest {
         check();
     }
 
+    /// The first row is what the VMs take now.
+    private void itsMemoryChartHasTheSamplesOfTheHost() throws IOException {
+        List<?> rows = table("Memory");
+        Map<?, ?> use = (Map<?, ?>) fixture.ok(200, "GET", "/v1/host").get("use");
+        assertThat(((List<?>) rows.getFirst()).subList(1, 4))
+                .isEqualTo(formatted("", "bytes", figures(use)).subList(1, 4));
+        var expected = new ArrayList<List<Object>>();
+        for (Map<?, ?> sample : history("/v1/host/history?limit=500")) {
+            expected.add(formatted(sample.get("time"), "bytes", figures(sample)));
+        }
+        assertThat(rows.subList(1, rows.size())).isEqualTo(expected);
+    }
+
+    private static Object[] figures(Map<?, ?> use) {
+        return new Object[] {use.get("givenBackBytes"), use.get("awakeBytes"), use.get("imageBytes")};
+    }
+
     @Test
-    @Order(8)
+    @Order(9)
     void whatAVmBecameWhileAllWereReadIsNotForgotten() throws Exception {
         fixture.run("suspend", "desk");
         browser.awaitText(DESK + ".badge", "Suspended");
@@ -282,7 +373,7 @@ class ConsoleTest {
     }
 
     @Test
-    @Order(9)
+    @Order(10)
     void isOfUseWithNoVmAndWithOne() throws Exception {
         few = new DaemonFixture(folder.resolve("few"));
         browser.driver.get("http://127.0.0.1:" + few.server().port() + "/");
@@ -310,9 +401,50 @@ class ConsoleTest {
         check();
         browser.click("tr[data-vm=only] a");
         browser.awaitText(".head .badge", "Running");
-        browser.click("#do-suspend");
-        browser.awaitText(".head .badge", "Suspended");
+        eachButtonDoesWhatItSays();
         check();
+    }
+
+    private void eachButtonDoesWhatItSays() throws Exception {
+        press("suspend", "Suspended");
+        press("resume", "Running");
+        press("checkpoint", "Running");
+        browser.await(
+                "the checkpoint is in the timeline", () -> browser.text("tbody").contains("Checkpoint"));
+
+        press("stop", "Running"); // Which asks first.
+        browser.awaitText("#ask-title", "Stop only?");
+        browser.screenshot("question");
+        check();
+        browser.click("#ask-buttons button[value='']");
+        assertThat(few.state("only")).isEqualTo("running");
+        press("stop", "Running");
+        browser.click("#ask-buttons button[value=force]");
+        browser.awaitText(".head .badge", "Stopped");
+
+        press("start", "Running");
+        press("suspend", "Suspended");
+        var done = new ArrayList<String>();
+        for (Object item : (List<?>) few.ok(200, "GET", "/v1/operations").get("items")) {
+            done.add(((Map<?, ?>) item).get("kind") + " " + ((Map<?, ?>) item).get("state"));
+        }
+        assertThat(done)
+                .containsExactly(
+                        "suspend succeeded",
+                        "start succeeded",
+                        "stop succeeded",
+                        "checkpoint succeeded",
+                        "resume succeeded",
+                        "suspend succeeded",
+                        "start succeeded");
+    }
+
+    /// Clicks a button of the page of a VM as soon as it may be.
+    private void press(String action, String state) {
+        var button = browser.find("#do-" + action);
+        browser.await(action + " is offered", button::isEnabled);
+        button.click();
+        browser.awaitText(".head .badge", state);
     }
 
     private void signIn(String token) {
@@ -320,7 +452,7 @@ class ConsoleTest {
     }
 
     @Test
-    @Order(10)
+    @Order(11)
     void offersToATokenNothingThatWouldBeRefused() throws Exception {
         few.engine.create(VmRequest.named("hidden").withMemory("64M"));
         browser.click("[data-nav=vms]");
@@ -367,6 +499,56 @@ class ConsoleTest {
         browser.awaitText("tr[data-vm=only] .badge", "Running");
         browser.driver.get("about:blank");
         assertThat(browser.refused()).isEmpty();
+    }
+
+    /// From the sign-in to a VM that runs again, with nothing but keys.
+    @Test
+    @Order(12)
+    void isOfUseWithoutAMouse() throws Exception {
+        browser.driver.get("http://127.0.0.1:" + few.server().port() + "/");
+        browser.awaitText("#link", "Live");
+        tabTo("#sign-out");
+        type(Keys.ENTER);
+        browser.find("#sign-in[open] #token");
+        check();
+        type(new Tokens(few.home).create("keys", "operator"), Keys.ENTER);
+        browser.awaitText("tr[data-vm=only] .badge", "Running");
+
+        tabTo("tr[data-vm=only] .actions button");
+        type(Keys.ENTER);
+        browser.awaitText("tr[data-vm=only] .badge", "Suspended");
+        tabTo("tr[data-vm=only] a");
+        type(Keys.ENTER);
+        browser.awaitText(".head .badge", "Suspended");
+        tabTo("#do-resume");
+        type(Keys.ENTER);
+        browser.awaitText(".head .badge", "Running");
+
+        tabTo("#do-stop");
+        type(Keys.SPACE);
+        browser.awaitText("#ask-title", "Stop only?");
+        type(Keys.ESCAPE);
+        browser.await("the question is gone", () -> browser.all("#ask[open]").isEmpty());
+        assertThat(few.state("only")).isIn("running", "restoring");
+    }
+
+    private void type(CharSequence... keys) {
+        new Actions(browser.driver).sendKeys(keys).perform();
+    }
+
+    /// Presses TAB until the focus is there, which can be seen.
+    private void tabTo(String css) {
+        for (int i = 0; i < TABS_MAX; i++) {
+            type(Keys.TAB);
+            Object there = browser.script("return document.activeElement.matches(arguments[0])", css);
+            if (there.equals(true)) {
+                assertThat(browser.script("return getComputedStyle(document.activeElement).outlineStyle"))
+                        .as("outline of %s", css)
+                        .isNotEqualTo("none");
+                return;
+            }
+        }
+        throw new AssertionError("no TAB leads to " + css);
     }
 
     /// What a request to the daemon comes of is in the log of the browser some time later.

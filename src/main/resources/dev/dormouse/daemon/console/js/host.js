@@ -47,7 +47,7 @@ export function show(main) {
       awakeVms: vms.filter(isAwake).length,
       awakeBytes: sum(vm => isAwake(vm) ? vm.memoryBytes : 0),
       givenBackBytes: sum(givenBackBytes),
-      imageBytes: sum(vm => vm.imageBytes),
+      imageBytes: sum(vm => givenBackBytes(vm) === 0 ? 0 : vm.imageBytes), // Those that hold it, as in the samples.
     };
   }
 
