@@ -9,6 +9,10 @@ use_jdk
 cd "$DORMOUSE_ROOT"
 command -v dpkg-deb >/dev/null || fail "dpkg-deb: not found, install it (Debian: dpkg)"
 
+# One at a time: two tests want it, perhaps at once.
+mkdir --parents target
+exec 9>target/package.lock
+flock 9
 version="$(sed --quiet '0,/<version>/s|.*<version>\(.*\)</version>.*|\1|p' pom.xml)"
 version="${version/-SNAPSHOT/~snapshot}"
 tree="$DORMOUSE_ROOT/target/package"
@@ -69,5 +73,6 @@ sed "s/@VERSION@/$version/; s/@SIZE@/$size/" packaging/debian/control.in >"$tree
 install --mode=755 --target-directory="$tree/DEBIAN" packaging/debian/postinst packaging/debian/prerm
 chmod --recursive u=rwX,go=rX "$tree"
 package="$DORMOUSE_ROOT/target/dormouse_${version}_amd64.deb"
-dpkg-deb --root-owner-group -Z"${1:-xz}" --build "$tree" "$package" >/dev/null
+dpkg-deb --root-owner-group -Z"${1:-xz}" --build "$tree" "$package.new" >/dev/null
+mv "$package.new" "$package" # Another test may be reading it.
 printf '%s\n' "$package"
