@@ -3,6 +3,7 @@ package dev.dormouse.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.bench.GuestImage;
 import dev.dormouse.daemon.Daemon;
 import dev.dormouse.daemon.DaemonClient;
 import dev.dormouse.daemon.DaemonOptions;
@@ -12,6 +13,8 @@ import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -72,6 +75,50 @@ class DaemonCommandsTest extends CommandsFixture {
                         + Json.parseObject(ok("show", "--json", "web")).get("image") + ".dormouse"),
                 new byte[100_000]);
         fails(3, folder.resolve("home/images").toString(), "resume", "web");
+    }
+
+    /// By a daemon in a process of its own, for it is the background of all restores of a process that is limited.
+    @Test
+    void restoresKeepToTheRateOfTheDaemonUnlessTheyAreToEnd() throws Exception {
+        GuestImage guest = GuestImage.locate();
+        String[] kernel = {"--kernel=" + guest.kernel(), "--initrd=" + guest.initrd(), "--append=" + guest.append()};
+        ok("vm", "create", "web", "--memory=256M", "--accel=tcg", kernel[0], kernel[1], kernel[2]);
+        daemon.close();
+        process("serve", "--restores-rate=1M");
+        var client = new DaemonClient(DaemonClient.socket(Home.fromEnvironment(CliRun.environment(folder))));
+        await("the daemon answers", () -> answers(client));
+        facts("start", "--json", "web");
+        Path console = folder.resolve("home/vms/web/serial.log");
+        await("the kernel speaks", () -> Files.exists(console) && Files.size(console) > 0);
+        facts("suspend", "--json", "web");
+
+        facts("resume", "--json", "web"); // Until the guest runs.
+        TimeUnit.SECONDS.sleep(1); // Then it has what it wants first.
+        long before = restoredBytes(client);
+        long begin = System.nanoTime();
+        TimeUnit.SECONDS.sleep(2);
+        long more = restoredBytes(client) - before;
+        double seconds = (System.nanoTime() - begin) / 1e9;
+
+        assertThat(facts("show", "--json", "web")).containsEntry("state", "restoring");
+        assertThat(more).isPositive().isLessThan((long) ((seconds + 2) * (1 << 20)));
+        begin = System.nanoTime();
+        facts("suspend", "--json", "web"); // Which completes the restore first.
+        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(10));
+    }
+
+    private static boolean answers(DaemonClient client) {
+        try {
+            return client.send("GET", "/v1/host", null).status() == 200;
+        } catch (IOException _) {
+            return false;
+        }
+    }
+
+    private static long restoredBytes(DaemonClient client) throws IOException {
+        Object bytes =
+                Json.parseObject(client.send("GET", "/v1/vms/web", null).body()).get("restoredBytes");
+        return bytes instanceof Number number ? number.longValue() : 0;
     }
 
     @Test
