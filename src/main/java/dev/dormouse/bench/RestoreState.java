@@ -28,6 +28,7 @@ import java.util.stream.Stream;
 final class RestoreState {
     private static final String STOCK = "stock";
     private static final String WORKING_SET = "working-set";
+    private static final String COPIES = "working-set-copies";
 
     private final BenchEngine bench;
     private final Workload workload;
@@ -96,10 +97,12 @@ final class RestoreState {
     private static Map<String, Object> rehearse(BenchEngine bench) throws IOException {
         RehearsalResult result = bench.engine.rehearse(VM, OperationListener.NONE, new Cancellation());
         // A first restore of this VM is one that knows nothing of it.
-        Files.move(
-                bench.engine.home().vm(VM).resolve(WORKING_SET),
-                bench.folder.resolve(WORKING_SET),
-                StandardCopyOption.REPLACE_EXISTING);
+        for (String name : List.of(WORKING_SET, COPIES)) {
+            Path file = bench.engine.home().vm(VM).resolve(name);
+            if (Files.exists(file)) {
+                Files.move(file, bench.folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
         return Map.of(
                 "ranMs",
                 result.ranMillis(),
@@ -108,7 +111,11 @@ final class RestoreState {
                 "demandedPages",
                 result.demandedPages(),
                 "wantedShare",
-                result.wantedShare());
+                result.wantedShare(),
+                "copiedPages",
+                result.copiedPages(),
+                "copiesBytes",
+                result.copiesBytes());
     }
 
     /// {@return the size of an image in which nothing is left to the disk, of a state a moment before the saved one}
@@ -185,6 +192,14 @@ final class RestoreState {
         if (strategy.knowsItsCapture() && Files.exists(known)) {
             Files.copy(known, bench.engine.home().vm(vm).resolve(WORKING_SET), StandardCopyOption.REPLACE_EXISTING);
         }
+        if (strategy.needsWorkingSet() && Files.exists(copies())) {
+            // The same file, of which the page cache is emptied.
+            Files.createLink(bench.engine.home().vm(vm).resolve(COPIES), copies());
+        }
+    }
+
+    private Path copies() {
+        return bench.folder.resolve(COPIES);
     }
 
     /// Keeps what the restore of a clone has learnt, for all restores with a known working set.
@@ -200,6 +215,9 @@ final class RestoreState {
         var files = new ArrayList<Path>(saves.values());
         files.add(Path.of(suspended.file()));
         files.addAll(layers());
+        if (Files.exists(copies())) {
+            files.add(copies());
+        }
         return files;
     }
 
@@ -211,6 +229,9 @@ final class RestoreState {
         } else {
             files.add(Path.of(suspended.file()));
             files.addAll(layers());
+            if (strategy.needsWorkingSet() && Files.exists(copies())) {
+                files.add(copies());
+            }
         }
         return files;
     }

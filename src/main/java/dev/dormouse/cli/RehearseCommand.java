@@ -35,7 +35,12 @@ final class RehearseCommand extends FactsCommand {
                         seconds(result.ranMillis()),
                         pages(result.demandedPages()),
                         pages(result.nonZeroPages()));
-        return result.wantedShare() < 1 ? asked : asked + ", and asked on: its memory is loaded before it runs";
+        String copied = result.copiedPages() == 0
+                ? asked
+                : asked
+                        + "; %s of the disks are copied for the resume, in %s"
+                                .formatted(pages(result.copiedPages()), MemorySize.format(result.copiesBytes()));
+        return result.wantedShare() < 1 ? copied : copied + "; it asked on: its memory is loaded before it runs";
     }
 
     private static String pages(long count) {

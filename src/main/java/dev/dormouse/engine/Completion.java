@@ -42,6 +42,8 @@ final class Completion {
             dropImage(restore.image());
             listener.reached(RestoreStep.DROPPED);
             new Merge(home, tools, vm).live(qmp, QemuVersion.ofReply(qmp.execute("query-version")));
+        } else {
+            new CopiesFile(vm).delete();
         }
         listener.reached(RestoreStep.MERGED);
         vm.deleteRestoreRecord();
@@ -58,8 +60,9 @@ final class Completion {
         }
     }
 
-    /// Removes an image that is spent, or was never published.
+    /// Removes an image that is spent, or was never published, with what was copied for it.
     void dropImage(String id) throws IOException {
+        new CopiesFile(vm).delete();
         home.storage().deleteIfExists(home.image(id));
         home.storage().forceDirectory(home.images());
     }

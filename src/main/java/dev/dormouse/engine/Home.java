@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// HOME/vms/NAME/restore.json  RestoreRecord, while a restore is under way
 /// HOME/vms/NAME/last-restore.json  RestoreReport of the last restore
 /// HOME/vms/NAME/working-set   what the last restores demanded
+/// HOME/vms/NAME/working-set-copies  pages of it that the image leaves to the disks, after a rehearsal
 /// HOME/vms/NAME/rehearsal/    overlays of a rehearsal, while it is under way
 /// HOME/vms/NAME/indexing.lock, .json  held, and how far it is, while a process indexes the layers
 /// HOME/vms/NAME/lock          held by the process that works on the VM

@@ -24,6 +24,11 @@ record ImageKeys(@Nullable Path named) {
         return WriterOptions.defaults().withKey(keyFile == null ? null : ImageKey.read(Path.of(keyFile)));
     }
 
+    /// {@return how something is written that is to be as secret as an image that is open}
+    WriterOptions writerOptions(ImageReader image) throws IOException {
+        return WriterOptions.defaults().withKey(image.isEncrypted() ? find(image.metadata(), image.path()) : null);
+    }
+
     private @Nullable ImageKey find(String metadata, Path image) throws IOException {
         if (named != null) {
             return ImageKey.read(named);

@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
 
 /// Lets a suspended VM run for some seconds where nobody sees it, to learn what it touches first: of its image, on
 /// overlays that are thrown away, its network leading nowhere, with no page that it does not ask for. What it asked
-/// for is its working set, which a resume then places before the guest needs it (`docs/adr/0048-rehearsals.md`).
+/// for is its working set, which a resume then places before the guest needs it (`docs/adr/0048-rehearsals.md`). What
+/// of it stands on the disks is copied then, so that the resume need not read these.
 ///
 /// Holds the VM's lock, and lets go of it as soon as anybody else wants it. Its QEMU has sockets and files of its
 /// own, in folders that whoever has the lock next removes ([#clean]) should this process have been killed.
@@ -50,6 +51,7 @@ final class Rehearsal {
     private final Vm vm;
     private final OperationListener listener;
     private final Cancellation cancellation;
+    private @Nullable WorkingSet learnt;
 
     Rehearsal(
             Home home, QemuTools tools, ImageKeys keys, Vm vm, OperationListener listener, Cancellation cancellation) {
@@ -115,13 +117,32 @@ final class Rehearsal {
         try (PreparedImage prepared = PreparedImage.of(image, new FrozenViews(metadata, tools))) {
             QemuProcess qemu =
                     QemuProcess.start(new QemuProcess.Spec(argv, sockets.qemuLog()).withPrefix(bounded(config)));
+            RehearsalResult result;
             try (QmpClient qmp = QmpClient.connect(sockets.qmp(), START_TIMEOUT, qemu)) {
                 sockets.narrow();
-                return rehearse(qmp, qemu, prepared, sockets);
+                result = rehearse(qmp, qemu, prepared, sockets);
             } finally {
                 qemu.kill();
             }
+            return copy(image, prepared, result);
         }
+    }
+
+    /// What was learnt counts without the copies, too.
+    private RehearsalResult copy(ImageReader image, PreparedImage prepared, RehearsalResult result) {
+        listener.step("copying what the resume needs first");
+        var copies = new CopiesFile(vm);
+        try {
+            long pages = copies.write(image, prepared, Objects.requireNonNull(learnt), keys, () -> !isToEnd());
+            return result.withCopies(pages, copies.lengthBytes());
+        } catch (IOException e) {
+            listener.step("copied nothing: " + ErrorText.of(e));
+            return result;
+        }
+    }
+
+    private boolean isToEnd() throws IOException {
+        return cancellation.isWanted() || VmLock.isWanted(vm);
     }
 
     /// Should we be killed, nobody ends it before somebody has the VM's lock.
@@ -149,7 +170,7 @@ final class Rehearsal {
 
     private RehearsalResult rehearse(QmpClient qmp, QemuProcess qemu, PreparedImage image, VmSockets sockets)
             throws IOException {
-        try (var watch = new RehearsalWatch(qemu, () -> cancellation.isWanted() || VmLock.isWanted(vm))) {
+        try (var watch = new RehearsalWatch(qemu, this::isToEnd)) {
             qmp.addListener(event -> {
                 if (event.name().equals("RESUME")) {
                     watch.running();
@@ -219,8 +240,16 @@ final class Rehearsal {
         String image = Objects.requireNonNull(vm.record().image());
         WorkingSet set = restore.rehearsed(seen.wantedShare(), !seen.asksOn(), image);
         new WorkingSetFile(vm).write(set);
+        learnt = set;
         return new RehearsalResult(
-                vm.name(), seen.millis(), set.size(), seen.demandedPages(), seen.nonZeroPages(), seen.wantedShare());
+                vm.name(),
+                seen.millis(),
+                set.size(),
+                seen.demandedPages(),
+                seen.nonZeroPages(),
+                seen.wantedShare(),
+                0,
+                0);
     }
 
     /// {@return whether a rehearsal was cut off, if nobody holds the VM's lock}

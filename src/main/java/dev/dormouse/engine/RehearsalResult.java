@@ -9,6 +9,20 @@ import io.avaje.jsonb.Json;
 /// @param demandedPages pages that are not zero for which the guest asked
 /// @param nonZeroPages all of these
 /// @param wantedShare the share of them that the guest is taken to want, from 0 to 1: 1 of one that asked on and on
+/// @param copiedPages pages of the disks that were copied for the resume
+/// @param copiesBytes what the copies take
 @Json
 public record RehearsalResult(
-        String vm, long ranMillis, long workingSetPages, long demandedPages, long nonZeroPages, double wantedShare) {}
+        String vm,
+        long ranMillis,
+        long workingSetPages,
+        long demandedPages,
+        long nonZeroPages,
+        double wantedShare,
+        long copiedPages,
+        long copiesBytes) {
+    RehearsalResult withCopies(long pages, long bytes) {
+        return new RehearsalResult(
+                vm, ranMillis, workingSetPages, demandedPages, nonZeroPages, wantedShare, pages, bytes);
+    }
+}

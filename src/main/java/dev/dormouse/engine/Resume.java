@@ -202,13 +202,21 @@ final class Resume {
 
     private PreparedImage prepare(ImageReader image, String id) throws IOException {
         try (var _ = RestorePhase.begin("prepare image")) {
-            var prepared = PreparedImage.of(image, new FrozenViews(Images.metadata(image, image.path()), tools));
             workingSet = new WorkingSetFile(vm).read().map(set -> set.forImage(id));
+            var disks = new FrozenViews(Images.metadata(image, image.path()), tools);
+            var prepared = PreparedImage.of(image, disks, copies(image));
             if (options.eager() || options.restore().isReadingEarly()) {
                 prepared.readEarly(workingSet.orElse(null));
             }
             return prepared;
         }
+    }
+
+    private @Nullable ImageReader copies(ImageReader image) {
+        boolean ahead = workingSet.isPresent() && !options.eager();
+        return ahead
+                ? new CopiesFile(vm).open(image, new ImageKeys(options.key())).orElse(null)
+                : null;
     }
 
     /// A QEMU that does not know the machine type ends at once; that it is too old says more.

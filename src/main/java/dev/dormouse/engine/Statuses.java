@@ -67,7 +67,7 @@ final class Statuses {
                 config.memoryBackend().name().toLowerCase(Locale.ROOT),
                 config.qemuVersion(),
                 record.image(),
-                imageBytes(record.image()),
+                imageBytes(vm, record.image()),
                 report.map(RestoreStatus.Report::placedPages).orElse(null),
                 report.map(RestoreStatus.Report::nonZeroPages).orElse(null),
                 report.map(RestoreStatus.Report::guestRuns).orElse(null),
@@ -138,9 +138,11 @@ final class Statuses {
         return record.state().name().toLowerCase(Locale.ROOT);
     }
 
-    private @Nullable Long imageBytes(@Nullable String image) {
+    private @Nullable Long imageBytes(Vm vm, @Nullable String image) {
         return image == null
                 ? null
-                : FileStamp.of(home.image(image)).map(FileStamp::size).orElse(null);
+                : FileStamp.of(home.image(image))
+                        .map(file -> file.size() + new CopiesFile(vm).lengthBytes())
+                        .orElse(null);
     }
 }

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// @param pid of QEMU
 /// @param standbyPid of a QEMU that waits for the resume of a suspended VM
 /// @param image id of the image that holds the memory
+/// @param imageBytes what it takes, with the copies of its working set
 /// @param forwards ports of the host that lead to the guest, in QEMU's form
 /// @param lastRestore what the last restore came to, if there was one
 /// @param indexing which layer is being indexed in the background, and how far that is; null if none is

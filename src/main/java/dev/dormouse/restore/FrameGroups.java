@@ -6,7 +6,8 @@ import java.io.IOException;
 import java.util.Arrays;
 
 /// The frames of an image's non-zero pages, sorted into groups that are read together: one for each
-/// extent, then runs of blocks of the disks in the order in which the blocks lie on the host.
+/// extent, those of copies behind those of the image, then runs of blocks of the disks in the order in which the blocks
+/// lie on the host.
 ///
 /// A guest of 64 GiB has 16 million frames, so all of it is in arrays of numbers: 4 bytes for each non-zero
 /// page, while it is built 8 more for each on-disk page, and 4 for each frame if there are on-disk pages.
@@ -19,6 +20,7 @@ final class FrameGroups {
     static final int GAP_BLOCKS_MAX = 8;
 
     private final ImageReader image;
+    private final SavedPages saved;
     private int storedCount;
     private int duplicateCount;
     private final int[] frames;
@@ -26,10 +28,11 @@ final class FrameGroups {
     private int[] starts; // Indexes into frames, one more than groups.
     private int groupCount;
 
-    FrameGroups(ImageReader image, ImageDisks disks) throws IOException {
-        this.image = image;
-        starts = new int[image.extentCount() + 1];
-        groupCount = image.extentCount();
+    FrameGroups(SavedPages saved, ImageDisks disks) throws IOException {
+        this.image = saved.image();
+        this.saved = saved;
+        starts = new int[saved.extentCount() + 1];
+        groupCount = saved.extentCount();
         int[] perDisk = count(disks);
         frames = new int[starts[groupCount] + Arrays.stream(perDisk).sum()];
         groupOf = frames.length > starts[groupCount] ? new int[Math.toIntExact(image.frameCount())] : new int[0];
@@ -54,7 +57,7 @@ final class FrameGroups {
         };
     }
 
-    /// {@return the group of a frame whose page is on a disk}
+    /// {@return the group of a frame whose page is on a disk, without a copy}
     int diskGroup(long frame) {
         return groupOf[(int) frame];
     }
@@ -76,7 +79,7 @@ final class FrameGroups {
     PageSource.FrameList aroundInExtents(int extent, long frame, int countMax) {
         int at = Arrays.binarySearch(frames, starts[extent], starts[extent + 1], (int) frame);
         int first = Math.max(0, at - countMax / 2);
-        int end = Math.min(starts[image.extentCount()], first + countMax);
+        int end = Math.min(starts[saved.extentCount()], first + countMax);
         return PageSource.FrameList.of(end - first, index -> frames[first + index]);
     }
 
@@ -86,20 +89,22 @@ final class FrameGroups {
     /// @return the frames on each disk
     private int[] count(ImageDisks disks) throws IOException {
         int[] perDisk = new int[ImageDisks.COUNT_MAX];
-        image.forEachNonZero((frame, pageClass, location, slot) -> {
+        saved.forEachNonZero((frame, pageClass, location, slot, copy) -> {
             switch (pageClass) {
                 case ON_DISK -> {
                     disks.check(frame, slot, location);
-                    perDisk[slot]++;
-                    return;
+                    if (copy < 0) {
+                        perDisk[slot]++;
+                        return;
+                    }
                 }
                 case STORED -> storedCount++;
                 case DUPLICATE -> duplicateCount++;
                 case ZERO -> throw new IllegalStateException("frame " + frame + " is zero");
             }
-            starts[(int) location + 1]++;
+            starts[(copy < 0 ? (int) location : copy) + 1]++;
         });
-        for (int i = 0; i < image.extentCount(); i++) {
+        for (int i = 0; i < saved.extentCount(); i++) {
             starts[i + 1] += starts[i];
         }
         return perDisk;
@@ -117,13 +122,13 @@ final class FrameGroups {
             start += perDisk[disk];
         }
         int[] diskStarts = nextOnDisk.clone();
-        image.forEachNonZero((frame, pageClass, location, slot) -> {
-            if (pageClass == PageClass.ON_DISK) {
+        saved.forEachNonZero((frame, pageClass, location, slot, copy) -> {
+            if (pageClass == PageClass.ON_DISK && copy < 0) {
                 int index = nextOnDisk[slot]++;
                 frames[index] = (int) frame;
                 positions[slot][index - diskStarts[slot]] = disks.view(slot).readingOrder(location);
             } else {
-                frames[next[(int) location]++] = (int) frame;
+                frames[next[copy < 0 ? (int) location : copy]++] = (int) frame;
             }
         });
         for (int disk = 0; disk < perDisk.length; disk++) {

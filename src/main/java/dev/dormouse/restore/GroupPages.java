@@ -2,7 +2,6 @@ package dev.dormouse.restore;
 
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.disk.DiskView;
-import dev.dormouse.image.ExtentBuffer;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.PageClass;
 import dev.dormouse.storage.Xxh3;
@@ -13,30 +12,38 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// One group of an image's pages, read as a whole: an extent, or a run of blocks of a disk. What is costly
-/// (reading, decompressing, hashing) happens in [#read]; handing pages out compares numbers only.
+/// (reading, decompressing, hashing) happens in [#read]; handing pages out compares numbers only. A copy that cannot be
+/// read costs time and nothing else: its page is on a disk.
 final class GroupPages implements PageSource.GroupBuffer {
     private final ImageReader image;
+    private final SavedPages saved;
     private final ImageDisks disks;
     private final FrameGroups groups;
-    private @Nullable ExtentBuffer extent; // Either of the two is made when it is needed first.
+    private SavedPages.@Nullable Extent extent; // Either of the two is made when it is needed first.
     private @Nullable ByteBuffer run;
     private final long[] checksums;
+    private @Nullable DiskPages insteadOfCopies;
+    private boolean damaged;
     private int group = -1;
     private int count;
     private int disk; // Of a run; -1 for an extent.
     private long firstBlock;
 
-    GroupPages(ImageReader image, ImageDisks disks, FrameGroups groups) {
-        this.image = image;
+    GroupPages(SavedPages saved, ImageDisks disks, FrameGroups groups) {
+        this.image = saved.image();
+        this.saved = saved;
         this.disks = disks;
         this.groups = groups;
-        checksums = new long[Math.max(image.extentPages(), FrameGroups.RUN_BLOCKS_MAX)];
+        checksums = new long[Math.max(saved.extentPages(), FrameGroups.RUN_BLOCKS_MAX)];
     }
 
     @Override
     public void read(int newGroup) throws IOException {
         group = -1;
-        if (newGroup < image.extentCount()) {
+        damaged = false;
+        if (saved.isOfCopies(newGroup)) {
+            readCopies(newGroup);
+        } else if (newGroup < saved.extentCount()) {
             readExtent(newGroup);
         } else {
             readRun(newGroup);
@@ -44,9 +51,17 @@ final class GroupPages implements PageSource.GroupBuffer {
         group = newGroup;
     }
 
+    private void readCopies(int index) {
+        try {
+            readExtent(index);
+        } catch (IOException _) {
+            damaged = true;
+        }
+    }
+
     private void readExtent(int index) throws IOException {
-        extent = extent == null ? image.newExtentBuffer() : extent;
-        image.readExtent(index, extent);
+        extent = extent == null ? saved.newExtent() : extent;
+        extent.read(index);
         disk = -1;
         count = extent.pageCount();
         for (int slot = 0; slot < count; slot++) {
@@ -74,6 +89,9 @@ final class GroupPages implements PageSource.GroupBuffer {
             throw new IllegalStateException("pages of a group that was not read");
         }
         int start = position(frame);
+        if (damaged || (saved.isOfCopies(group) && checksums[start] != image.checksum(frame))) {
+            return fromDisk(frame, countMax);
+        }
         if (checksums[start] != image.checksum(frame)) {
             throw refused(frame, start);
         }
@@ -90,6 +108,11 @@ final class GroupPages implements PageSource.GroupBuffer {
                 : Objects.requireNonNull(run).slice(start * DiskView.BLOCK_BYTES, pages * DiskView.BLOCK_BYTES);
     }
 
+    private ByteBuffer fromDisk(long frame, int countMax) throws IOException {
+        insteadOfCopies = insteadOfCopies == null ? new DiskPages(image, disks) : insteadOfCopies;
+        return insteadOfCopies.readPiece(frame, countMax);
+    }
+
     private IOException refused(long frame, int position) throws IOException {
         if (disk < 0) {
             image.verifyPage(frame, Objects.requireNonNull(extent).page(position)); // Says what is wrong.
@@ -100,7 +123,7 @@ final class GroupPages implements PageSource.GroupBuffer {
     /// {@return the place of the frame's page in this group, -1 if it has none}
     private int position(long frame) throws IOException {
         if (disk < 0) {
-            return image.extentIndex(frame) == group ? image.slot(frame) : -1;
+            return saved.extentIndex(frame) == group ? saved.slot(frame) : -1;
         }
         return image.pageClass(frame) == PageClass.ON_DISK && image.disk(frame) == disk
                 ? (int) (image.diskBlock(frame) - firstBlock)

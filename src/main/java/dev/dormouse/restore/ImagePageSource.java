@@ -1,37 +1,38 @@
 package dev.dormouse.restore;
 
 import dev.dormouse.disk.DiskView;
-import dev.dormouse.image.ExtentBuffer;
 import dev.dormouse.image.ImageReader;
 import dev.dormouse.image.PageClass;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
-/// The pages of a checkpoint image, from its extents and from the disks to which it refers. A duplicate
-/// belongs to the group of the page that it repeats. Keeps the extent that was read last, because its
-/// other pages come next.
+/// The pages of a checkpoint image, from its extents, from the disks to which it refers, and from copies of what is on
+/// these. A duplicate belongs to the group of the page that it repeats. Keeps the extent that was read last, because
+/// its other pages come next.
 final class ImagePageSource implements PageSource, AutoCloseable {
     private final ImageReader image;
+    private final SavedPages saved;
     private final ImageDisks disks;
     private final FrameGroups groups;
-    private final ExtentBuffer extent;
+    private final SavedPages.Extent extent;
     private final DiskPages diskPages;
     private int loadedExtent = -1;
 
     /// @param disks taken over, also if this fails
-    ImagePageSource(ImageReader image, ImageDisks disks) throws IOException {
-        this.image = image;
+    ImagePageSource(SavedPages saved, ImageDisks disks) throws IOException {
+        this.image = saved.image();
+        this.saved = saved;
         this.disks = disks;
         boolean complete = false;
         try {
-            groups = new FrameGroups(image, disks);
+            groups = new FrameGroups(saved, disks);
             complete = true;
         } finally {
             if (!complete) {
                 disks.close();
             }
         }
-        extent = image.newExtentBuffer();
+        extent = saved.newExtent();
         diskPages = new DiskPages(image, disks);
     }
 
@@ -62,7 +63,7 @@ final class ImagePageSource implements PageSource, AutoCloseable {
 
     @Override
     public int group(long frame) throws IOException {
-        int index = image.extentIndex(frame);
+        int index = saved.extentIndex(frame);
         return index >= 0 ? index : groups.diskGroup(frame);
     }
 
@@ -76,12 +77,13 @@ final class ImagePageSource implements PageSource, AutoCloseable {
         return groups.frames(group);
     }
 
-    /// In the image: those of the same extent, and of the extents beside it. On a disk: what stands in the same
+    /// In an extent: those of the same one, and of the extents beside it. On a disk: what stands in the same
     /// aligned piece of it.
     @Override
     public FrameList neighbours(long frame, int countMax) throws IOException {
-        if (image.pageClass(frame) != PageClass.ON_DISK) {
-            return groups.aroundInExtents(image.extentIndex(frame), frame, countMax);
+        int extentIndex = saved.extentIndex(frame);
+        if (extentIndex >= 0) {
+            return groups.aroundInExtents(extentIndex, frame, countMax);
         }
         FrameList group = frames(group(frame));
         long firstBlock = image.diskBlock(frame) / DiskPages.PIECE_BLOCKS * DiskPages.PIECE_BLOCKS;
@@ -99,8 +101,9 @@ final class ImagePageSource implements PageSource, AutoCloseable {
 
     @Override
     public ByteBuffer read(long frame, int countMax, Reading reading) throws IOException {
-        if (image.pageClass(frame) != PageClass.ON_DISK) {
-            return readExtent(frame, countMax);
+        int extentIndex = saved.extentIndex(frame);
+        if (extentIndex >= 0) {
+            return saved.isOfCopies(extentIndex) ? readCopies(frame, countMax) : readExtent(frame, countMax);
         }
         return switch (reading) {
             case DEMAND -> diskPages.readPiece(frame, countMax);
@@ -110,14 +113,14 @@ final class ImagePageSource implements PageSource, AutoCloseable {
 
     @Override
     public GroupBuffer newGroupBuffer() {
-        return new GroupPages(image, disks, groups);
+        return new GroupPages(saved, disks, groups);
     }
 
     /// The kernel reads then, behind the caller's back.
     @Override
     public long willNeed(int first, int count) throws IOException {
-        int extents = Math.clamp(image.extentCount() - first, 0, count);
-        long bytes = extents == 0 ? 0 : image.willNeedExtents(first, extents);
+        int extents = Math.clamp(saved.extentCount() - first, 0, count);
+        long bytes = saved.willNeed(first, extents);
         for (int group = first + extents; group < first + count; group++) {
             long frame = groups.frame(group, 0);
             long block = image.diskBlock(frame);
@@ -132,13 +135,22 @@ final class ImagePageSource implements PageSource, AutoCloseable {
         return image.diskBlock(groups.frame(diskGroup, groups.size(diskGroup) - 1));
     }
 
+    /// A copy that cannot be read, or is none, costs a read of the disk.
+    private ByteBuffer readCopies(long frame, int countMax) throws IOException {
+        try {
+            return readExtent(frame, countMax);
+        } catch (IOException _) {
+            return diskPages.readPiece(frame, countMax);
+        }
+    }
+
     private ByteBuffer readExtent(long frame, int countMax) throws IOException {
-        int index = image.extentIndex(frame);
-        int slot = image.slot(frame);
+        int index = saved.extentIndex(frame);
+        int slot = saved.slot(frame);
         boolean served = false;
         try {
             if (index != loadedExtent) {
-                image.readExtent(index, extent);
+                extent.read(index);
                 loadedExtent = index;
             }
             image.verifyPage(frame, extent.page(slot));
@@ -164,7 +176,7 @@ final class ImagePageSource implements PageSource, AutoCloseable {
 
     /// {@return whether the page of the frame lies in this slot of this extent}
     private boolean follows(long frame, int extentIndex, int slot) throws IOException {
-        return frame < image.frameCount() && image.extentIndex(frame) == extentIndex && image.slot(frame) == slot;
+        return frame < image.frameCount() && saved.extentIndex(frame) == extentIndex && saved.slot(frame) == slot;
     }
 
     @Override

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// An image with on-disk pages needs the frozen disks to which they refer. Closing it closes those.
 public final class PreparedImage implements AutoCloseable {
     private final ImageReader reader;
+    private final @Nullable ImageReader copies;
     private final RamLayout layout;
     private final ImagePageSource source;
     private final DeviceState deviceState;
@@ -26,11 +27,13 @@ public final class PreparedImage implements AutoCloseable {
 
     private PreparedImage(
             ImageReader reader,
+            @Nullable ImageReader copies,
             RamLayout layout,
             ImagePageSource source,
             DeviceState deviceState,
             @Nullable WorkingSet likelySet) {
         this.reader = reader;
+        this.copies = copies;
         this.layout = layout;
         this.source = source;
         this.deviceState = deviceState;
@@ -70,11 +73,19 @@ public final class PreparedImage implements AutoCloseable {
     /// @param reader to be open until the restore has ended
     /// @throws RestoreException if a page refers to a disk that is not there, or to what is behind its end
     public static PreparedImage of(ImageReader reader, Disks disks) throws IOException {
+        return of(reader, disks, null);
+    }
+
+    /// As [#of(ImageReader, Disks)], with copies of pages that are on disks ([WorkingSetCopies]).
+    ///
+    /// @param copies closed with the prepared image; null if there are none. Not used if they are not of this image
+    public static PreparedImage of(ImageReader reader, Disks disks, @Nullable ImageReader copies) throws IOException {
         var deviceState = new DeviceState(reader.deviceState());
         var layout = new RamLayout(reader.ramBlocks());
         WorkingSet likelySet = likelySet(reader, layout);
-        var source = new ImagePageSource(reader, new ImageDisks(reader, disks)); // Last: it has to be closed.
-        return new PreparedImage(reader, layout, source, deviceState, likelySet);
+        SavedPages saved = SavedPages.of(reader, copies);
+        var source = new ImagePageSource(saved, new ImageDisks(reader, disks)); // Last: it has to be closed.
+        return new PreparedImage(reader, copies, layout, source, deviceState, likelySet);
     }
 
     /// Has the kernel read the image and its disks from now on, until pages are placed or the image is closed: while
@@ -204,5 +215,8 @@ public final class PreparedImage implements AutoCloseable {
             earlyReads.close();
         }
         source.close();
+        if (copies != null) {
+            copies.close();
+        }
     }
 }

@@ -41,6 +41,7 @@ class RehearsalTest {
             Map<String, Long> disks = checksums(fixture);
 
             assertThat(fixture.engine.isToBeRehearsed("vm1")).isTrue();
+            Files.writeString(copies(fixture), "left by somebody");
 
             RehearsalResult result = rehearse(fixture);
 
@@ -51,6 +52,11 @@ class RehearsalTest {
             assertThat(fixture.record("vm1")).isEqualTo(suspended);
             assertThat(checksums(fixture)).isEqualTo(disks);
             assertThat(isLeft(fixture)).isFalse();
+            assertThat(result.copiedPages())
+                    .as("pages of this guest's disk do not compress")
+                    .isZero();
+            assertThat(copies(fixture)).as("those of another image").doesNotExist();
+            Files.writeString(copies(fixture), "damaged, so nobody reads it");
             assertThat(new WorkingSetFile(fixture.vm("vm1")).read().map(WorkingSet::size))
                     .contains((int) result.workingSetPages());
 
@@ -68,6 +74,7 @@ class RehearsalTest {
             });
 
             assertThat(gentle).isTrue();
+            assertThat(copies(fixture)).as("they go with the image").doesNotExist();
 
             assertThat(resumed.report().workingSetPages() + resumed.report().pagesBeforeRun())
                     .isGreaterThan(result.workingSetPages() / 2);
@@ -144,6 +151,10 @@ class RehearsalTest {
                     .hasMessage("vm vm1: its extra argument '-chardev socket,id=out,path=/run/somebody,server=on,"
                             + "wait=off' may lead out of the VM, so it is not rehearsed");
         }
+    }
+
+    private static Path copies(EngineFixture fixture) throws Exception {
+        return fixture.vm("vm1").folder().resolve("working-set-copies");
     }
 
     private static void working(EngineFixture fixture) throws Exception {

@@ -28,7 +28,8 @@ class AllPagesTest {
         sample.stored(0, 3000).duplicate(3100, 7).onDisk(4000, 0, 1500);
         var placer = new GatheringPlacer(sample);
         try (ImageReader reader = sample.write();
-                var source = new ImagePageSource(reader, new ImageDisks(reader, _ -> new RawFileView(sample.disk)))) {
+                var source = new ImagePageSource(
+                        SavedPages.of(reader, null), new ImageDisks(reader, _ -> new RawFileView(sample.disk)))) {
             new AllPages(source, new RestoreListener() {}).placeAll(placer);
         }
 

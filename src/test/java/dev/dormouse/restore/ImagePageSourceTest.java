@@ -44,7 +44,7 @@ class ImagePageSourceTest {
 
     private ImagePageSource source(SampleImage sample, RawFileView disk) throws IOException {
         ImageReader reader = closing(sample.write());
-        return closing(new ImagePageSource(reader, new ImageDisks(reader, _ -> disk)));
+        return closing(new ImagePageSource(SavedPages.of(reader, null), new ImageDisks(reader, _ -> disk)));
     }
 
     /// Pages of all classes, some of them runs on the disk, some scattered over it.
