@@ -18,6 +18,8 @@ import java.util.random.RandomGenerator;
 /// - the *dense* parts of its working set: aligned 2 MiB most of which stands in the set;
 /// - of a guest with little memory also all other regions of the set, the fullest ones first, and then whatever comes,
 ///   as long as it comes quickly;
+/// - of a guest whose set is complete the *scattered* rest of it, in small pages: the guest waits for next to nothing
+///   then, and nobody takes the processors from it;
 /// - of a guest that is known to touch most of its memory *everything* but a sample of such regions, which tells
 ///   whether it still is of that kind.
 ///
@@ -40,6 +42,8 @@ final class EarlyPages {
     private static final long DENSE_NANOS_MAX = 150_000_000;
     /// The same for a guest with little memory, a good part of which goes into it.
     private static final long LITTLE_NANOS_MAX = 250_000_000;
+    /// And for the scattered pages.
+    private static final long SCATTERED_NANOS_MAX = 200_000_000;
     /// The regions of a guest with little memory go in passes, of those with at least so many frames of the set.
     private static final int[] PASSES = {DENSE_FRAMES_MIN, 32, 8};
     /// What nobody is known to want goes early only where the storage gives pages faster than that: it would go behind
@@ -58,6 +62,7 @@ final class EarlyPages {
     private final RandomGenerator random;
     private final List<BitSet> passes = new ArrayList<>(); // The groups of the wanted frames.
     private final List<BitSet> regions = new ArrayList<>(); // By block, those of which something is sent.
+    private final List<BitSet> scattered = new ArrayList<>(); // By block, other regions of which some pages are sent.
     private final BitSet doneBlocks = new BitSet();
     private final LongSupplier clock;
     private final long nanosMax;
@@ -84,6 +89,7 @@ final class EarlyPages {
         rest = new FrameSet(source.frameCount());
         for (int block = 0; block < layout.blocks().size(); block++) {
             regions.add(new BitSet());
+            scattered.add(new BitSet());
             doneBlocks.set(block, sent.contains(layout.firstFrame(block)));
         }
     }
@@ -271,6 +277,29 @@ final class EarlyPages {
         placer.flush();
     }
 
+    /// Places what is left of the set, for as long as is given. By then QEMU is to have discarded all that [#discards]
+    /// said: with the first discard it switches huge pages off, which would be mostly zeros.
+    void sendScattered(PagePlacer placer, RestoreListener listener) throws IOException {
+        long start = clock.getAsLong();
+        var ofSet = new FrameSet(source.frameCount());
+        var groups = new BitSet(source.groupCount());
+        PageSource.FrameList ahead = trial.ahead();
+        for (int i = 0; i < ahead.size(); i++) {
+            long frame = ahead.get(i);
+            if (!sent.contains(frame) && ofSet.add(frame)) {
+                groups.set(source.group(frame));
+            }
+        }
+        new AllPages(source, listener)
+                .placeReadable(
+                        new Scattered(placer),
+                        groups,
+                        ofSet::contains,
+                        false,
+                        () -> clock.getAsLong() - start < SCATTERED_NANOS_MAX);
+        placer.flush();
+    }
+
     /// Whole regions, or holes would split their huge pages, and only those that a huge page suits.
     private BitSet restGroups() throws IOException {
         var groups = new BitSet(source.groupCount());
@@ -298,23 +327,23 @@ final class EarlyPages {
     }
 
     /// Notes what goes through it.
-    private final class Counting implements PagePlacer {
+    private abstract class Noting implements PagePlacer {
         private final PagePlacer placer;
-        private final boolean ofSet;
 
-        Counting(PagePlacer placer, boolean ofSet) {
+        Noting(PagePlacer placer) {
             this.placer = placer;
-            this.ofSet = ofSet;
         }
+
+        /// A page has been placed.
+        abstract void note(long frame, int block, int region);
 
         @Override
         public void place(long frame, ByteBuffer pages) throws IOException {
             placer.place(frame, pages);
             for (int i = 0; i < pages.remaining() / RamBlock.TARGET_PAGE_BYTES; i++) {
                 int block = layout.blockIndex(frame + i);
-                open(block, (int) ((frame + i - layout.firstFrame(block)) / REGION_FRAMES));
                 sent.add(frame + i);
-                trial.sentEarly(frame + i, ofSet);
+                note(frame + i, block, (int) ((frame + i - layout.firstFrame(block)) / REGION_FRAMES));
             }
         }
 
@@ -331,6 +360,37 @@ final class EarlyPages {
         @Override
         public void flush() throws IOException {
             placer.flush();
+        }
+    }
+
+    /// Whole regions, in huge pages.
+    private final class Counting extends Noting {
+        private final boolean ofSet;
+
+        Counting(PagePlacer placer, boolean ofSet) {
+            super(placer);
+            this.ofSet = ofSet;
+        }
+
+        @Override
+        void note(long frame, int block, int region) {
+            open(block, region);
+            trial.sentEarly(frame, ofSet);
+        }
+    }
+
+    /// Single pages, around which nothing is.
+    private final class Scattered extends Noting {
+        Scattered(PagePlacer placer) {
+            super(placer);
+        }
+
+        @Override
+        void note(long frame, int block, int region) {
+            if (!regions.get(block).get(region)) {
+                scattered.get(block).set(region);
+            }
+            trial.sentEarly(frame, true);
         }
     }
 
@@ -371,9 +431,10 @@ final class EarlyPages {
         var ranges = new Ranges(layout.firstFrame(block));
         for (int region = 0; region < regionCount(layout.blocks().get(block)); region++) {
             long end = endFrame(block, region);
-            if (regions.get(block).get(region)) {
+            boolean early = regions.get(block).get(region);
+            if (early || scattered.get(block).get(region)) {
                 for (long frame = firstFrame(block, region); frame < end; frame++) {
-                    if (!sent.contains(frame) && !source.isZero(frame)) {
+                    if (!sent.contains(frame) && !(early && source.isZero(frame))) {
                         ranges.add(frame, frame + 1);
                     }
                 }

@@ -142,11 +142,15 @@ public final class LazyRestore {
                     .map(Command.PostcopyDiscard::whole)
                     .toList();
         }
+        image.endEarlyReads();
         if (!early.isEmpty()) {
-            image.endEarlyReads();
-            out.beginPart(image.ramSectionId(), false);
-            place(early);
-            out.endPart();
+            place(early::send);
+        }
+        if (trial != null && trial.isOfCompleteSet()) {
+            for (Command.PostcopyDiscard discard : early.discards()) {
+                out.write(discard);
+            }
+            place(early::sendScattered);
         }
         return early.discards();
     }
@@ -172,18 +176,25 @@ public final class LazyRestore {
         return EarlyPages.likely(layout, source, trial, sentAhead, random, System::nanoTime, little);
     }
 
+    @FunctionalInterface
+    private interface Sending {
+        void to(PagePlacer placer, RestoreListener listener) throws IOException;
+    }
+
     /// Into QEMU's memory where that is permitted, which is as with its descriptors; else through the stream.
-    private void place(EarlyPages early) throws IOException {
+    private void place(Sending sending) throws IOException {
+        out.beginPart(image.ramSectionId(), false);
         var stream = new StreamPlacer(out, layout);
         if (options.placement() == Placement.STREAM || !isDirectPermitted(qemuPid)) {
-            early.send(stream, listener);
-            return;
+            sending.to(stream, listener);
+        } else {
+            try (var memory = MemoryPlacer.attach(qemuPid, layout, stream, SMALL_BLOCK_BYTES_MAX, PROOF_MAX)) {
+                sending.to(memory, listener);
+                writtenBlocks.or(memory.writtenBlocks());
+                pagesWritten += memory.pagesWritten();
+            }
         }
-        try (var memory = MemoryPlacer.attach(qemuPid, layout, stream, SMALL_BLOCK_BYTES_MAX, PROOF_MAX)) {
-            early.send(memory, listener);
-            writtenBlocks.or(memory.writtenBlocks());
-            pagesWritten = memory.pagesWritten();
-        }
+        out.endPart();
     }
 
     /// {@return whether QEMU's memory holds pages of which its own account does not know; after [#handshake]}

@@ -146,6 +146,11 @@ final class WorkingSetTrial {
         return PageSource.FrameList.of(aheadCount, index -> ahead[index] & 0xffff_ffffL);
     }
 
+    /// {@return whether the guest hardly wants anything but what is known}
+    boolean isOfCompleteSet() {
+        return known != null && known.isComplete();
+    }
+
     /// {@return whether the page is to be placed only by the background, or when it is demanded}
     boolean isHeldBack(long frame) {
         return heldBack.contains(frame);
