@@ -116,7 +116,7 @@ final class DaemonRun {
         if (daemon.isEmpty()) {
             return false;
         }
-        main.interruption().arm(daemon.get()::cancel);
+        main.interruption().arm(() -> daemon.get().cancel("stop"));
         return daemon.get()
                 .run("stop", body, true, "not running, there is nothing to stop")
                 .isPresent();
@@ -251,8 +251,7 @@ final class DaemonRun {
         }
     }
 
-    /// {@return the operation that was begun; null if there is none}. Its id comes with the daemon's answer, which
-    /// takes
+    /// {@return the operation that was begun; null if there is none}. Its id comes with the daemon's answer, which takes
     /// its time; what does the same on this VM meanwhile is no other one.
     private @Nullable String underWay(String action) throws IOException {
         for (int i = 0; i < LOOKS_MAX && !hasBegun(Duration.ofMillis(LOOK_MILLIS)); i++) {
