@@ -251,8 +251,8 @@ final class DaemonRun {
         }
     }
 
-    /// {@return the operation that was begun; null if there is none}. Its id comes with the daemon's answer, which takes
-    /// its time; what does the same on this VM meanwhile is no other one.
+    /// {@return the operation that was begun; null if there is none}. Its id comes with the answer of the daemon,
+    /// which takes its time; what does the same on this VM meanwhile is no other one.
     private @Nullable String underWay(String action) throws IOException {
         for (int i = 0; i < LOOKS_MAX && !hasBegun(Duration.ofMillis(LOOK_MILLIS)); i++) {
             DaemonClient.Answer newest = client.send("GET", "/v1/operations?limit=1&vm=" + vm, null);

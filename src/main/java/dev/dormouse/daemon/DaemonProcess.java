@@ -101,9 +101,8 @@ public final class DaemonProcess {
         return home.root().resolve("daemon.log");
     }
 
-    /// Asks the daemon of the home to end, and returns when it has. A parent that starts it again when it is killed
-    /// takes
-    /// this for what it is; systemd does not.
+    /// Asks the daemon of the home to end, and returns when it has. A parent that starts it again when it is
+    /// killed takes this for what it is; systemd does not.
     ///
     /// @return whether there was one
     /// @throws IOException if it has not ended in time

@@ -97,9 +97,8 @@ final class Requests {
                 .toList();
     }
 
-    /// {@return the token that the client shows: in the header that is meant for it, or, of a WebSocket of a browser,
-    /// which
-    /// can set no header, as one of the subprotocols that it offers}
+    /// {@return the token that the client shows: in the header that is meant for it, or, of a WebSocket of a
+    /// browser, which can set no header, as one of the subprotocols that it offers}
     static Optional<String> bearerToken(Context request) {
         String header = request.header("Authorization");
         if (header != null) {

@@ -13,15 +13,11 @@ import org.jspecify.annotations.Nullable;
 /// The pages that a guest is expected to touch first after a restore: a set with coarse time groups, not an order,
 /// for the set repeats and the order does not. Immutable.
 ///
-/// As bytes, little-endian: magic `DORMWSET`, version (u32, 3), the number of groups (u32, 4), the number of
-/// frames of
-/// the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), whether it is complete
-/// (u32,
-/// 0
-/// or 1), XXH3-64 of the name of the image that was rehearsed (u64, 0 without a rehearsal), the sizes of the groups
-/// (u32
-/// each), the frames of each group, ascending (u32 each), and XXH3-64 of all that. Nothing depends on it: what is
-/// damaged, or of another version, counts as absent.
+/// As bytes, little-endian: magic `DORMWSET`, version (u32, 3), the number of groups (u32, 4), the number of frames
+/// of the guest (u64), the wanted share in thousandths (u32, 0xffffffff if it is not known), whether it is complete
+/// (u32, 0 or 1), XXH3-64 of the name of the image that was rehearsed (u64, 0 without a rehearsal), the sizes of the
+/// groups (u32 each), the frames of each group, ascending (u32 each), and XXH3-64 of all that. Nothing depends on it:
+/// what is damaged, or of another version, counts as absent.
 public final class WorkingSet {
     /// The frames that are kept at most: 256 MiB.
     public static final int FRAMES_MAX = 64 << 10;
