@@ -130,7 +130,9 @@ final class EarlyPages {
         var pages = new EarlyPages(layout, source, trial, sent, random, clock, nanosMax, little);
         List<int[]> inSet = pages.countByRegion(trial.ahead());
         List<BitSet> chosen = pages.chosenRegions(inSet, little);
-        pages.spare(chosen);
+        if (!trial.isOfCompleteSet()) {
+            pages.spare(chosen);
+        }
         for (int pass = 0; pass < (little ? PASSES.length : 1); pass++) {
             pages.passes.add(new BitSet());
             for (int block = 0; block < chosen.size(); block++) {

@@ -67,9 +67,12 @@ final class WorkingSetTrial {
             throws IOException {
         this(known, source, random, false);
         if (this.known != null) {
-            holdBack(this.known);
-            // A complete set has what was demanded of them.
-            plan(this.known, this.known.isComplete() ? 0 : neighbourPages);
+            // Of what use a complete set is was seen in the rehearsal, which had what was demanded of the neighbours.
+            boolean complete = this.known.isComplete();
+            if (!complete) {
+                holdBack(this.known);
+            }
+            plan(this.known, complete ? 0 : neighbourPages);
         }
     }
 

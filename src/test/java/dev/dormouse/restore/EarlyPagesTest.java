@@ -176,6 +176,60 @@ class EarlyPagesTest {
         assertThat(none.size()).isEqualTo(REGION - 1);
     }
 
+    @Test
+    void theScatteredRestOfACompleteSetGoesAloneAndNothingStaysAroundIt() throws IOException {
+        int[] scattered = IntStream.range(0, 400)
+                .map(i -> i < 200 ? 21_000 + i * 37 : DENSE_END + i * 91)
+                .toArray();
+        int[] dense = IntStream.range(DENSE_FROM, DENSE_FROM + REGION).toArray();
+        var trial = new WorkingSetTrial(
+                WorkingSet.rehearsed(FRAMES, new int[][] {scattered, dense, {}, {}}, 0.1, true, "image"),
+                source,
+                8,
+                new Random(3));
+        EarlyPages early = EarlyPages.likely(layout, source, trial, sent, new Random(4), () -> 0, false);
+        send(early);
+        assertThat(wholeRegions()).as("nothing is spared").isEqualTo(1);
+
+        early.sendScattered(placer, new RestoreListener() {});
+
+        assertThat(placer.isAllFlushed()).isTrue();
+        assertThat(sent.size() - SMALL).isEqualTo(REGION + scattered.length);
+        Set<Long> discarded = discarded(early.discards());
+        for (long frame = 0; frame < LARGE; frame++) {
+            boolean isDense = frame >= DENSE_FROM && frame < DENSE_FROM + REGION;
+            assertThat(placer.contains(frame)).as("frame %d", frame).isEqualTo(sent.contains(frame));
+            assertThat(discarded.contains(frame))
+                    .as("frame %d, zero or not", frame)
+                    .isEqualTo(!sent.contains(frame) && !isDense);
+            assertThat(trial.isEarly(frame))
+                    .as("zeros may be placed around frame %d", frame)
+                    .isEqualTo(isDense);
+        }
+        assertThat(trial.hitRate()).as("nothing is held back").isNull();
+    }
+
+    @Test
+    void whatIsScatteredGoesEarlyForSomeTimeOnly() throws IOException {
+        long[] now = {0};
+        int[] scattered = IntStream.range(0, 6_000).map(i -> 21_000 + i * 17).toArray();
+        var trial = new WorkingSetTrial(
+                WorkingSet.rehearsed(FRAMES, new int[][] {scattered, {}, {}, {}}, 0.1, true, "image"),
+                source,
+                0,
+                new Random(3));
+        EarlyPages early =
+                EarlyPages.likely(layout, source, trial, sent, new Random(4), () -> now[0] += 5_000_000, false);
+
+        early.sendScattered(placer, new RestoreListener() {});
+
+        assertThat(sent.size() - SMALL).isBetween(1L, scattered.length / 2L);
+        Set<Long> discarded = discarded(early.discards());
+        for (long frame = 0; frame < LARGE; frame++) {
+            assertThat(discarded.contains(frame)).as("frame %d", frame).isEqualTo(!sent.contains(frame));
+        }
+    }
+
     private WorkingSetTrial everything() {
         return WorkingSetTrial.ofEverything(set(1), source, new Random(3));
     }
