@@ -19,7 +19,7 @@ final class RemoveCommand extends FactsCommand {
     @Parameters(paramLabel = "NAME", description = "The VM.")
     private String name;
 
-    @Option(names = "--force", description = "Removes a suspended or crashed VM, too; its memory is lost.")
+    @Option(names = "--force", description = "Removes a suspended, crashed or damaged VM, too; its memory is lost.")
     private boolean force;
 
     @Option(

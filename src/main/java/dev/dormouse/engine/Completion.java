@@ -53,8 +53,14 @@ final class Completion {
     /// the record on it is not found any more.
     private boolean decide(RestoreRecord restore) throws IOException {
         try (ImagesLock _ = ImagesLock.acquire(home)) {
-            boolean keep = restore.keepImage()
-                    || new Images(home).users(restore.image()).size() > 1;
+            var images = new Images(home);
+            List<String> users = images.users(restore.image());
+            boolean keep = restore.keepImage() || users.size() > 1;
+            List<String> unreadable = images.unreadable(users);
+            if (!unreadable.isEmpty()) {
+                listener.step("keeping the image %s, which vm %s may need: its state cannot be read"
+                        .formatted(restore.image(), String.join(", ", unreadable)));
+            }
             vm.save(restore.with(keep ? Phase.COMPLETE : Phase.MERGING));
             return !keep;
         }

@@ -424,7 +424,7 @@ public final class Engine {
 
     /// Removes a VM that has no QEMU: its overlays and its suspended memory go, disks it was given stay.
     ///
-    /// @param force remove a suspended or crashed VM, whose memory is lost then
+    /// @param force remove a suspended or crashed VM, whose memory is lost then, or one whose state is damaged
     public void remove(String name, boolean force) throws IOException {
         var _ = remove(name, force, false);
     }
@@ -436,8 +436,16 @@ public final class Engine {
     public RemovalReport remove(String name, boolean force, boolean images) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "rm")) {
-            new Settle(home, tools(), vm).run();
-            VmRecord record = vm.record();
+            VmRecord record;
+            try {
+                new Settle(home, tools(), vm).run();
+                record = vm.record();
+            } catch (DamagedVmException e) {
+                if (!force) {
+                    throw e;
+                }
+                return new Removal(home, tools(), vm).runDamaged(images);
+            }
             boolean saved = record.state() == VmState.SUSPENDED || record.state() == VmState.CRASHED;
             if (record.state() != VmState.STOPPED && !(saved && force)) {
                 throw new VmException("vm %s: is %s, %s"

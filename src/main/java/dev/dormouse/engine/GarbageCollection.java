@@ -38,6 +38,7 @@ final class GarbageCollection {
     private final List<Item> items = new ArrayList<>();
     private final List<String> passedOver = new ArrayList<>();
     private final Set<String> busyImages = new HashSet<>();
+    private final Set<String> unreadable = new HashSet<>();
 
     GarbageCollection(Home home, QemuTools tools, boolean dryRun, OperationListener listener) {
         this.home = home;
@@ -76,21 +77,33 @@ final class GarbageCollection {
             collectHalfVm(folder);
             return;
         }
+        if (!Home.isName(name)) {
+            return; // Copied aside by somebody.
+        }
         Vm vm = Vm.open(home, name);
         List<Path> disks = files(home.disks(name));
         List<Path> own = files(folder);
         Optional<VmLock> lock = VmLock.tryAcquire(vm, "gc");
         if (lock.isEmpty()) {
             // What it writes aside is needed; its record names the image since before it began.
-            Optional.ofNullable(vm.record().image()).ifPresent(busyImages::add);
+            addBusyImage(vm);
             passedOver.add("vm %s: busy".formatted(name));
             return;
         }
         try (VmLock _ = lock.get()) {
             collect(vm, disks, own);
         } catch (IOException e) {
-            Optional.ofNullable(vm.record().image()).ifPresent(busyImages::add);
+            addBusyImage(vm);
             passedOver.add(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /// Of one whose record cannot be read each image counts whose name begins as those of the VM do.
+    private void addBusyImage(Vm vm) {
+        try {
+            Optional.ofNullable(vm.record().image()).ifPresent(busyImages::add);
+        } catch (IOException _) {
+            unreadable.add(vm.name());
         }
     }
 
@@ -188,7 +201,8 @@ final class GarbageCollection {
     private void collectImages(List<Path> images) throws IOException {
         for (Path file : images) {
             String name = file.getFileName().toString();
-            boolean busy = busyImages.stream().anyMatch(id -> name.startsWith(id + Home.IMAGE_SUFFIX));
+            boolean busy = busyImages.stream().anyMatch(id -> name.startsWith(id + Home.IMAGE_SUFFIX))
+                    || unreadable.stream().anyMatch(vm -> name.startsWith(vm + "-"));
             if (AtomicFile.isTemporary(file) && !busy) {
                 remove(Kind.TEMPORARY_FILE, file);
             }
@@ -239,9 +253,13 @@ final class GarbageCollection {
         IndexStore store = LayerIndexes.store(home, tools);
         var known = new HashSet<Path>();
         for (String name : home.vmNames()) {
-            VmRecord record = Vm.open(home, name).record();
-            add(store, record.chains(), known);
-            record.overlays().forEach(overlay -> known.add(store.file(overlay)));
+            try {
+                VmRecord record = Vm.open(home, name).record();
+                add(store, record.chains(), known);
+                record.overlays().forEach(overlay -> known.add(store.file(overlay)));
+            } catch (IOException _) {
+                // Gone since, or damaged: its indexes are made again when it is mended.
+            }
         }
         for (String id : home.imageIds()) {
             try {

@@ -144,6 +144,7 @@ public record Home(Path root, Path runtime, Storage storage) {
         try (Stream<Path> folders = Files.list(vms())) {
             return folders.filter(folder -> Files.exists(folder.resolve("state.json")))
                     .map(folder -> folder.getFileName().toString())
+                    .filter(Home::isName) // What somebody copied aside is no VM.
                     .sorted()
                     .toList();
         }

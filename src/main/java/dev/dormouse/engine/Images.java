@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// The published images of a home.
 public final class Images {
@@ -101,33 +102,81 @@ public final class Images {
         return id;
     }
 
-    /// {@return the names of the VMs whose memory the image holds, or is being read from}
+    /// {@return the names of the VMs whose memory the image holds, or is being read from; also of those whose state
+    /// cannot be read, if it may}
     public List<String> users(String id) throws IOException {
-        return users().getOrDefault(id, List.of());
+        return users(List.of(id)).getOrDefault(id, List.of());
     }
 
     /// {@return the same of all images that have any, by their ids; reads each VM once}
     public Map<String, List<String>> users() throws IOException {
+        return users(home.imageIds());
+    }
+
+    /// @param ids of the images that VMs may need whose state cannot be read
+    private Map<String, List<String>> users(List<String> ids) throws IOException {
         var users = new HashMap<String, List<String>>();
         for (String name : home.vmNames()) {
-            String image = Vm.open(home, name).record().image();
-            if (image != null) {
+            for (String image : needs(name, ids)) {
                 users.computeIfAbsent(image, _ -> new ArrayList<>()).add(name);
             }
         }
         return users;
     }
 
+    private List<String> needs(String name, List<String> ids) throws IOException {
+        try {
+            String image = Vm.open(home, name).record().image();
+            return image == null ? List.of() : List.of(image);
+        } catch (NotFoundException _) {
+            return List.of(); // Removed meanwhile.
+        } catch (IOException _) {
+            var vm = new UnreadableVm(home, Vm.open(home, name));
+            return ids.stream().filter(vm::mayNeed).toList();
+        }
+    }
+
+    /// {@return those of the users of an image whose state cannot be read, so that nobody knows whether they are}
+    List<String> unreadable(List<String> users) {
+        return users.stream().filter(this::isUnreadable).toList();
+    }
+
+    private boolean isUnreadable(String name) {
+        try {
+            var _ = Vm.open(home, name).record();
+            return false;
+        } catch (NotFoundException _) {
+            return false;
+        } catch (IOException _) {
+            return true;
+        }
+    }
+
     /// @throws VmException if the image is about to go, because its VM has got all of it
     void refuseIfSpent(String id) throws IOException {
         for (String name : home.vmNames()) {
-            var restore = Vm.open(home, name).restoreRecord();
+            var restore = restoreRecord(name, id);
             if (restore.isPresent()
                     && restore.get().image().equals(id)
                     && restore.get().phase() == RestoreRecord.Phase.MERGING) {
                 throw new VmException(
                         "image %s: no such image, 'dormouse image list' shows those there are".formatted(id));
             }
+        }
+    }
+
+    /// {@return what is recorded of a restore of the VM; empty, too, if that cannot be read, unless it may be of the
+    /// image}
+    private Optional<RestoreRecord> restoreRecord(String name, String id) throws IOException {
+        try {
+            return Vm.open(home, name).restoreRecord();
+        } catch (NotFoundException _) {
+            return Optional.empty();
+        } catch (IOException e) {
+            if (new UnreadableVm(home, Vm.open(home, name)).mayNeed(id)) {
+                throw e;
+            }
+            return Optional.empty();
         }
     }
 
@@ -138,6 +187,12 @@ public final class Images {
         try (ImagesLock _ = ImagesLock.acquire(home)) {
             Path file = find(id);
             List<String> users = users(id);
+            List<String> unreadable = unreadable(users);
+            if (!unreadable.isEmpty()) {
+                throw new VmException(
+                        "image %s: may hold the memory of vm %s, whose state cannot be read; 'dormouse show %s' says what to do about that"
+                                .formatted(id, String.join(", ", unreadable), unreadable.getFirst()));
+            }
             if (!users.isEmpty()) {
                 throw new VmException("image %s: holds the memory of vm %s, resume it or remove it first"
                         .formatted(id, String.join(", ", users)));

@@ -32,12 +32,26 @@ final class Layers {
             }
         }
         for (String name : home.vmNames()) {
-            VmRecord record = Vm.open(home, name).record();
-            if (!name.equals(vmName) && contains(record.chains(), layer)) {
-                return Optional.of("vm " + name);
+            Optional<String> need = name.equals(vmName) ? Optional.empty() : needOfVm(name, layer);
+            if (need.isPresent()) {
+                return need;
             }
         }
         return Optional.empty();
+    }
+
+    private Optional<String> needOfVm(String name, Layer layer) throws IOException {
+        try {
+            return contains(Vm.open(home, name).record().chains(), layer)
+                    ? Optional.of("vm " + name)
+                    : Optional.empty();
+        } catch (NotFoundException _) {
+            return Optional.empty(); // Removed meanwhile.
+        } catch (IOException _) {
+            return new UnreadableVm(home, Vm.open(home, name)).mayNeed(layer)
+                    ? Optional.of("vm " + name + " (its state cannot be read, so it may need it)")
+                    : Optional.empty();
+        }
     }
 
     /// {@return the VM that writes the layer when it runs; empty if none does}

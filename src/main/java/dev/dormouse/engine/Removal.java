@@ -2,6 +2,7 @@ package dev.dormouse.engine;
 
 import dev.dormouse.disk.BackingChain;
 import dev.dormouse.disk.Layer;
+import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,6 +20,7 @@ final class Removal {
     private final Home home;
     private final QemuTools tools;
     private final Vm vm;
+    private boolean damaged;
 
     Removal(Home home, QemuTools tools, Vm vm) {
         this.home = home;
@@ -41,6 +43,39 @@ final class Removal {
         return new RemovalReport(
                 own.stream().filter(id -> !Files.exists(home.image(id))).toList(),
                 own.stream().filter(id -> Files.exists(home.image(id))).toList());
+    }
+
+    /// As [#run], of a VM whose state is damaged. Its image cannot be told from its checkpoints, so that it goes only
+    /// with them.
+    ///
+    /// @throws VmException also if a process uses its files, which may be its QEMU
+    RemovalReport runDamaged(boolean images) throws IOException {
+        damaged = true;
+        Rehearsal.clean(home, vm);
+        Optional<QemuProcess> qemu = Standby.ofPidFile(vm.sockets());
+        if (qemu.isPresent()) {
+            throw new VmException("vm %s: its QEMU, process %d, still runs; end that first"
+                    .formatted(vm.name(), qemu.get().pid()));
+        }
+        if (OpenFiles.now().containsAnyIn(vm.folder(), vm.folder().resolve("lock"))) {
+            throw new VmException("vm %s: a process has files in %s open, which may be its QEMU; end that first"
+                    .formatted(vm.name(), vm.folder()));
+        }
+        var record = new VmRecord(VmState.STOPPED, overlays(), null, List.of(), null, 0, Vm.now());
+        return run(record, images);
+    }
+
+    /// {@return whatever may be a layer in its folder}
+    private List<BackingChain> overlays() throws IOException {
+        Path disks = home.disks(vm.name());
+        if (!Files.isDirectory(disks)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(disks)) {
+            return files.sorted()
+                    .map(file -> new BackingChain(List.of(new Layer(file.toString(), Layer.Format.QCOW2))))
+                    .toList();
+        }
     }
 
     private List<String> ownImages() throws IOException {
@@ -106,7 +141,10 @@ final class Removal {
                             vm.name(),
                             layer.path(),
                             owner.get(),
-                            isOwn ? "; 'dormouse rm --images %s' removes its images, too".formatted(vm.name()) : ""));
+                            isOwn
+                                    ? "; 'dormouse rm %s--images %s' removes its images, too"
+                                            .formatted(damaged ? "--force " : "", vm.name())
+                                    : ""));
         }
     }
 

@@ -4,6 +4,7 @@ import dev.dormouse.base.Json;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.storage.Storage;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,7 +28,7 @@ final class Vm {
         Home.checkName(name);
         var vm = new Vm(home, name);
         if (!Files.exists(vm.stateFile())) {
-            throw new NotFoundException("vm %s: no such VM, 'dormouse list' shows those there are".formatted(name));
+            throw noSuchVm(name);
         }
         return vm;
     }
@@ -77,8 +78,13 @@ final class Vm {
         return read(VmConfig.class, configFile());
     }
 
+    /// @throws DamagedVmException if it cannot be understood
     VmRecord record() throws IOException {
-        return read(VmRecord.class, stateFile());
+        VmRecord record = read(VmRecord.class, stateFile());
+        if (record.state() == null) {
+            throw damaged(stateFile(), new IllegalArgumentException("'state' is missing"));
+        }
+        return record;
     }
 
     void save(VmRecord record) throws IOException {
@@ -131,14 +137,34 @@ final class Vm {
         String text;
         try {
             text = Files.readString(file);
+        } catch (CharacterCodingException e) {
+            throw damaged(file, new IllegalArgumentException("not text", e));
         } catch (IOException e) {
+            if (!Files.exists(stateFile())) {
+                throw noSuchVm(name); // Removed meanwhile.
+            }
             throw new VmException("vm %s: %s cannot be read".formatted(name, file), e);
         }
         try {
-            return Json.parse(type, text);
+            T value = Json.parse(type, text);
+            if (value == null) {
+                throw new IllegalArgumentException("not a JSON " + type.getSimpleName());
+            }
+            return value;
         } catch (IllegalArgumentException e) {
-            throw new VmException("vm %s: %s is damaged: %s".formatted(name, file, e.getMessage()), e);
+            throw damaged(file, e);
         }
+    }
+
+    private DamagedVmException damaged(Path file, IllegalArgumentException cause) {
+        return new DamagedVmException(
+                "vm %s: %s is damaged: %s; restore the file from a backup or remove the VM with 'dormouse rm --force %s'"
+                        .formatted(name, file, ErrorText.oneLine(cause.getMessage()), name),
+                cause);
+    }
+
+    private static NotFoundException noSuchVm(String name) {
+        return new NotFoundException("vm %s: no such VM, 'dormouse list' shows those there are".formatted(name));
     }
 
     private static byte[] bytes(String text) {

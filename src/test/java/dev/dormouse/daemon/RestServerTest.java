@@ -343,6 +343,12 @@ class RestServerTest {
         assertThat(first.get("items").toString()).contains("state=stopped", "state=unreadable", "is damaged");
         assertThat(second.get("items").toString()).contains("name=c");
         assertThat(second).doesNotContainKey("next");
+        assertThat(fixture.ok(200, "GET", "/v1/images").get("items")).isEqualTo(List.of());
+        Map<String, Object> refusal = fixture.ok(409, "DELETE", "/v1/vms/b");
+        assertThat(refusal.get("detail").toString()).endsWith("remove the VM with 'dormouse rm --force b'");
+        assertThat(fixture.send("DELETE", "/v1/vms/b?force=true", null).status())
+                .isEqualTo(204);
+        assertThat(fixture.home.vm("b")).doesNotExist();
     }
 
     @Test
