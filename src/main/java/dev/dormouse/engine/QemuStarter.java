@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -33,13 +34,24 @@ final class QemuStarter {
     }
 
     QemuProcess start(VmConfig config, List<BackingChain> chains, boolean incoming) throws IOException {
+        return start(config, chains, incoming, List.of());
+    }
+
+    /// Starts QEMU with a guest that does not boot before it is told to `cont`.
+    QemuProcess startPaused(VmConfig config, List<BackingChain> chains) throws IOException {
+        return start(config, chains, false, List.of("-S"));
+    }
+
+    private QemuProcess start(VmConfig config, List<BackingChain> chains, boolean incoming, List<String> more)
+            throws IOException {
         prepareMemory(config);
         VmSockets sockets = vm.sockets();
         for (Path socket : List.of(
                 sockets.qmp(), sockets.qmpOutOfBand(), sockets.migration(), sockets.guestAgent(), sockets.pidFile())) {
             Files.deleteIfExists(socket); // Of a QEMU that was killed; a living one is excluded by the state.
         }
-        List<String> argv = QemuCommandLine.build(tools.qemu().path(), config, chains, sockets, incoming);
+        var argv = new ArrayList<>(QemuCommandLine.build(tools.qemu().path(), config, chains, sockets, incoming));
+        argv.addAll(more);
         QemuProcess.Spec spec = new QemuProcess.Spec(argv, sockets.qemuLog())
                 .withPrefix(QemuScope.prefix(System.getenv(), config.name()));
         try (LayerServers servers = LayerServers.start(tools, vm, chains)) {

@@ -141,6 +141,8 @@ final class Settle {
             }
             settleMerge(restore.get(), qemu);
             vm.deleteRestoreRecord();
+        } else if (vm.record().image() != null) {
+            new Start(home, tools, vm).endDiscard(qemu);
         }
         if (qemu.isEmpty()) {
             vm.enter(VmState.STOPPED, vm.record().withQemu(null));

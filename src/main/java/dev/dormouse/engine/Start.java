@@ -1,5 +1,7 @@
 package dev.dormouse.engine;
 
+import dev.dormouse.disk.BackingChain;
+import dev.dormouse.disk.DiskException;
 import dev.dormouse.disk.Layer;
 import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.index.IndexListener;
@@ -11,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /// Boots a VM, or prepares a crashed one to go back to its image.
 final class Start {
@@ -30,7 +33,11 @@ final class Start {
     void run(boolean discardState) throws IOException {
         VmRecord record = bootable(vm.record(), discardState);
         try {
-            boot(record);
+            if (record.state() == VmState.SUSPENDED) {
+                discardAndBoot(record);
+            } else {
+                boot(record);
+            }
         } catch (IOException e) {
             throw new VmException(
                     "vm %s: start failed: %s".formatted(vm.name(), ErrorText.of(e, "vm " + vm.name())), e);
@@ -52,6 +59,58 @@ final class Start {
         }
     }
 
+    /// The memory is given up only when QEMU has the disks, and the guest, which writes them, runs only when that is
+    /// recorded: until then the VM can be resumed.
+    private void discardAndBoot(VmRecord suspended) throws IOException {
+        refuseIfALayerIsMissing(suspended);
+        QemuStarter starter = new QemuStarter(tools, vm);
+        List<LayerIdentity> indexed = LayerIndexes.indexed(home, tools, suspended.chains());
+        QemuProcess qemu = starter.startPaused(vm.config(), suspended.chains());
+        ProcessRef reference = ProcessRef.of(qemu);
+        try (QmpClient qmp = starter.connect(qemu)) {
+            new LayerIndexes(home, tools, vm, qmp, reference, IndexListener.NONE).track(suspended.chains(), indexed);
+            // That it names the image says what is still to be done.
+            vm.enter(VmState.RUNNING, suspended.withQemu(reference));
+            qmp.execute("cont");
+        } catch (IOException e) {
+            qemu.terminate(Duration.ofSeconds(5));
+            vm.enter(VmState.SUSPENDED, suspended);
+            throw e;
+        }
+        dropState();
+    }
+
+    private static void refuseIfALayerIsMissing(VmRecord record) throws DiskException {
+        for (BackingChain chain : record.chains()) {
+            for (Layer layer : chain.layers()) {
+                if (!Files.exists(Path.of(layer.path()))) {
+                    throw new DiskException(layer.path() + ": disk layer is missing, put it back where it was");
+                }
+            }
+        }
+    }
+
+    /// Ends a boot without the memory that was cut off once it had been recorded.
+    ///
+    /// @param qemu that of the VM, if it still lives
+    void endDiscard(Optional<QemuProcess> qemu) throws IOException {
+        if (qemu.isPresent()) {
+            try (QmpClient qmp = new QemuStarter(tools, vm).connect(qemu.get())) {
+                qmp.execute("cont");
+            }
+        }
+        dropState();
+    }
+
+    private void dropState() throws IOException {
+        VmRecord record = vm.record();
+        if (record.image() != null) {
+            dropUnlessNeeded(record.image());
+        }
+        Overlays.deleteUnused(home.storage(), record.overlays(), record.chains());
+        vm.save(record.withImage(null, List.of()));
+    }
+
     private VmRecord bootable(VmRecord record, boolean discardState) throws IOException {
         return switch (record.state()) {
             case STOPPED -> record;
@@ -62,7 +121,7 @@ final class Start {
                             "vm %s: is suspended, 'dormouse resume %s' wakes it, 'dormouse start --discard-state %s' boots it and loses its memory"
                                     .formatted(vm.name(), vm.name(), vm.name()));
                 }
-                yield discard(record);
+                yield record;
             }
             case RUNNING -> throw new VmException("vm %s: is already running".formatted(vm.name()));
             default ->
@@ -77,18 +136,9 @@ final class Start {
         return vm.enter(VmState.STOPPED, newest);
     }
 
-    private VmRecord discard(VmRecord record) throws IOException {
-        VmRecord stopped = vm.enter(VmState.STOPPED, record.withImage(null, List.of()));
-        Overlays.deleteUnused(home.storage(), record.overlays(), record.chains());
-        if (record.image() != null) {
-            dropUnlessNeeded(record.image());
-        }
-        return stopped;
-    }
-
     private void dropUnlessNeeded(String image) throws IOException {
         try (ImagesLock _ = ImagesLock.acquire(home)) {
-            if (new Images(home).users(image).isEmpty() && Clone.isOwn(home, image, vm.name())) {
+            if (new Images(home).users(image).equals(List.of(vm.name())) && Clone.isOwn(home, image, vm.name())) {
                 new Completion(home, tools, vm).dropImage(image);
             }
         }

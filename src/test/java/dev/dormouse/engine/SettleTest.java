@@ -99,6 +99,65 @@ class SettleTest {
         assertThat(vm.record().qemu()).isNull();
     }
 
+    /// With a guest that was not told to go on yet.
+    private VmRecord cutOffABootWithoutTheMemory(VmState recorded) throws Exception {
+        fixture.suspend("vm1");
+        VmRecord suspended = vm.record();
+        var starter = new QemuStarter(fixture.engine.tools(), vm);
+        QemuProcess qemu = starter.startPaused(vm.config(), suspended.chains());
+        starter.connect(qemu).close();
+        return recorded == VmState.RUNNING ? vm.enter(recorded, suspended.withQemu(ProcessRef.of(qemu))) : suspended;
+    }
+
+    @Test
+    void aBootWithoutTheMemoryThatWasRecordedGoesOn() throws Exception {
+        cutOffABootWithoutTheMemory(VmState.RUNNING);
+
+        assertRunsOnItsDisk(settle());
+        assertThat(fixture.engine.images().ids()).isEmpty();
+    }
+
+    @Test
+    void aBootWithoutTheMemoryWhoseQemuDiedIsStopped() throws Exception {
+        cutOffABootWithoutTheMemory(VmState.RUNNING);
+        kill();
+
+        assertThat(settle().state()).isEqualTo(VmState.STOPPED);
+        assertThat(vm.record().image()).isNull();
+        assertThat(fixture.engine.images().ids()).isEmpty();
+        assertThat(fixture.diskFiles("vm1")).isEmpty();
+    }
+
+    @Test
+    void aBootWithoutTheMemoryThatWasNotRecordedIsUndone() throws Exception {
+        VmRecord suspended = cutOffABootWithoutTheMemory(VmState.SUSPENDED);
+
+        assertThat(settle()).isEqualTo(suspended);
+        assertThat(Standby.ofPidFile(vm.sockets())).isEmpty();
+        fixture.resume("vm1");
+        assertRunsOnItsDisk(vm.record());
+    }
+
+    @Test
+    void aBootWithoutTheMemoryThatFailsKeepsTheMemory() throws Exception {
+        fixture.suspend("vm1");
+        VmRecord suspended = vm.record();
+        Path disk = Path.of(suspended.chains().getFirst().top().path());
+        Path elsewhere = Files.move(disk, disk.resolveSibling("elsewhere"));
+        assertThatThrownBy(() -> fixture.engine.start("vm1", true))
+                .hasMessage("vm vm1: start failed: " + disk + ": disk layer is missing, put it back where it was");
+        assertThat(vm.record()).isEqualTo(suspended);
+        Files.createDirectory(disk); // Is there, but no disk.
+        assertThatThrownBy(() -> fixture.engine.start("vm1", true)).hasMessageStartingWith("vm vm1: start failed: ");
+        assertThat(vm.record().withQemu(null).image()).isEqualTo(suspended.image());
+        assertThat(vm.record().state()).isEqualTo(VmState.SUSPENDED);
+
+        Files.delete(disk);
+        Files.move(elsewhere, disk);
+        fixture.resume("vm1");
+        assertRunsOnItsDisk(vm.record());
+    }
+
     @Test
     void aStoppedVmWhoseStartWasCutOffIsRunning() throws Exception {
         QemuProcess qemu = fixture.process("vm1");
