@@ -29,6 +29,20 @@ final class Requests {
         if (text.isBlank()) {
             return absent;
         }
+        return parse(type, text);
+    }
+
+    /// As [#body], of a request that needs one.
+    ///
+    /// @param hint what to send
+    static <T> T requiredBody(Context request, Class<T> type, String hint) throws ApiException {
+        if (request.body().isBlank()) {
+            throw new ApiException(Problem.Kind.INVALID, "body: is missing, " + hint);
+        }
+        return parse(type, request.body());
+    }
+
+    private static <T> T parse(Class<T> type, String text) throws ApiException {
         try {
             return Json.parseStrictly(type, text);
         } catch (IllegalArgumentException e) {

@@ -152,7 +152,7 @@ final class VmRoutes {
     private void changeSettings(Context request) throws IOException {
         Requests.allowQuery(request);
         VmStatus vm = engine.status(name(request));
-        var settings = Requests.body(request, VmSettings.class, VmSettings.NONE);
+        var settings = Requests.requiredBody(request, VmSettings.class, "send all settings, {} for none");
         settings.checkFor(vm.vnc(), vm.forwards());
         settings.checkBeside(engine.home(), name(request), engine.names());
         settings.write(engine.home(), name(request));

@@ -59,6 +59,20 @@ class RestServerTest {
     }
 
     @Test
+    void settingsNeedABody() throws Exception {
+        fixture.engine.create(VmRequest.named("web").withMemory("64M"));
+        assertThat(fixture.send("PUT", "/v1/vms/web/settings", "{\"pinned\": true}")
+                        .status())
+                .isEqualTo(200);
+
+        refuses(400, "PUT", "/v1/vms/web/settings", null, "body: is missing, send all settings, {} for none");
+        refuses(400, "POST", "/v1/vms", null, "body: 'name' is missing, it names the new VM");
+        assertThat(fixture.ok(200, "GET", "/v1/vms/web/settings")).containsEntry("pinned", true);
+        assertThat(fixture.send("PUT", "/v1/vms/web/settings", "{}").status()).isEqualTo(200);
+        assertThat(fixture.ok(200, "GET", "/v1/vms/web/settings")).containsEntry("pinned", false);
+    }
+
+    @Test
     void refusesWhatItDoesNotKnow() throws Exception {
         refuses(404, "GET", "/v1/nothing", null, "Endpoint GET /v1/nothing not found");
         refuses(405, "PUT", "/v1/vms", null, "Method Not Allowed");
