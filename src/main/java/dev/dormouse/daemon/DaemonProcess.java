@@ -79,6 +79,7 @@ public final class DaemonProcess {
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log(home).toFile()));
         builder.environment().putAll(environment);
+        makeAbsolute(home, builder.environment());
         Process process = builder.start();
         long end = System.nanoTime() + START_PATIENCE.toNanos();
         boolean alive = true;
@@ -94,6 +95,16 @@ public final class DaemonProcess {
             pause();
         }
         return process;
+    }
+
+    /// The daemon works in another folder, where a relative path would lead elsewhere.
+    static void makeAbsolute(Home home, Map<String, String> environment) {
+        environment.put("DORMOUSE_HOME", home.root().toString());
+        environment.computeIfPresent(
+                "XDG_RUNTIME_DIR",
+                (_, folder) -> folder.isEmpty()
+                        ? folder
+                        : Path.of(folder).toAbsolutePath().normalize().toString());
     }
 
     /// {@return where a daemon writes that was started in the background}

@@ -76,7 +76,7 @@ public record Home(Path root, Path runtime, Storage storage) {
         Path home = root.toAbsolutePath().normalize();
         var runtimeRoot = xdgRuntime == null || xdgRuntime.isEmpty()
                 ? Path.of("/tmp/dormouse-" + System.getProperty("user.name"))
-                : Path.of(xdgRuntime, "dormouse");
+                : Path.of(xdgRuntime, "dormouse").toAbsolutePath().normalize();
         var result = new Home(home, runtimeRoot.resolve(HexFormat.of().toHexDigits(home.hashCode())), storage);
         for (Path folder : List.of(runtimeRoot, result.runtime, home)) {
             createPrivate(folder);

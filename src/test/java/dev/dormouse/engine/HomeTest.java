@@ -40,6 +40,17 @@ class HomeTest {
     }
 
     @Test
+    void isTheSameWhateverFolderAProgramWorksIn() throws IOException {
+        Path here = Path.of("").toAbsolutePath();
+        String relative = here.relativize(folder).toString();
+
+        Home home = Home.fromEnvironment(Map.of("DORMOUSE_HOME", relative, "XDG_RUNTIME_DIR", relative));
+
+        assertThat(home.root()).isEqualTo(folder);
+        assertThat(home.runtime()).startsWith(folder.resolve("dormouse"));
+    }
+
+    @Test
     void refusesTheNameOfAVmThatExists() throws IOException {
         Home home = home();
         home.createVmFolder("web");
