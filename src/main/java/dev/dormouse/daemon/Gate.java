@@ -15,6 +15,7 @@ final class Gate {
 
     private final Tokens tokens;
     private final RateLimit requests;
+    private volatile String told = ""; // What keeps tokens from being read, as the log has it.
     private final RateLimit wrongTokens = new RateLimit(WRONG_PER_SECOND, WRONG_AT_ONCE, System::nanoTime);
 
     /// @param perSecond how many requests each token may send, twice as many at once
@@ -50,15 +51,37 @@ final class Gate {
         try {
             return tokens.isValid(caller);
         } catch (IOException e) {
-            LOG.warn("{}", ErrorText.of(e));
+            complain(e);
             return false;
+        }
+    }
+
+    /// {@return who shows the token}. Of a file that cannot be read strangers learn nothing.
+    private Optional<Caller> caller(String token) throws ApiException {
+        try {
+            Optional<Caller> caller = tokens.caller(token);
+            told = "";
+            return caller;
+        } catch (IOException e) {
+            complain(e);
+            throw new ApiException(
+                    Problem.Kind.UNAVAILABLE, "tokens cannot be looked up now, the daemon's log says why");
+        }
+    }
+
+    /// Once for each fault, however many come.
+    private void complain(IOException e) {
+        String fault = ErrorText.of(e);
+        if (!fault.equals(told)) {
+            told = fault;
+            LOG.error("nobody is let in over TCP: {}", fault);
         }
     }
 
     /// Who shows a valid token is let in whatever others at the same address try.
     private Caller identify(Context request) throws IOException {
         Optional<String> token = Requests.bearerToken(request);
-        Optional<Caller> caller = token.isPresent() ? tokens.caller(token.get()) : Optional.empty();
+        Optional<Caller> caller = token.isPresent() ? caller(token.get()) : Optional.empty();
         if (caller.isEmpty()) {
             String peer = request.ip();
             long wait = wrongTokens.take(peer);

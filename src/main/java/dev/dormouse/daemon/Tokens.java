@@ -6,6 +6,7 @@ import dev.dormouse.storage.FileStamp;
 import dev.dormouse.storage.OfdLock;
 import dev.dormouse.storage.Storage;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -129,12 +130,26 @@ public final class Tokens {
 
     public List<Token> list() throws IOException {
         try {
-            return Json.parse(File.class, Files.readString(file)).tokens();
+            List<Token> tokens = Json.parse(File.class, Files.readString(file)).tokens();
+            if (tokens == null) {
+                throw new IllegalArgumentException("'tokens' is missing");
+            }
+            tokens.forEach(Tokens::check);
+            return tokens;
         } catch (NoSuchFileException _) {
             return List.of();
+        } catch (CharacterCodingException e) {
+            throw new IOException(file + ": damaged: not text, remove it and make new tokens", e);
         } catch (IllegalArgumentException e) {
             throw new IOException(file + ": damaged: " + e.getMessage() + ", remove it and make new tokens", e);
         }
+    }
+
+    private static void check(Token token) {
+        if (token.name() == null || token.role() == null || token.sha256() == null) {
+            throw new IllegalArgumentException("a token without 'name', 'role' or 'sha256'");
+        }
+        parseRole(token.role());
     }
 
     /// {@return who shows this token}

@@ -73,6 +73,26 @@ class RestServerTest {
     }
 
     @Test
+    void damagedTokensLetNobodyInAndTellNothing() throws Exception {
+        String viewer = new Tokens(fixture.home).create("v", "viewer");
+        Path file = fixture.home.root().resolve("tokens.json");
+        String whole = Files.readString(file);
+        for (String damaged : List.of("{\"tokens\": secret", "{}", "{\"tokens\": [{\"name\": \"secret\"}]}")) {
+            Files.writeString(file, damaged);
+
+            assertThat(overTcp("GET", "/v1/vms", viewer)).isEqualTo(503);
+            assertThat(bodyOverTcp("/v1/vms", viewer))
+                    .contains("tokens cannot be looked up now")
+                    .doesNotContain("tokens.json", "secret", fixture.home.root().toString());
+        }
+        assertThat(fixture.send("GET", "/v1/vms", null).status())
+                .as("by the owner")
+                .isEqualTo(200);
+        Files.writeString(file, whole);
+        assertThat(overTcp("GET", "/v1/vms", viewer)).isEqualTo(200);
+    }
+
+    @Test
     void refusesWhatItDoesNotKnow() throws Exception {
         refuses(404, "GET", "/v1/nothing", null, "Endpoint GET /v1/nothing not found");
         refuses(405, "PUT", "/v1/vms", null, "Method Not Allowed");
