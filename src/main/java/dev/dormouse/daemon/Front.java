@@ -72,6 +72,12 @@ public record Front(String name, String listen, String target) {
         }
     }
 
+    /// {@return whether it leads to the VM itself, and only the host can connect to it}
+    boolean isWithinTheVm() {
+        return (target.equals(VNC) || guestPort().isPresent())
+                && address(listen).getAddress().isLoopbackAddress();
+    }
+
     /// {@return the port of the guest that it leads to; empty if that is somewhere else}
     Optional<String> guestPort() {
         return target.startsWith(GUEST) ? Optional.of(target.substring(GUEST.length())) : Optional.empty();

@@ -154,10 +154,26 @@ final class VmRoutes {
         VmStatus vm = engine.status(name(request));
         var settings = Requests.requiredBody(request, VmSettings.class, "send all settings, {} for none");
         settings.checkFor(vm.vnc(), vm.forwards());
+        if (!Caller.of(request).seesAll()) {
+            refuseUnlessWithinTheVm(settings, VmSettings.read(engine.home(), name(request)));
+        }
         settings.checkBeside(engine.home(), name(request), engine.names());
         settings.write(engine.home(), name(request));
         watch.lookNow();
         Requests.answer(request, 200, settings);
+    }
+
+    /// A front is served by the host, so whoever may use some VMs only could reach with it what the host can, or let
+    /// others in. Fronts that are there already may stay.
+    private static void refuseUnlessWithinTheVm(VmSettings settings, VmSettings now) throws ApiException {
+        for (Front front : settings.fronts()) {
+            if (!now.fronts().contains(front) && !front.isWithinTheVm()) {
+                throw new ApiException(
+                        Problem.Kind.FORBIDDEN,
+                        "front %s: the token is for some VMs only, its fronts lead to vnc or guest:PORT and listen at a loopback address"
+                                .formatted(front.name()));
+            }
+        }
     }
 
     /// What begins an operation, unless there is nothing to do.

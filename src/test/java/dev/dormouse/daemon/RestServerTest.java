@@ -93,6 +93,31 @@ class RestServerTest {
     }
 
     @Test
+    void aTokenForSomeVmsSetsNoFrontsThatLeadOutOfTheVm() throws Exception {
+        fixture.engine.create(VmRequest.named("ada-1").withMemory("64M").withVnc("127.0.0.1:77"));
+        String ada = new Tokens(fixture.home).create("ada", "admin", List.of("ada-*"));
+        String front = "{\"name\":\"%s\",\"listen\":\"%s\",\"target\":\"%s\"}";
+        String ofOwner = front.formatted("old", "127.0.0.1:" + FreePort.any(), "127.0.0.1:22");
+        String fronts = "{\"fronts\":[%s]}";
+        assertThat(fixture.send("PUT", "/v1/vms/ada-1/settings", fronts.formatted(ofOwner))
+                        .status())
+                .isEqualTo(200);
+
+        for (String wrong : List.of(
+                front.formatted("f", "127.0.0.1:0", "127.0.0.1:22"), front.formatted("f", "0.0.0.0:0", "vnc"))) {
+            assertThat(putOverTcp("/v1/vms/ada-1/settings", ada, fronts.formatted(wrong)))
+                    .isEqualTo(403);
+        }
+        String allowed = front.formatted("f", "127.0.0.1:" + FreePort.any(), "vnc");
+        assertThat(putOverTcp("/v1/vms/ada-1/settings", ada, fronts.formatted(ofOwner + "," + allowed)))
+                .isEqualTo(200);
+    }
+
+    private int putOverTcp(String path, String token, String body) throws Exception {
+        return status("PUT", path, token, HttpRequest.BodyPublishers.ofString(body));
+    }
+
+    @Test
     void refusesWhatItDoesNotKnow() throws Exception {
         refuses(404, "GET", "/v1/nothing", null, "Endpoint GET /v1/nothing not found");
         refuses(405, "PUT", "/v1/vms", null, "Method Not Allowed");
