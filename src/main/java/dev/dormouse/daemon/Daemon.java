@@ -104,6 +104,7 @@ public final class Daemon implements AutoCloseable {
             listener = listen(options);
             daemon = new Daemon(home, options, serviceNotices, lock, listener);
             daemon.server.start();
+            lock.serves(DaemonClient.socket(home));
         } catch (IOException | RuntimeException e) {
             if (daemon != null) {
                 daemon.close();
@@ -150,6 +151,7 @@ public final class Daemon implements AutoCloseable {
     /// @param suspends whether VMs are suspended, to be resumed by the next daemon
     void close(boolean suspends) {
         LOG.info("stopping");
+        lock.servesNot();
         serviceNotices.stopping(
                 (suspends ? SUSPEND_PATIENCE : Duration.ZERO).plus(END_PATIENCE).toSeconds());
         watch.close();

@@ -119,15 +119,14 @@ public final class DaemonProcess {
     /// @throws IOException if it has not ended in time
     public static boolean end(Home home, Duration patience) throws IOException {
         OptionalLong pid = find(home);
-        if (pid.isEmpty()) {
-            return false;
+        // One whose socket is gone, or in another runtime folder, has the lock all the same.
+        Optional<ProcessHandle> process =
+                pid.isPresent() ? ProcessHandle.of(pid.getAsLong()) : DaemonLock.process(home);
+        if (process.isPresent()) {
+            process.get().destroy();
+            await(home, process.get(), patience);
         }
-        ProcessHandle process = ProcessHandle.of(pid.getAsLong()).orElse(null);
-        if (process != null) {
-            process.destroy();
-            await(home, process, patience);
-        }
-        return true;
+        return pid.isPresent() || process.isPresent();
     }
 
     private static void await(Home home, ProcessHandle process, Duration patience) throws IOException {

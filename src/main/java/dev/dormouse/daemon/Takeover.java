@@ -31,7 +31,8 @@ final class Takeover {
         long end = System.nanoTime() + ANSWER_PATIENCE.toNanos();
         while (lock.isEmpty()) {
             Optional<DaemonProcess.Found> other = DaemonProcess.look(home);
-            if ((other.isPresent() && !other.get().yields()) || System.nanoTime() - end >= 0) {
+            boolean stays = other.isPresent() ? !other.get().yields() : DaemonLock.isLost(home);
+            if (stays || System.nanoTime() - end >= 0) {
                 throw DaemonLock.refusal(home);
             }
             if (other.isPresent() && other.get().pid() != asked) {

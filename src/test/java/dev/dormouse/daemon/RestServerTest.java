@@ -59,6 +59,26 @@ class RestServerTest {
     }
 
     @Test
+    void oneWhoseSocketIsGoneIsToldFromOneThatStarts() throws Exception {
+        Path socket = DaemonClient.socket(fixture.home);
+        Files.delete(socket);
+        long began = System.nanoTime();
+
+        assertThatThrownBy(() -> Daemon.start(fixture.home, new DaemonOptions(null, null)))
+                .hasMessage(
+                        "home %s: has a daemon already, process %d, whose socket %s is gone; end that one first, 'dormouse serve --end' does that"
+                                .formatted(
+                                        fixture.home.root(),
+                                        ProcessHandle.current().pid(),
+                                        socket));
+        assertThat(System.nanoTime() - began).isLessThan(Duration.ofSeconds(10).toNanos());
+        assertThat(DaemonLock.process(fixture.home)).contains(ProcessHandle.current());
+        fixture.close();
+        assertThat(DaemonLock.process(fixture.home)).isEmpty();
+        fixture = new DaemonFixture(folder);
+    }
+
+    @Test
     void settingsNeedABody() throws Exception {
         fixture.engine.create(VmRequest.named("web").withMemory("64M"));
         assertThat(fixture.send("PUT", "/v1/vms/web/settings", "{\"pinned\": true}")
