@@ -267,9 +267,30 @@ final class DaemonRun {
     }
 
     private String whatGoesOn() {
-        return awaitId() != null
-                ? WhatGoesOn.restoring(vm)
-                : "vm %s: the daemon may have begun with it, 'dormouse show %s' tells".formatted(vm, vm);
+        String operation = awaitId();
+        if (operation == null) {
+            return "vm %s: the daemon may have begun with it, 'dormouse show %s' tells".formatted(vm, vm);
+        }
+        return calledOff(operation)
+                ? "vm %s: cancelled, its restore had not begun; it is suspended as before".formatted(vm)
+                : WhatGoesOn.restoring(vm);
+    }
+
+    /// A resume that waits for its turn is of no use to anybody once the one has gone who wanted it, unless clients
+    /// want it, too.
+    private boolean calledOff(String operation) {
+        try {
+            Map<String, Object> state = read(client.send("GET", "/v1/vms/" + vm, null));
+            String path = "/v1/operations/" + operation;
+            boolean hasClients = state.get("clients") instanceof Number clients && clients.longValue() > 0;
+            if (hasClients
+                    || !"queued".equals(read(client.send("GET", path, null)).get("state"))) {
+                return false;
+            }
+            return client.send("DELETE", path, null).status() < 400; // Refused if it has begun meanwhile.
+        } catch (IOException _) {
+            return false; // It comes to its end, or the daemon does.
+        }
     }
 
     /// {@return the id of the operation that was begun; null if there is none}

@@ -15,6 +15,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -58,6 +59,37 @@ class DaemonCommandsTest extends CommandsFixture {
                 .containsPattern("last restore +responsive after about [0-9.]+ m?s; pages on demand");
         assertThat(facts("top", "--json")).containsOnlyKeys("host", "vms");
         assertThat(facts("checkpoint", "--json", "web")).containsKey("image");
+    }
+
+    @Test
+    void aResumeThatHasNotBegunIsCalledOffWithItsCommand() throws Exception {
+        daemon.close();
+        daemon = Daemon.start(Home.fromEnvironment(CliRun.environment(folder)), new DaemonOptions(null, null, 0, 1));
+        for (String name : List.of("a", "b")) {
+            create(name);
+            ok("start", name);
+            ok("suspend", name);
+        }
+        ok("resume", "--background-rate=off", "a"); // Never comes to its end by itself.
+        Process resume = process("resume", "b");
+        var client = new DaemonClient(DaemonClient.socket(Home.fromEnvironment(CliRun.environment(folder))));
+        await(
+                "b waits for its turn",
+                () -> client.send("GET", "/v1/operations?vm=b&limit=1", null)
+                        .body()
+                        .contains("\"position\":1"));
+
+        new ProcessBuilder("kill", "-INT", Long.toString(resume.pid())).start().waitFor();
+
+        assertThat(resume.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(processErrors())
+                .endsWith("dormouse: vm b: cancelled, its restore had not begun; it is suspended as before\n");
+        await(
+                "it is called off",
+                () -> client.send("GET", "/v1/operations?vm=b&limit=1", null)
+                        .body()
+                        .contains("\"cancelled\""));
+        assertThat(facts("show", "--json", "b")).containsEntry("state", "suspended");
     }
 
     @Test
