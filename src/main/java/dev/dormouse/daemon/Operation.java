@@ -63,6 +63,8 @@ final class Operation implements OperationListener {
     private State state = State.QUEUED;
     private long startNanos;
     private boolean cancelled;
+    private boolean wanted; // By somebody who is not a client.
+    private boolean abandoned;
     private @Nullable String startTime;
     private @Nullable String endTime;
     private @Nullable Integer position;
@@ -235,6 +237,24 @@ final class Operation implements OperationListener {
             cancelled = true;
         }
         cancellation.cancel();
+    }
+
+    /// Has a resume that waits for its turn begin even if no client waits for it any more.
+    synchronized void want() {
+        wanted = true;
+    }
+
+    /// As [#cancel], of a resume that only clients wanted, all of whom have gone, and that has not begun.
+    synchronized void abandon() {
+        if (!wanted && state == State.QUEUED) {
+            abandoned = true;
+            cancelled = true;
+        }
+    }
+
+    /// {@return whether it never begins, because nobody waited for it any more: whoever comes now begins another one}
+    synchronized boolean isAbandoned() {
+        return abandoned;
     }
 
     synchronized boolean isCancelled() {

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -173,6 +174,16 @@ final class Vms {
         return resume(name, options, Urgency.NONE);
     }
 
+    /// Calls off what waits for its turn to wake a VM for clients, if none of them waits for it any more. Whoever comes
+    /// counts as waiting before it looks for operations, so nobody is missed.
+    void abandonWake(String name, BooleanSupplier nobodyWaits) {
+        synchronized (decisionOn(name)) {
+            if (nobodyWaits.getAsBoolean()) {
+                operations.active(name, Operation.Kind.RESUME).ifPresent(Operation::abandon);
+            }
+        }
+    }
+
     /// Resumes a VM for a client that waits for it.
     Optional<Operation> wake(String name) throws IOException {
         Optional<Operation> resume = resume(name, ResumeOptions.DEFAULT, Urgency.CLIENT);
@@ -192,7 +203,7 @@ final class Vms {
             if (waking.isEmpty() && runs(name)) {
                 return Optional.empty();
             }
-            return Optional.of(operations.begin(Operation.Kind.RESUME, name, operation -> {
+            Operation resume = operations.begin(Operation.Kind.RESUME, name, operation -> {
                 RestoreSlots.Turn turn = slots.acquire(operation, urgency, priority(name));
                 boolean restored = false;
                 try {
@@ -205,7 +216,11 @@ final class Vms {
                     slots.release(turn, restored);
                     tellState(name);
                 }
-            }));
+            });
+            if (urgency != Urgency.CLIENT) {
+                resume.want();
+            }
+            return Optional.of(resume);
         }
     }
 

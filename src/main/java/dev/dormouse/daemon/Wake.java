@@ -3,7 +3,9 @@ package dev.dormouse.daemon;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
 /// Sees to it that a VM is awake for a client that wants to reach it. Any thread, which waits.
@@ -13,6 +15,7 @@ final class Wake {
 
     private final Vms vms;
     private final Operations operations;
+    private final Map<String, Integer> waiting = new ConcurrentHashMap<>(); // How many, by the VM.
 
     Wake(Vms vms, Operations operations) {
         this.vms = vms;
@@ -24,6 +27,22 @@ final class Wake {
     /// @throws IOException that says why the VM cannot be reached. One that is stopped is not booted, and a crashed
     ///     one not woken: what is to become of its files a person decides
     void await(String name) throws IOException, InterruptedException {
+        waiting.merge(name, 1, Integer::sum);
+        boolean left = false;
+        try {
+            awaitAwake(name);
+        } catch (InterruptedException e) {
+            left = true;
+            throw e;
+        } finally {
+            waiting.computeIfPresent(name, (_, count) -> count == 1 ? null : (Integer) (count - 1));
+            if (left) {
+                vms.abandonWake(name, () -> !waiting.containsKey(name));
+            }
+        }
+    }
+
+    private void awaitAwake(String name) throws IOException, InterruptedException {
         long end = System.nanoTime() + PATIENCE.toNanos();
         while (!isAwake(name)) {
             if (System.nanoTime() - end >= 0) {
@@ -102,6 +121,9 @@ final class Wake {
     private static boolean resumed(Operation resume) throws IOException, InterruptedException {
         boolean usable = resume.awaitUsable(PATIENCE);
         Problem error = resume.error();
+        if (resume.isAbandoned()) {
+            return false; // Of others, who went just before.
+        }
         if (error != null) {
             throw new ApiException(Problem.Kind.CONFLICT, error.detail());
         }

@@ -87,6 +87,31 @@ class OperationsTest {
         ends.countDown();
     }
 
+    @Test
+    void aResumeThatOnlyClientsWantedIsCalledOffWhenTheyHaveGone() throws Exception {
+        for (boolean wanted : List.of(true, false)) {
+            var operations = new Operations(new Events(), _ -> {});
+            var turn = new CountDownLatch(1);
+            Operation resume = operations.begin(Operation.Kind.RESUME, "web", operation -> {
+                awaitQuietly(turn);
+                operation.begun();
+                return null;
+            });
+            if (wanted) {
+                resume.want();
+            }
+
+            resume.abandon();
+            turn.countDown();
+
+            assertThat(resume.awaitEnd(Duration.ofSeconds(10))).isTrue();
+            assertThat(resume.isAbandoned()).isEqualTo(!wanted);
+            assertThat(resume.view().state()).isEqualTo(wanted ? "succeeded" : "cancelled");
+            resume.abandon(); // Changes nothing any more.
+            assertThat(resume.isCancelled()).isEqualTo(!wanted);
+        }
+    }
+
     private static void awaitQuietly(CountDownLatch latch) {
         try {
             latch.await();

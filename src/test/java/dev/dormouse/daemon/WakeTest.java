@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.Home;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -51,6 +53,56 @@ class WakeTest {
         assertThat(early).isFalse();
         assertThat(awake.get()).isTrue();
         over.countDown();
+    }
+
+    @Test
+    void aWakeThatWaitsForItsTurnIsCalledOffWhenTheLastOneHasLeft() throws Exception {
+        var events = new Events();
+        var operations = new Operations(events, _ -> {});
+        var vms = new Vms(
+                new Engine(Home.at(folder, null)),
+                operations,
+                events,
+                new Activity(),
+                new DaemonOptions(null, null),
+                _ -> Optional.empty());
+        var wake = new Wake(vms, operations);
+        var turn = new CountDownLatch(1);
+        Operation resume = operations.begin(Operation.Kind.RESUME, "web", operation -> {
+            awaitQuietly(turn);
+            operation.begun();
+            return null;
+        });
+        List<Thread> clients = List.of(client(wake), client(wake));
+
+        leave(clients.getFirst());
+        assertThat(resume.isAbandoned()).isFalse();
+        leave(clients.getLast());
+        assertThat(resume.isAbandoned()).isTrue();
+        turn.countDown();
+
+        assertThat(resume.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(resume.view().state()).isEqualTo("cancelled");
+    }
+
+    /// {@return one that waits for the VM}
+    private static Thread client(Wake wake) throws InterruptedException {
+        Thread client = Thread.ofPlatform().start(() -> {
+            try {
+                wake.await("web");
+            } catch (Exception _) {
+                // It has left.
+            }
+        });
+        while (client.getState() != Thread.State.TIMED_WAITING) {
+            TimeUnit.MILLISECONDS.sleep(1);
+        }
+        return client;
+    }
+
+    private static void leave(Thread client) throws InterruptedException {
+        client.interrupt();
+        client.join();
     }
 
     private static boolean isAwake(Wake wake) {
