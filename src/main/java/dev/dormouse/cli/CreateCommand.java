@@ -144,7 +144,7 @@ final class CreateCommand extends FactsCommand {
         Engine engine = engine();
         VmSettings settings = daemon.settings();
         if (settings != null) {
-            settings.checkFor(request.vnc(), request.forwards());
+            settings.checkFor(request.vnc(), request.forwards(), Boolean.TRUE.equals(request.guestAgent()));
             settings.checkBeside(engine.home(), request.name(), engine.names());
         }
         VmStatus created = engine.create(request);

@@ -45,7 +45,7 @@ final class SettingsCommand extends FactsCommand {
             wanted = VmSettings.NONE;
         }
         if (wanted != null) {
-            wanted.checkFor(vm.vnc(), vm.forwards());
+            wanted.checkFor(vm.vnc(), vm.forwards(), engine.hasGuestAgent(name));
             wanted.checkBeside(engine.home(), name, engine.names());
             wanted.write(main().home(), name);
         }
@@ -86,11 +86,12 @@ final class SettingsCommand extends FactsCommand {
     }
 
     private static String describe(IdlePolicy idle) {
-        return "after %d s without a client, below %d %% of a processor%s, awake for %d s at least"
+        return "after %d s without a client, below %d %% of a processor%s, awake for %d s at least%s"
                 .formatted(
                         idle.afterSeconds(),
                         idle.cpuPercent(),
                         idle.networkPackets() == 0 ? "" : " and %d packets a second".formatted(idle.networkPackets()),
-                        idle.awakeSeconds());
+                        idle.awakeSeconds(),
+                        idle.askGuest() ? ", unless the guest says no" : "");
     }
 }

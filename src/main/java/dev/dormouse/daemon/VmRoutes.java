@@ -153,7 +153,7 @@ final class VmRoutes {
         Requests.allowQuery(request);
         VmStatus vm = engine.status(name(request));
         var settings = Requests.requiredBody(request, VmSettings.class, "send all settings, {} for none");
-        settings.checkFor(vm.vnc(), vm.forwards());
+        settings.checkFor(vm.vnc(), vm.forwards(), engine.hasGuestAgent(name(request)));
         if (!Caller.of(request).seesAll()) {
             refuseUnlessWithinTheVm(settings, VmSettings.read(engine.home(), name(request)));
         }

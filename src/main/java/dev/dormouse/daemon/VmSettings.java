@@ -96,8 +96,13 @@ public record VmSettings(
     ///
     /// @param vnc where the VM's VNC server is; null if it has none
     /// @param forwards of the VM, in QEMU's form
-    public void checkFor(@Nullable String vnc, List<String> forwards) {
+    /// @param guestAgent whether it has a channel for the agent of its guest
+    public void checkFor(@Nullable String vnc, List<String> forwards, boolean guestAgent) {
         check();
+        if (idle != null && idle.askGuest() && !guestAgent) {
+            throw new IllegalArgumentException(
+                    "idle: the guest cannot be asked, the VM has no channel for its agent, which 'vm create --guest-agent' gives it");
+        }
         fronts.forEach(front -> front.checkFor(vnc, forwards));
     }
 

@@ -134,6 +134,11 @@ public final class Engine {
         }
     }
 
+    /// {@return whether the VM has a channel for the agent of its guest}
+    public boolean hasGuestAgent(String name) throws IOException {
+        return Vm.open(home, name).config().guestAgent();
+    }
+
     /// {@return how many packets a running guest has sent and received; empty while QEMU cannot say}
     public Optional<NetworkUse> networkUse(String name) {
         try {

@@ -289,6 +289,17 @@ class CommandsQemuTest extends CommandsFixture {
         assertThat(facts("show", "--json", "x")).containsEntry("state", "running");
     }
 
+    @Test
+    void asksOnlyAGuestThatHasAnAgent() {
+        create("agent", "--guest-agent");
+        create("none");
+        String[] settings = {"vm", "settings", "none", "--idle-after=600", "--idle-ask-guest"};
+
+        fails(2, "idle: the guest cannot be asked, the VM has no channel for its agent", settings);
+        settings[2] = "agent";
+        assertThat(ok(settings)).contains("awake for 60 s at least, unless the guest says no");
+    }
+
     /// As Ctrl-C in a shell: the signal goes to the command and to whatever it has started by then.
     @ParameterizedTest(name = "after {0} ms")
     @ValueSource(ints = {500, 1500})

@@ -310,6 +310,12 @@ class RestServerTest {
                 front.formatted("guest:22"),
                 "front f: none of the VM's forwards leads to port 22 of the guest, ");
         refuses(400, "PUT", "/v1/vms/web/settings", "{\"fronts\":[{\"name\":\"f\"}]}", "front: 'listen' is missing");
+        refuses(
+                400,
+                "PUT",
+                "/v1/vms/web/settings",
+                "{\"idle\": {\"afterSeconds\": 600, \"cpuPercent\": 10, \"awakeSeconds\": 60, \"askGuest\": true}}",
+                "idle: the guest cannot be asked, the VM has no channel for its agent, ");
     }
 
     @Test

@@ -143,11 +143,11 @@ class RoomTest {
     void nobodyIsSuspendedForAVmThatAnotherOneKeepsAsleepByItsVeto() throws Exception {
         try (var fixture = new DaemonFixture(folder, new DaemonOptions(null, null, 150 << 20, 0))) {
             for (String name : List.of("a", "b")) {
-                fixture.engine.create(VmRequest.named(name).withMemory("64M"));
+                fixture.engine.create(VmRequest.named(name).withMemory("64M").withGuestAgent(true));
                 fixture.run("start", name);
             }
             fixture.engine.create(VmRequest.named("large").withMemory("128M"));
-            // It has no agent that could say that it may be suspended.
+            // Nobody answers that could say that it may be suspended.
             String settings =
                     "{\"idle\": {\"afterSeconds\": 600, \"cpuPercent\": 10, \"awakeSeconds\": 0, \"askGuest\": true}}";
             assertThat(fixture.send("PUT", "/v1/vms/b/settings", settings).status())
