@@ -362,6 +362,11 @@ final class VmCreation {
                             .formatted(request.name(), forward));
         }
         for (String port : List.of(parts.group(2), parts.group(3))) {
+            if (port.matches("0+")) {
+                throw new UsageException(
+                        "vm %s: forward '%s' has port 0, which could be any and nobody would know which; 1 to %d are allowed"
+                                .formatted(request.name(), forward, PORT_MAX));
+            }
             if (port.length() > 5 || Integer.parseInt(port) > PORT_MAX) {
                 throw new UsageException("vm %s: forward '%s' has port %s, up to %d is allowed"
                         .formatted(request.name(), forward, port, PORT_MAX));

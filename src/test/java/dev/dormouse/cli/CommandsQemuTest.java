@@ -220,6 +220,10 @@ class CommandsQemuTest extends CommandsFixture {
         Path yaml = folder.resolve("vm.yaml");
         Files.writeString(yaml, "{name: x, accel: tcg, networks: [{target: tap7}]}");
         fails(2, "vm x: network 'without a mode', allowed are user", "vm", "create", "--file", yaml.toString());
+        for (String forward : List.of("tcp:127.0.0.1:0-:22", "tcp::2222-:0")) {
+            String refusal = "vm x: forward '" + forward + "' has port 0, which could be any";
+            fails(2, refusal, "vm", "create", "x", "--network=user,forward=" + forward);
+        }
         Files.writeString(yaml, "{name: x, accel: tcg, networks: [{mode: tap, target: t, forwards: ['tcp::1-:1']}]}");
         fails(2, "vm x: network 'tap' has forwards, only", "vm", "create", "--file", yaml.toString());
         assertThat(ok("list", "--json")).isEqualTo("[]\n");
