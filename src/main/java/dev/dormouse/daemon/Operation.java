@@ -65,6 +65,7 @@ final class Operation implements OperationListener {
     private boolean cancelled;
     private boolean wanted; // By somebody who is not a client.
     private boolean abandoned;
+    private boolean recovery;
     private @Nullable String startTime;
     private @Nullable String endTime;
     private @Nullable Integer position;
@@ -114,7 +115,7 @@ final class Operation implements OperationListener {
                 state == State.QUEUED ? position : null,
                 state == State.QUEUED ? secondsUntilTurn() : null,
                 step,
-                guestRunsMillis,
+                endTime != null && recovery ? null : guestRunsMillis,
                 responsiveMillis(),
                 done,
                 total,
@@ -126,6 +127,7 @@ final class Operation implements OperationListener {
     /// The report counts from the call of the engine, before which room for the VM may have been made.
     private @Nullable Long responsiveMillis() {
         return guestRunsMillis != null
+                        && !recovery
                         && result != null
                         && result.get("runningMillis") instanceof Number running
                         && result.get("report") instanceof Map<?, ?> report
@@ -237,6 +239,12 @@ final class Operation implements OperationListener {
             cancelled = true;
         }
         cancellation.cancel();
+    }
+
+    /// Says of a resume that it carries on with a restore whose guest runs already: when it ends it has no time until
+    /// the guest ran.
+    synchronized void recovers() {
+        recovery = true;
     }
 
     /// Has a resume that waits for its turn begin even if no client waits for it any more.

@@ -239,6 +239,9 @@ final class Vms {
             room.reserve(name, operation);
         }
         try {
+            if (engine.status(name).state().equals("orphaned")) {
+                operation.recovers();
+            }
             ResumeResult result = engine.resume(name, options, operation);
             indexInTheBackground(name);
             return result;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -85,6 +86,25 @@ class OperationsTest {
         assertThat(second).isNotSameAs(first);
         assertThat(operations.begin(Operation.Kind.RESUME, "web", _ -> null)).isSameAs(second);
         ends.countDown();
+    }
+
+    @Test
+    void aRecoveryHasNoTimeUntilItsGuestRan() throws Exception {
+        var told = new ArrayList<OperationView>();
+        var operations = new Operations(new Events(), told::add);
+        Operation recovery = operations.begin(Operation.Kind.RESUME, "web", operation -> {
+            operation.begun();
+            operation.recovers();
+            operation.running();
+            return null;
+        });
+
+        assertThat(recovery.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(recovery.guestRuns()).isTrue();
+        assertThat(recovery.view().guestRunsMillis()).isNull();
+        assertThat(told)
+                .singleElement()
+                .satisfies(view -> assertThat(view.guestRunsMillis()).isNull());
     }
 
     @Test
