@@ -74,9 +74,8 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--restores-max",
             paramLabel = "COUNT",
-            defaultValue = "0",
             description = "How many restores may be under way at once; others wait for their turn (default: no limit).")
-    private int restoresMax;
+    private @Nullable Integer restoresMax;
 
     @Option(
             names = "--restores-rate",
@@ -125,8 +124,8 @@ final class ServeCommand implements Callable<Integer> {
         if (end) {
             return end(main.home());
         }
-        if (restoresMax < 0) {
-            throw new IllegalArgumentException("--restores-max is %d, 0 or more are allowed".formatted(restoresMax));
+        if (restoresMax != null && restoresMax < 1) {
+            throw new IllegalArgumentException("--restores-max is %d, 1 or more are allowed".formatted(restoresMax));
         }
         if (rateLimit < 1) {
             throw new IllegalArgumentException("--rate-limit is %d, 1 or more are allowed".formatted(rateLimit));
@@ -136,15 +135,28 @@ final class ServeCommand implements Callable<Integer> {
                 listen == null ? null : DaemonOptions.parseListen(listen, tlsKey != null),
                 tls(),
                 rateLimit,
-                memoryLimit == null ? 0 : MemorySize.parse("--memory-limit", memoryLimit),
-                restoresMax,
-                restoresRate == null ? 0 : MemorySize.parse("--restores-rate", restoresRate),
+                limit("--memory-limit", memoryLimit),
+                restoresMax == null ? 0 : restoresMax,
+                limit("--restores-rate", restoresRate),
                 onShutdown == AtShutdown.SUSPEND,
                 yield);
         Daemon daemon = Daemon.start(main.home(), options);
         Runtime.getRuntime().addShutdownHook(new Thread(daemon::close, "end"));
         new CountDownLatch(1).await(); // Until a signal runs the hook.
         return 0;
+    }
+
+    /// {@return the size; 0 for no limit if the option was not given}
+    private static long limit(String option, @Nullable String text) {
+        if (text == null) {
+            return 0;
+        }
+        long bytes = MemorySize.parse(option, text);
+        if (bytes == 0) {
+            throw new IllegalArgumentException(
+                    "%s is '%s', more than 0 is allowed; without the option there is no limit".formatted(option, text));
+        }
+        return bytes;
     }
 
     private static int end(Home home) throws IOException {

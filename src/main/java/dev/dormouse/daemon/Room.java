@@ -101,6 +101,12 @@ final class Room {
     private synchronized Shortage reserveOrFind(String name, Set<String> tried) throws IOException {
         if (limitBytes > 0) {
             long needed = engine.status(name).memoryBytes();
+            if (needed > limitBytes) { // Nobody is suspended for that.
+                throw new ApiException(
+                        Problem.Kind.CONFLICT,
+                        "vm %s: no room: it needs %s, which is more than the memory limit of %s; raise --memory-limit"
+                                .formatted(name, MemorySize.format(needed), MemorySize.format(limitBytes)));
+            }
             List<VmStatus> others = awakeBut(name);
             long missing = bytes(others) + needed - limitBytes;
             if (missing > 0) {

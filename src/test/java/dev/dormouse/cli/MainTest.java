@@ -38,6 +38,20 @@ class MainTest {
         assertThat(run).isEqualTo(new CliRun(2, "", "dormouse: " + message + "\n"));
     }
 
+    /// Nobody who sets a limit means none.
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+                    --restores-max 0   | --restores-max is 0, 1 or more are allowed
+                    --memory-limit 0G  | --memory-limit is '0G', more than 0 is allowed; without the option there is no limit
+                    --restores-rate 0M | --restores-rate is '0M', more than 0 is allowed; without the option there is no limit
+                    --memory-limit 0   | --memory-limit is '0', a number with K, M, G or T is allowed, as in 4G
+                    """)
+    void refusesLimitsOfNothing(String options, String message) {
+        CliRun run = CliRun.of(folder, ("serve " + options).split(" ", -1));
+
+        assertThat(run).isEqualTo(new CliRun(2, "", "dormouse: " + message + "\n"));
+    }
+
     @Test
     void suggestsTheCommandThatWasMeant() {
         CliRun run = CliRun.of(folder, "suspent", "web");

@@ -45,6 +45,12 @@ class RoomTest {
                     .isEqualTo(409);
             assertThat(fixture.state("b")).as("not in vain").isEqualTo("running");
 
+            fixture.engine.create(VmRequest.named("huge").withMemory("151M"));
+            DaemonClient.Answer tooLarge = fixture.send("POST", "/v1/vms/huge/start?wait=60", null);
+            assertThat(Json.parseObject(tooLarge.body()).get("detail"))
+                    .isEqualTo("vm huge: no room: it needs 151 MiB, which is more than the memory limit of 150 MiB; "
+                            + "raise --memory-limit");
+
             fixture.run("start", "c");
 
             assertThat(fixture.state("a")).isEqualTo("running");
