@@ -324,6 +324,8 @@ class CommandsQemuTest extends CommandsFixture {
                 .isTrue();
         if (goesOn) {
             awaitState("x", "running");
+        } else if (told.isEmpty()) { // Before it had begun, or when it had ended.
+            assertThat(facts("show", "--json", "x").get("state")).isIn("suspended", "running");
         } else {
             assertThat(facts("show", "--json", "x")).containsEntry("state", "suspended");
         }
