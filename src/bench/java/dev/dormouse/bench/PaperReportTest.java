@@ -28,6 +28,7 @@ class PaperReportTest {
         line.put("nonZeroBytes", 1_000_000_000);
         line.put("imageBytes", 200_000_000);
         line.put("selfContainedImageBytes", 500_000_000);
+        line.put("rehearsal", Map.of("copiesBytes", 50_000_000));
         line.put(
                 "pages",
                 Map.of("total", 1 << 20, "zero", 800_000, "onDisk", 100_000, "duplicate", 0, "stored", 148_576));
@@ -78,7 +79,7 @@ class PaperReportTest {
         assertThat(report)
                 .contains("2 of 12 workloads, 10 runs of which 1 failed; states that failed: 1,"
                         + " restores to warm up that failed: 1.")
-                .contains("| web | 4,295 | 1,000 | - | - | **200** | 500 | 4.7 % | 20 % | 40 % |")
+                .contains("| web | 4,295 | 1,000 | - | - | **200** | 50 | 500 | 5.8 % | 25 % | 50 % |")
                 .contains("| redis | failed: it ended / early |")
                 .contains("| web | 4,002 (4,001 to 4,003) | failed | 2,000 (2,000 to 2,000) | - | - |"
                         + " 402 (401 to never), not reached in 1 of 3 | 10.0 | 5.0 |")
@@ -145,8 +146,10 @@ class PaperReportTest {
                         "left out of one mean or all: idle.")
                 .contains("it read its files at less than 0.40 GB/s", "(idle 0.39)")
                 .contains("at full speed: dormouse of web 97 %.")
-                .contains("| image below memory, without redis | 95 % | 3 | - | at least 85 % | yes | up to 80 % |")
-                .contains("| image below what is not zero, without redis | 80 % | 3 | - | at least 60 % | yes | - |")
+                .contains(
+                        "| image and copies below memory, without redis | 94 % | 3 | - | at least 85 % | yes | up to 80 % |")
+                .contains(
+                        "| image and copies below what is not zero, without redis | 75 % | 3 | - | at least 60 % | yes | - |")
                 .contains("on-disk class off, heavy on the page cache | 60 % | 2 | - | at least 40 % | yes | - |")
                 .contains("| time to responsiveness, of stock's, sata | 48 % | 3 | - | at most 20 % | **no** |")
                 .contains("eager restore, sata | 1.4 | 2 | idle | at least 5.0 | **no** | 3 |")

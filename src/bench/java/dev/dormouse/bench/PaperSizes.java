@@ -38,6 +38,7 @@ final class PaperSizes {
                 "stock stream",
                 "stock mapped-ram",
                 "dormouse",
+                "its copies",
                 "on-disk class off",
                 ": memory",
                 ": not zero",
@@ -48,7 +49,7 @@ final class PaperSizes {
             row(workload, samples.states(workload));
         }
         report.paragraph(
-                "MB. *On-disk class off*: an image of a moment before, in which nothing is left to the disk. Stock's save is of the same state, by the quicker of its two means, synced.");
+                "MB. *Its copies*: those pages of the working set that a rehearsal has copied from the disks; the shares are those of image and copies together. *On-disk class off*: an image of a moment before, in which nothing is left to the disk. Stock's save is of the same state, by the quicker of its two means, synced.");
         memory();
         image();
     }
@@ -56,10 +57,11 @@ final class PaperSizes {
     private void row(String workload, Samples states) {
         if (states.isEmpty()) {
             String reason = Cells.failure(samples.failedStates().where("workload", workload));
-            report.line("| %s | failed: %s |||||||||||".formatted(workload, reason));
+            report.line("| %s | failed: %s ||||||||||||".formatted(workload, reason));
             return;
         }
         double image = states.median("imageBytes");
+        double all = withCopies(states);
         report.row(List.of(
                 workload,
                 Cells.mega(memory(states)),
@@ -67,13 +69,24 @@ final class PaperSizes {
                 Cells.mega(states.median("stock-streamBytes")),
                 Cells.mega(states.median("stock-mapped-ramBytes")),
                 "**" + Cells.mega(image) + "**",
+                Cells.mega(all - image),
                 Cells.mega(states.median("selfContainedImageBytes")),
-                Cells.percent(image / memory(states)),
-                Cells.percent(image / states.median("nonZeroBytes")),
-                Cells.percent(image / states.median("selfContainedImageBytes")),
+                Cells.percent(all / memory(states)),
+                Cells.percent(all / states.median("nonZeroBytes")),
+                Cells.percent(all / states.median("selfContainedImageBytes")),
                 Cells.millis(states.median("suspendMs")),
                 Cells.millis(
                         Cells.smaller(states.median("stock-streamSaveMs"), states.median("stock-mapped-ramSaveMs")))));
+    }
+
+    /// {@return the bytes of the image and of what a rehearsal has copied for it}
+    static double withCopies(Samples states) {
+        return states.median(line -> bytes(line, "imageBytes")
+                + (line.get("rehearsal") instanceof Map<?, ?> rehearsal ? bytes(rehearsal, "copiesBytes") : 0));
+    }
+
+    private static double bytes(Map<?, ?> facts, String field) {
+        return facts.get(field) instanceof Number number ? number.doubleValue() : 0;
     }
 
     static double memory(Samples states) {
