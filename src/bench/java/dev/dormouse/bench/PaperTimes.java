@@ -126,7 +126,7 @@ final class PaperTimes {
                 "**" + Cells.percent(ours) + "**",
                 "**" + Cells.ratio(gain) + "**"));
         report.paragraph(
-                "On average the image is smaller than stock's file by %s, dormouse takes %s of stock's time and is %s times as fast as the eager restore: means of the ratios of the rows that have both sides%s."
+                "On average the image, with its copies, is smaller than stock's file by %s, dormouse takes %s of stock's time and is %s times as fast as the eager restore: means of the ratios of the rows that have both sides%s."
                         .formatted(Cells.percent(1 - size), Cells.percent(ours), Cells.ratio(gain), leftOut()));
     }
 
