@@ -53,9 +53,11 @@ class RehearsalTest {
             assertThat(checksums(fixture)).isEqualTo(disks);
             assertThat(isLeft(fixture)).isFalse();
             assertThat(result.copiedPages())
-                    .as("pages of this guest's disk do not compress")
-                    .isZero();
-            assertThat(copies(fixture)).as("those of another image").doesNotExist();
+                    .as("hardly a page of this guest's disk compresses")
+                    .isLessThan(100);
+            assertThat(copies(fixture).toFile().length())
+                    .as("what was left is gone")
+                    .isEqualTo(result.copiesBytes());
             Files.writeString(copies(fixture), "damaged, so nobody reads it");
             assertThat(new WorkingSetFile(fixture.vm("vm1")).read().map(WorkingSet::size))
                     .contains((int) result.workingSetPages());
