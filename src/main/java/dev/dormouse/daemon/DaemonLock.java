@@ -3,6 +3,7 @@ package dev.dormouse.daemon;
 import dev.dormouse.engine.Home;
 import dev.dormouse.storage.OfdLock;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -102,8 +103,8 @@ final class DaemonLock implements AutoCloseable {
     private static boolean hasOpen(String pid, Path file) throws IOException {
         try (Stream<Path> descriptors = Files.list(Path.of("/proc", pid, "fd"))) {
             return descriptors.anyMatch(descriptor -> leadsTo(descriptor, file));
-        } catch (NoSuchFileException | AccessDeniedException _) {
-            return false;
+        } catch (NoSuchFileException | AccessDeniedException | UncheckedIOException _) {
+            return false; // The last one where the process ends meanwhile.
         }
     }
 

@@ -247,9 +247,13 @@ final class Operation implements OperationListener {
         recovery = true;
     }
 
-    /// Has a resume that waits for its turn begin even if no client waits for it any more.
+    /// Has a resume that waits for its turn begin even if no client waits for it any more, or did just before.
     synchronized void want() {
         wanted = true;
+        if (abandoned && state == State.QUEUED) {
+            abandoned = false;
+            cancelled = false;
+        }
     }
 
     /// As [#cancel], of a resume that only clients wanted, all of whom have gone, and that has not begun.

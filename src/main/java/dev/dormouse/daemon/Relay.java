@@ -61,8 +61,9 @@ final class Relay {
 
     /// Passes bytes both ways, and returns when both directions have ended; both connections are closed then.
     ///
-    /// @param answered is given what the server has sent, `said` what the client has: the smaller pieces, when they
-    ///     have been passed on, by the thread that passes them
+    /// @param answered is given what the server has sent: the smaller pieces, when they have been passed on, by the
+    ///     thread that passes them
+    /// @param said the same of the client
     void run(SocketChannel to, Consumer<ByteBuffer> answered, Consumer<ByteBuffer> said)
             throws IOException, InterruptedException {
         synchronized (this) { // What comes later waits for what was said before.

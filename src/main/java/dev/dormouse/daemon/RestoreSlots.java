@@ -101,16 +101,21 @@ final class RestoreSlots {
     private void awaitTurn(Turn turn) throws ApiException {
         tellPositions();
         while (used >= max || waiting.first().operation != turn.operation) {
-            if (turn.operation.isCancelled()) {
-                throw new ApiException(
-                        Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(turn.operation.vm()));
-            }
+            refuseIfCancelled(turn.operation);
             try {
                 wait(LOOK_MILLIS);
             } catch (InterruptedException _) {
                 Thread.currentThread().interrupt();
                 throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped");
             }
+        }
+        refuseIfCancelled(turn.operation);
+    }
+
+    private static void refuseIfCancelled(Operation operation) throws ApiException {
+        if (operation.isCancelled()) {
+            throw new ApiException(
+                    Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(operation.vm()));
         }
     }
 

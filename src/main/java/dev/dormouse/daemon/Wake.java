@@ -28,15 +28,13 @@ final class Wake {
     ///     one not woken: what is to become of its files a person decides
     void await(String name) throws IOException, InterruptedException {
         waiting.merge(name, 1, Integer::sum);
-        boolean left = false;
+        boolean awake = false;
         try {
             awaitAwake(name);
-        } catch (InterruptedException e) {
-            left = true;
-            throw e;
+            awake = true;
         } finally {
             waiting.computeIfPresent(name, (_, count) -> count == 1 ? null : (Integer) (count - 1));
-            if (left) {
+            if (!awake) {
                 vms.abandonWake(name, () -> !waiting.containsKey(name));
             }
         }

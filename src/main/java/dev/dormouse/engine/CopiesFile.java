@@ -52,10 +52,11 @@ final class CopiesFile {
         delete();
         try (ImageWriter writer = ImageWriter.create(storage, file, image.ramBlocks(), keys.writerOptions(image))) {
             long pages = new WorkingSetCopies(prepared, writer).copy(set, goesOn);
-            if (pages > 0) {
-                writer.setMetadata(image.metadata()); // By which the key is found, too.
-                writer.publish();
+            if (pages == 0 || !goesOn.ask()) {
+                return 0;
             }
+            writer.setMetadata(image.metadata()); // By which the key is found, too.
+            writer.publish();
             return pages;
         }
     }

@@ -57,9 +57,16 @@ final class Layers {
     /// {@return the VM that writes the layer when it runs; empty if none does}
     Optional<String> writtenBy(Layer layer) throws IOException {
         for (String name : home.vmNames()) {
-            for (BackingChain chain : Vm.open(home, name).record().chains()) {
-                if (isSame(chain.top(), layer)) {
-                    return Optional.of("vm " + name);
+            Vm vm = Vm.open(home, name);
+            try {
+                for (BackingChain chain : vm.record().chains()) {
+                    if (isSame(chain.top(), layer)) {
+                        return Optional.of("vm " + name);
+                    }
+                }
+            } catch (IOException _) {
+                if (new UnreadableVm(home, vm).mayNeed(layer)) {
+                    return Optional.of("vm " + name + " (its state cannot be read, so it may write it)");
                 }
             }
         }

@@ -7,6 +7,7 @@ import dev.dormouse.disk.LayerIdentity;
 import dev.dormouse.index.IndexListener;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.qmp.QmpException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -67,15 +68,19 @@ final class Start {
         List<LayerIdentity> indexed = LayerIndexes.indexed(home, tools, suspended.chains());
         QemuProcess qemu = starter.startPaused(vm.config(), suspended.chains());
         ProcessRef reference = ProcessRef.of(qemu);
+        boolean mayHaveRun = false;
         try (QmpClient qmp = starter.connect(qemu)) {
             new LayerIndexes(home, tools, vm, qmp, reference, IndexListener.NONE).track(suspended.chains(), indexed);
             // That it names the image says what is still to be done.
             vm.enter(VmState.RUNNING, suspended.withQemu(reference));
+            mayHaveRun = true;
             qmp.execute("cont");
         } catch (IOException e) {
             qemu.terminate(Duration.ofSeconds(5));
-            vm.enter(VmState.SUSPENDED, suspended);
-            throw e;
+            if (!mayHaveRun || e instanceof QmpException) { // The latter is an answer: it did not.
+                vm.enter(VmState.SUSPENDED, suspended);
+            }
+            throw e; // Else the record has it settled: the memory does not fit to these disks any more.
         }
         dropState();
     }
@@ -104,6 +109,7 @@ final class Start {
 
     private void dropState() throws IOException {
         VmRecord record = vm.record();
+        new CopiesFile(vm).delete();
         if (record.image() != null) {
             dropUnlessNeeded(record.image());
         }
@@ -132,6 +138,7 @@ final class Start {
 
     /// The image stays, as a checkpoint that somebody may still want; so the layers below stay, too.
     private VmRecord bootNewestFiles(VmRecord record) throws IOException {
+        new CopiesFile(vm).delete();
         VmRecord newest = record.withChains(record.chainsWithOverlays()).withImage(null, List.of());
         return vm.enter(VmState.STOPPED, newest);
     }

@@ -107,7 +107,10 @@ final class Statuses {
     static boolean isUnderWay(Vm vm, VmRecord record) throws IOException {
         return switch (record.state()) {
             case SUSPENDING, CHECKPOINTING -> true;
-            case RUNNING -> vm.restoreRecord().map(RestoreRecord::guestStopped).orElse(false);
+            // With its image it is booted without its memory, which was cut off (`Start`).
+            case RUNNING ->
+                record.image() != null
+                        || vm.restoreRecord().map(RestoreRecord::guestStopped).orElse(false);
             case SUSPENDED -> Rehearsal.isLeft(vm);
             default -> false;
         };

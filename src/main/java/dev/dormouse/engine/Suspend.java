@@ -83,6 +83,7 @@ final class Suspend {
         try (QmpClient qmp = QmpClient.connect(vm.sockets().qmp(), Duration.ofSeconds(10), qemu)) {
             refuseBlocked(qmp);
             String id = newImageId();
+            new CopiesFile(vm).delete(); // Of an image that was left behind.
             VmRecord during = before.withImage(id, createOverlays(before)).withGeneration(before.generation() + 1);
             Captured captured = captureOrGoOn(qmp, qemu, before, during, kind);
             long pausedMillis = stoodStillMillis + millisSince(captured.pausedNanos());

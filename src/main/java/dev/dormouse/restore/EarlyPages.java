@@ -253,6 +253,16 @@ final class EarlyPages {
         return wanted.size() == 0 && !withRest;
     }
 
+    /// {@return whether the set is complete and something of it is left for [#sendScattered]; after [#send]}
+    boolean hasScattered() {
+        PageSource.FrameList ahead = trial.ahead();
+        int i = 0;
+        while (i < ahead.size() && sent.contains(ahead.get(i))) {
+            i++;
+        }
+        return trial.isOfCompleteSet() && i < ahead.size();
+    }
+
     /// Places them, for as long as is given.
     void send(PagePlacer placer, RestoreListener listener) throws IOException {
         long start = clock.getAsLong();
@@ -396,7 +406,8 @@ final class EarlyPages {
         }
     }
 
-    /// {@return what makes QEMU forget whatever may stand where something was not sent, after [#send]} Zeros may stay:
+    /// {@return what makes QEMU forget whatever may stand where something was not sent, after [#send], and again after
+    /// [#sendScattered]} In the regions that [#send] has filled zeros may stay:
     /// they are what QEMU's memory begins with, and what it fills a huge page with around the pages that come.
     List<Command.PostcopyDiscard> discards() throws IOException {
         var discards = new ArrayList<Command.PostcopyDiscard>();

@@ -108,9 +108,11 @@ final class GroupPages implements PageSource.GroupBuffer {
                 : Objects.requireNonNull(run).slice(start * DiskView.BLOCK_BYTES, pages * DiskView.BLOCK_BYTES);
     }
 
+    /// A buffer of its own each time, for it is valid until another group is read, and the next piece is not.
     private ByteBuffer fromDisk(long frame, int countMax) throws IOException {
         insteadOfCopies = insteadOfCopies == null ? new DiskPages(image, disks) : insteadOfCopies;
-        return insteadOfCopies.readPiece(frame, countMax);
+        ByteBuffer pages = insteadOfCopies.readPiece(frame, countMax);
+        return ByteBuffer.allocateDirect(pages.remaining()).put(pages).flip();
     }
 
     private IOException refused(long frame, int position) throws IOException {

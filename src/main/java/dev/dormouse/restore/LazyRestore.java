@@ -146,7 +146,7 @@ public final class LazyRestore {
         if (!early.isEmpty()) {
             place(early::send);
         }
-        if (trial != null && trial.isOfCompleteSet()) {
+        if (early.hasScattered()) {
             for (Command.PostcopyDiscard discard : early.discards()) {
                 out.write(discard);
             }

@@ -78,14 +78,22 @@ public final class PreparedImage implements AutoCloseable {
 
     /// As [#of(ImageReader, Disks)], with copies of pages that are on disks ([WorkingSetCopies]).
     ///
-    /// @param copies closed with the prepared image; null if there are none. Not used if they are not of this image
+    /// @param copies taken over, also if this fails; null if there are none. Not used if they are not of this image
     public static PreparedImage of(ImageReader reader, Disks disks, @Nullable ImageReader copies) throws IOException {
-        var deviceState = new DeviceState(reader.deviceState());
-        var layout = new RamLayout(reader.ramBlocks());
-        WorkingSet likelySet = likelySet(reader, layout);
-        SavedPages saved = SavedPages.of(reader, copies);
-        var source = new ImagePageSource(saved, new ImageDisks(reader, disks)); // Last: it has to be closed.
-        return new PreparedImage(reader, copies, layout, source, deviceState, likelySet);
+        boolean complete = false;
+        try {
+            var deviceState = new DeviceState(reader.deviceState());
+            var layout = new RamLayout(reader.ramBlocks());
+            WorkingSet likelySet = likelySet(reader, layout);
+            SavedPages saved = SavedPages.of(reader, copies);
+            var source = new ImagePageSource(saved, new ImageDisks(reader, disks)); // Last: it has to be closed.
+            complete = true;
+            return new PreparedImage(reader, copies, layout, source, deviceState, likelySet);
+        } finally {
+            if (!complete && copies != null) {
+                copies.close();
+            }
+        }
     }
 
     /// Has the kernel read the image and its disks from now on, until pages are placed or the image is closed: while
@@ -214,9 +222,12 @@ public final class PreparedImage implements AutoCloseable {
         if (earlyReads != null) {
             earlyReads.close();
         }
-        source.close();
-        if (copies != null) {
-            copies.close();
+        try {
+            source.close();
+        } finally {
+            if (copies != null) {
+                copies.close();
+            }
         }
     }
 }

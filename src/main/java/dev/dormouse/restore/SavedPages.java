@@ -22,11 +22,19 @@ final class SavedPages {
     }
 
     /// @param copies of pages that are on disks, with the image's RAM blocks; null if there are none
-    static SavedPages of(ImageReader image, @Nullable ImageReader copies) throws IOException {
+    static SavedPages of(ImageReader image, @Nullable ImageReader copies) {
         return new SavedPages(image, copies != null && fit(image, copies) ? copies : null);
     }
 
-    private static boolean fit(ImageReader image, ImageReader copies) throws IOException {
+    private static boolean fit(ImageReader image, ImageReader copies) {
+        try {
+            return areOf(image, copies);
+        } catch (IOException _) {
+            return false; // Should the image be what cannot be read, whoever reads it is told.
+        }
+    }
+
+    private static boolean areOf(ImageReader image, ImageReader copies) throws IOException {
         if (!copies.ramBlocks().equals(image.ramBlocks())) {
             return false;
         }

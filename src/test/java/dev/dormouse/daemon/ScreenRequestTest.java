@@ -10,8 +10,10 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
+@Timeout(30)
 class ScreenRequestTest {
     private static final byte[] HANDSHAKE = "RFB 003.008\n".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] ENCODINGS = {2, 0, 0, 1, 0, 0, 0, 0};
@@ -31,13 +33,15 @@ class ScreenRequestTest {
             assertThat(qemu.accept()).as("nobody has asked for the screen").isNull();
             ByteBuffer both = ByteBuffer.allocate(ENCODINGS.length + WHOLE_SCREEN.length);
             request.accept(both.put(ENCODINGS).put(WHOLE_SCREEN).flip());
+            qemu.configureBlocking(true);
             try (SocketChannel second = qemu.accept()) {
-                assertThat(second).isNotNull();
                 assertThat(second.read(ByteBuffer.allocate(1)))
                         .as("it says nothing")
                         .isEqualTo(-1);
             }
+            qemu.configureBlocking(false);
             request.accept(ByteBuffer.wrap(WHOLE_SCREEN));
+            Thread.sleep(100);
             assertThat(qemu.accept()).as("only the first one is hurried").isNull();
         }
     }

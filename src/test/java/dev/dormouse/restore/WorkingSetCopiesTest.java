@@ -123,6 +123,52 @@ class WorkingSetCopiesTest {
         assertThat(readAll(sample, copies)).isBetween(EASY_COUNT / 3L, 10L * EASY_COUNT);
     }
 
+    /// Whoever gathers pages before it writes them has those of a damaged extent from several pieces of the disk.
+    @Test
+    void pagesInsteadOfDamagedCopiesStayUntilTheNextGroup() throws Exception {
+        SampleImage sample = sample("guest");
+        Path copies = folder.resolve("copies");
+        var scattered = new int[8];
+        Arrays.setAll(scattered, i -> EASY_FRAME + i * 60); // Each in another piece.
+        copy(sample, copies, new WorkingSet(FRAMES, new int[][] {scattered, {}, {}, {}}), true);
+        try (ImageReader image = ImageReader.open(sample.image);
+                ImageReader copied = ImageReader.open(copies);
+                var source = new ImagePageSource(
+                        SavedPages.of(image, copied), new ImageDisks(image, _ -> new RawFileView(sample.disk)));
+                PageSource.GroupBuffer buffer = source.newGroupBuffer()) {
+            byte[] bytes = Files.readAllBytes(copies);
+            bytes[(int) copied.extentOffset(0) + 5] ^= 1;
+            Files.write(copies, bytes); // The same file, which is open.
+
+            buffer.read(source.group(scattered[0]));
+            var pages = new ByteBuffer[scattered.length];
+            for (int i = 0; i < pages.length; i++) {
+                pages[i] = buffer.pages(scattered[i], 1);
+                assertThat(pages[i].isDirect()).isTrue();
+            }
+            for (int i = 0; i < pages.length; i++) {
+                assertPage(sample, scattered[i], pages[i]);
+            }
+        }
+    }
+
+    @Test
+    void copiesWithADamagedTableAreNotUsed() throws Exception {
+        SampleImage sample = sample("guest");
+        Path copies = folder.resolve("copies");
+        copy(sample, copies, set(), true);
+        long end;
+        try (ImageReader reader = ImageReader.open(copies)) {
+            int last = reader.extentCount() - 1;
+            end = reader.extentOffset(last) + reader.extentLengthBytes(last);
+        }
+        byte[] bytes = Files.readAllBytes(copies);
+        bytes[(int) end + 5] ^= 1; // The page table stands behind the extents.
+        Files.write(copies, bytes);
+
+        assertThat(readAll(sample, copies)).isGreaterThanOrEqualTo(EASY_COUNT);
+    }
+
     @Test
     void copiesOfAnotherGuestAreNotUsed() throws Exception {
         SampleImage sample = sample("guest");
