@@ -99,7 +99,7 @@ public record VmSettings(
     /// @param guestAgent whether it has a channel for the agent of its guest
     public void checkFor(@Nullable String vnc, List<String> forwards, boolean guestAgent) {
         check();
-        if (asksGuest() && !guestAgent) {
+        if (idle != null && idle.askGuest() && !guestAgent) {
             throw new IllegalArgumentException(
                     "idle: the guest cannot be asked, the VM has no channel for its agent, which 'vm create --guest-agent' gives it");
         }
