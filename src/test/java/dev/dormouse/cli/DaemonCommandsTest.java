@@ -68,6 +68,7 @@ class DaemonCommandsTest extends CommandsFixture {
         for (String name : List.of("a", "b")) {
             create(name);
             ok("start", name);
+            TimeUnit.SECONDS.sleep(2); // Of a guest that has hardly begun all pages may go before it runs.
             ok("suspend", name);
         }
         ok("resume", "--background-rate=off", "a"); // Never comes to its end by itself.
