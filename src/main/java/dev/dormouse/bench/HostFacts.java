@@ -16,6 +16,7 @@ public final class HostFacts {
 
     private HostFacts() {}
 
+    /// {@return revision, processor, memory, kernel and Java, by the names that they have in samples}
     public static Map<String, Object> read() throws IOException {
         Path root = Path.of(System.getProperty("dormouse.root", "")).toAbsolutePath();
         var facts = new LinkedHashMap<String, Object>();

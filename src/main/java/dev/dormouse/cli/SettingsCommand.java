@@ -64,9 +64,6 @@ final class SettingsCommand extends FactsCommand {
         if (settings.sleep() != null) {
             table.row("asleep", describe(settings.sleep()));
         }
-        if (settings.asksGuest()) {
-            table.row("stays awake", "while its guest has " + Engine.STAY_AWAKE);
-        }
         if (settings.priority() != Priority.NORMAL) {
             table.row("priority", settings.priority().word());
         }
@@ -82,7 +79,12 @@ final class SettingsCommand extends FactsCommand {
     private static String describe(Sleep sleep) {
         String hours =
                 sleep.from().equals(sleep.to()) ? "at all hours" : "from %s to %s".formatted(sleep.from(), sleep.to());
-        return "%s, while it has no client, awake for %d s at least".formatted(hours, sleep.awakeSeconds());
+        return "%s, while it has no client, awake for %d s at least%s"
+                .formatted(hours, sleep.awakeSeconds(), veto(sleep.askGuest()));
+    }
+
+    private static String veto(boolean askGuest) {
+        return askGuest ? ", unless the guest says no" : "";
     }
 
     private static String describe(IdlePolicy idle) {
@@ -92,6 +94,6 @@ final class SettingsCommand extends FactsCommand {
                         idle.cpuPercent(),
                         idle.networkPackets() == 0 ? "" : " and %d packets a second".formatted(idle.networkPackets()),
                         idle.awakeSeconds(),
-                        idle.askGuest() ? ", unless the guest says no" : "");
+                        veto(idle.askGuest()));
     }
 }

@@ -35,7 +35,8 @@ final class ScreenRequest implements Consumer<ByteBuffer> {
         }
     }
 
-    private void look() {
+    /// Has QEMU look, if it is there; blocks while it takes no more connections.
+    void look() {
         try {
             SocketChannel.open(qemu).close();
         } catch (IOException e) {

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /// Who needs which layer. A layer is pinned while an image, or a VM other than its owner, refers to it; a
 /// pinned layer is never written and never deleted.
@@ -32,7 +33,9 @@ final class Layers {
             }
         }
         for (String name : home.vmNames()) {
-            Optional<String> need = name.equals(vmName) ? Optional.empty() : needOfVm(name, layer);
+            Optional<String> need = name.equals(vmName)
+                    ? Optional.empty()
+                    : ofVm(name, layer, "need", chains -> contains(chains, layer));
             if (need.isPresent()) {
                 return need;
             }
@@ -40,37 +43,32 @@ final class Layers {
         return Optional.empty();
     }
 
-    private Optional<String> needOfVm(String name, Layer layer) throws IOException {
+    /// {@return the VM that writes the layer when it runs; empty if none does}
+    Optional<String> writtenBy(Layer layer) throws IOException {
+        for (String name : home.vmNames()) {
+            Optional<String> writer =
+                    ofVm(name, layer, "write", chains -> chains.stream().anyMatch(chain -> isSame(chain.top(), layer)));
+            if (writer.isPresent()) {
+                return writer;
+            }
+        }
+        return Optional.empty();
+    }
+
+    /// {@return the VM, as it is told, if the layer is of its disks in that way, or may be; empty if not}
+    ///
+    /// @param may what one whose state cannot be read may do to the layer
+    private Optional<String> ofVm(String name, Layer layer, String may, Predicate<List<BackingChain>> isOf)
+            throws IOException {
         try {
-            return contains(Vm.open(home, name).record().chains(), layer)
-                    ? Optional.of("vm " + name)
-                    : Optional.empty();
+            return isOf.test(Vm.open(home, name).record().chains()) ? Optional.of("vm " + name) : Optional.empty();
         } catch (NotFoundException _) {
             return Optional.empty(); // Removed meanwhile.
         } catch (IOException _) {
             return new UnreadableVm(home, Vm.open(home, name)).mayNeed(layer)
-                    ? Optional.of("vm " + name + " (its state cannot be read, so it may need it)")
+                    ? Optional.of("vm %s (its state cannot be read, so it may %s it)".formatted(name, may))
                     : Optional.empty();
         }
-    }
-
-    /// {@return the VM that writes the layer when it runs; empty if none does}
-    Optional<String> writtenBy(Layer layer) throws IOException {
-        for (String name : home.vmNames()) {
-            Vm vm = Vm.open(home, name);
-            try {
-                for (BackingChain chain : vm.record().chains()) {
-                    if (isSame(chain.top(), layer)) {
-                        return Optional.of("vm " + name);
-                    }
-                }
-            } catch (IOException _) {
-                if (new UnreadableVm(home, vm).mayNeed(layer)) {
-                    return Optional.of("vm " + name + " (its state cannot be read, so it may write it)");
-                }
-            }
-        }
-        return Optional.empty();
     }
 
     /// {@return whether the top layer of the disk may be merged into the one below it}

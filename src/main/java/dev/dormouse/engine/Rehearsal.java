@@ -51,7 +51,6 @@ final class Rehearsal {
     private final Vm vm;
     private final OperationListener listener;
     private final Cancellation cancellation;
-    private @Nullable WorkingSet learnt;
 
     Rehearsal(
             Home home, QemuTools tools, ImageKeys keys, Vm vm, OperationListener listener, Cancellation cancellation) {
@@ -117,28 +116,39 @@ final class Rehearsal {
         try (PreparedImage prepared = PreparedImage.of(image, new FrozenViews(metadata, tools))) {
             QemuProcess qemu =
                     QemuProcess.start(new QemuProcess.Spec(argv, sockets.qemuLog()).withPrefix(bounded(config)));
-            RehearsalResult result;
+            Learnt learnt;
             try (QmpClient qmp = QmpClient.connect(sockets.qmp(), START_TIMEOUT, qemu)) {
                 sockets.narrow();
-                result = rehearse(qmp, qemu, prepared, sockets);
+                learnt = rehearse(qmp, qemu, prepared, sockets);
             } finally {
                 qemu.kill();
             }
-            return copy(image, prepared, result);
+            return copy(image, prepared, learnt);
         }
     }
 
+    /// @param set what the guest asked for
+    private record Learnt(WorkingSet set, RehearsalWatch.Seen seen) {}
+
     /// What was learnt counts without the copies, too.
-    private RehearsalResult copy(ImageReader image, PreparedImage prepared, RehearsalResult result) {
+    private RehearsalResult copy(ImageReader image, PreparedImage prepared, Learnt learnt) {
         listener.step("copying what the resume needs first");
         var copies = new CopiesFile(vm);
+        long pages = 0;
         try {
-            long pages = copies.write(image, prepared, Objects.requireNonNull(learnt), keys, () -> !isToEnd());
-            return result.withCopies(pages, copies.lengthBytes());
+            pages = copies.write(image, prepared, learnt.set, keys, () -> !isToEnd());
         } catch (IOException e) {
             listener.step("copied nothing: " + ErrorText.of(e));
-            return result;
         }
+        return new RehearsalResult(
+                vm.name(),
+                learnt.seen.millis(),
+                learnt.set.size(),
+                learnt.seen.demandedPages(),
+                learnt.seen.nonZeroPages(),
+                learnt.seen.wantedShare(),
+                pages,
+                pages == 0 ? 0 : copies.lengthBytes());
     }
 
     private boolean isToEnd() throws IOException {
@@ -168,7 +178,7 @@ final class Rehearsal {
         return record.withImage(record.image(), overlays).chainsWithOverlays();
     }
 
-    private RehearsalResult rehearse(QmpClient qmp, QemuProcess qemu, PreparedImage image, VmSockets sockets)
+    private Learnt rehearse(QmpClient qmp, QemuProcess qemu, PreparedImage image, VmSockets sockets)
             throws IOException {
         try (var watch = new RehearsalWatch(qemu, this::isToEnd)) {
             qmp.addListener(event -> {
@@ -236,20 +246,11 @@ final class Rehearsal {
         };
     }
 
-    private RehearsalResult learn(LazyRestore restore, RehearsalWatch.Seen seen) throws IOException {
+    private Learnt learn(LazyRestore restore, RehearsalWatch.Seen seen) throws IOException {
         String image = Objects.requireNonNull(vm.record().image());
         WorkingSet set = restore.rehearsed(seen.wantedShare(), !seen.asksOn(), image);
         new WorkingSetFile(vm).write(set);
-        learnt = set;
-        return new RehearsalResult(
-                vm.name(),
-                seen.millis(),
-                set.size(),
-                seen.demandedPages(),
-                seen.nonZeroPages(),
-                seen.wantedShare(),
-                0,
-                0);
+        return new Learnt(set, seen);
     }
 
     /// {@return whether a rehearsal was cut off, if nobody holds the VM's lock}

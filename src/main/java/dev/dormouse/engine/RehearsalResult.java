@@ -20,9 +20,4 @@ public record RehearsalResult(
         long nonZeroPages,
         double wantedShare,
         long copiedPages,
-        long copiesBytes) {
-    RehearsalResult withCopies(long pages, long bytes) {
-        return new RehearsalResult(
-                vm, ranMillis, workingSetPages, demandedPages, nonZeroPages, wantedShare, pages, bytes);
-    }
-}
+        long copiesBytes) {}

@@ -10,6 +10,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import java.util.stream.IntStream;
 
 /// The pages that go before the guest runs. They come into huge pages, as in a restore by QEMU itself; what is placed
 /// behind RUN comes in small ones, each of which costs the guest a fault, and all together a part of its speed until
@@ -256,11 +257,7 @@ final class EarlyPages {
     /// {@return whether the set is complete and something of it is left for [#sendScattered]; after [#send]}
     boolean hasScattered() {
         PageSource.FrameList ahead = trial.ahead();
-        int i = 0;
-        while (i < ahead.size() && sent.contains(ahead.get(i))) {
-            i++;
-        }
-        return trial.isOfCompleteSet() && i < ahead.size();
+        return trial.isOfCompleteSet() && IntStream.range(0, ahead.size()).anyMatch(i -> !sent.contains(ahead.get(i)));
     }
 
     /// Places them, for as long as is given.
@@ -407,8 +404,8 @@ final class EarlyPages {
     }
 
     /// {@return what makes QEMU forget whatever may stand where something was not sent, after [#send], and again after
-    /// [#sendScattered]} In the regions that [#send] has filled zeros may stay:
-    /// they are what QEMU's memory begins with, and what it fills a huge page with around the pages that come.
+    /// [#sendScattered]} In the regions that [#send] has filled zeros may stay: they are what QEMU's memory begins
+    /// with, and what it fills a huge page with around the pages that come.
     List<Command.PostcopyDiscard> discards() throws IOException {
         var discards = new ArrayList<Command.PostcopyDiscard>();
         for (int block = 0; block < layout.blocks().size(); block++) {

@@ -89,11 +89,11 @@ final class FrameGroups {
     /// @return the frames on each disk
     private int[] count(ImageDisks disks) throws IOException {
         int[] perDisk = new int[ImageDisks.COUNT_MAX];
-        saved.forEachNonZero((frame, pageClass, location, slot, copy) -> {
+        saved.forEachNonZero((frame, pageClass, extent, location, slot) -> {
             switch (pageClass) {
                 case ON_DISK -> {
                     disks.check(frame, slot, location);
-                    if (copy < 0) {
+                    if (extent < 0) {
                         perDisk[slot]++;
                         return;
                     }
@@ -102,7 +102,7 @@ final class FrameGroups {
                 case DUPLICATE -> duplicateCount++;
                 case ZERO -> throw new IllegalStateException("frame " + frame + " is zero");
             }
-            starts[(copy < 0 ? (int) location : copy) + 1]++;
+            starts[extent + 1]++;
         });
         for (int i = 0; i < saved.extentCount(); i++) {
             starts[i + 1] += starts[i];
@@ -122,13 +122,13 @@ final class FrameGroups {
             start += perDisk[disk];
         }
         int[] diskStarts = nextOnDisk.clone();
-        saved.forEachNonZero((frame, pageClass, location, slot, copy) -> {
-            if (pageClass == PageClass.ON_DISK && copy < 0) {
+        saved.forEachNonZero((frame, _, extent, location, slot) -> {
+            if (extent < 0) {
                 int index = nextOnDisk[slot]++;
                 frames[index] = (int) frame;
                 positions[slot][index - diskStarts[slot]] = disks.view(slot).readingOrder(location);
             } else {
-                frames[next[copy < 0 ? (int) location : copy]++] = (int) frame;
+                frames[next[extent]++] = (int) frame;
             }
         });
         for (int disk = 0; disk < perDisk.length; disk++) {

@@ -142,7 +142,6 @@ public final class LazyRestore {
                     .map(Command.PostcopyDiscard::whole)
                     .toList();
         }
-        image.endEarlyReads();
         if (!early.isEmpty()) {
             place(early::send);
         }
@@ -183,6 +182,7 @@ public final class LazyRestore {
 
     /// Into QEMU's memory where that is permitted, which is as with its descriptors; else through the stream.
     private void place(Sending sending) throws IOException {
+        image.endEarlyReads();
         out.beginPart(image.ramSectionId(), false);
         var stream = new StreamPlacer(out, layout);
         if (options.placement() == Placement.STREAM || !isDirectPermitted(qemuPid)) {

@@ -55,16 +55,16 @@ final class SavedPages {
     /// What [#forEachNonZero] calls for each page.
     @FunctionalInterface
     interface Visitor {
+        /// @param extent the one with the page, or with a copy of it; -1 if it is on a disk only
         /// @param location as the image has it: an extent, or a block of a disk
         /// @param slot the slot in the extent, or the number of the disk
-        /// @param copy the extent of a copy of a page that is on a disk, -1 without one
-        void visit(long frame, PageClass pageClass, long location, int slot, int copy) throws IOException;
+        void visit(long frame, PageClass pageClass, int extent, long location, int slot) throws IOException;
     }
 
     /// Visits the pages that are not zero in ascending order.
     void forEachNonZero(Visitor visitor) throws IOException {
-        image.forEachNonZero((frame, pageClass, location, slot) ->
-                visitor.visit(frame, pageClass, location, slot, pageClass == PageClass.ON_DISK ? copy(frame) : -1));
+        image.forEachNonZero((frame, pageClass, location, slot) -> visitor.visit(
+                frame, pageClass, pageClass == PageClass.ON_DISK ? copy(frame) : (int) location, location, slot));
     }
 
     int extentCount() {

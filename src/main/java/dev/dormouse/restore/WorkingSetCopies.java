@@ -5,6 +5,7 @@ import com.github.luben.zstd.ZstdCompressCtx;
 import dev.dormouse.base.RamBlock;
 import dev.dormouse.base.RamLayout;
 import dev.dormouse.image.ImageWriter;
+import dev.dormouse.image.WriterOptions;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.stream.LongStream;
@@ -16,9 +17,10 @@ import java.util.stream.LongStream;
 /// What does not become half as large is left to the disks, and all copies together take no more than an eighth of what
 /// is not zero, for images are to be small (`docs/adr/0049-copies-of-the-working-set.md`).
 public final class WorkingSetCopies {
-    private static final int BATCH_PAGES = 8;
+    /// What is tried is what becomes one extent.
+    private static final WriterOptions WRITER = WriterOptions.defaults();
+    private static final int BATCH_PAGES = WRITER.extentPages();
     private static final int BATCH_BYTES = BATCH_PAGES * RamBlock.TARGET_PAGE_BYTES;
-    private static final int LEVEL = 1; // As the writer's.
     private static final int SHARE_OF_NON_ZERO = 8;
 
     private final ImagePageSource source;
@@ -31,7 +33,8 @@ public final class WorkingSetCopies {
     private long bytes;
 
     /// @param image whose pages are copied
-    /// @param writer of the copies, with the blocks of the image; whoever made it publishes it
+    /// @param writer of the copies, with the blocks of the image and the usual extents; whoever made it
+    ///     publishes it
     public WorkingSetCopies(PreparedImage image, ImageWriter writer) {
         this.source = image.source();
         this.layout = image.layout();
@@ -52,7 +55,7 @@ public final class WorkingSetCopies {
     public long copy(WorkingSet set, GoesOn goesOn) throws IOException {
         long[] order = order(set);
         try (var zstd = new ZstdCompressCtx()) {
-            zstd.setLevel(LEVEL);
+            zstd.setLevel(WRITER.compressionLevel());
             for (int first = 0; first < order.length && bytes < bytesMax; first += BATCH_PAGES) {
                 if (!goesOn.ask()) {
                     return 0;
