@@ -53,10 +53,13 @@ export DEBIAN_FRONTEND=noninteractive
 cd /usr/src
 apt-get source --quiet=2 --option APT::Sandbox::User=root bash
 rm -f ./*.tar.* ./*.dsc
-cd /usr/src/bash-*/
+mv bash-* bash-1
+cd bash-1
 ./configure --quiet --disable-nls > /dev/null
 # Shared header files and tools are there then, so that each build in the guest is like the others.
 make --jobs="$(nproc)" > /dev/null 2>&1
+cp -a . ../bash-2
+cp -a . ../bash-3
 cd /usr/lib/dormouse
 g++ -O2 -fno-rtti -shared -fPIC -I"$(gcc -print-file-name=plugin)/include" -o passes.so passes.cc
 mkdir -p /srv/packages

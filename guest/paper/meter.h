@@ -38,18 +38,25 @@ static inline uint64_t meter_nanos(void)
     return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
 
-/* Counts an operation that began at *start, which becomes now. Any thread, any process. */
-static inline void meter_count(struct meter *meter, uint64_t *start)
+/* Counts operations that began at *start, which becomes now, each of which took the same time. Any thread, any process. */
+static inline void meter_add(struct meter *meter, uint64_t *start, uint64_t operations)
 {
-    uint64_t now = meter_nanos(), nanos = (now - *start) | 1;
+    uint64_t now = meter_nanos(), nanos = ((now - *start) / operations) | 1;
     int bucket = 63 - __builtin_clzll(nanos);
     uint64_t longest = __atomic_load_n(&meter->nanos_max, __ATOMIC_RELAXED);
 
-    __atomic_fetch_add(&meter->counts[bucket < METER_BUCKETS ? bucket : METER_BUCKETS - 1], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&meter->counts[bucket < METER_BUCKETS ? bucket : METER_BUCKETS - 1], operations,
+                       __ATOMIC_RELAXED);
     while (nanos > longest &&
            !__atomic_compare_exchange_n(&meter->nanos_max, &longest, nanos, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
     *start = now;
+}
+
+/* Counts one. */
+static inline void meter_count(struct meter *meter, uint64_t *start)
+{
+    meter_add(meter, start, 1);
 }
 
 #endif
