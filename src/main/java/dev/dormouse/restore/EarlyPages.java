@@ -21,8 +21,8 @@ import java.util.stream.IntStream;
 ///   as long as it comes quickly;
 /// - of a guest whose set is complete the *scattered* rest of it, in small pages: the guest waits for next to nothing
 ///   then, and nobody takes the processors from it;
-/// - of a guest that is known to touch most of its memory *everything* but a sample of such regions, which tells
-///   whether it still is of that kind.
+/// - of a guest that is known to touch most of its memory, or of which all can be there hardly later than the set,
+///   *everything* but a sample of such regions, which tells whether it still is of that kind.
 ///
 /// A page that cannot be read is left to whoever serves pages behind RUN, and so is what no time is left for.
 ///
@@ -68,6 +68,7 @@ final class EarlyPages {
     private final LongSupplier clock;
     private final long nanosMax;
     private final boolean withRest;
+    private final boolean hints;
 
     private EarlyPages(
             RamLayout layout,
@@ -77,7 +78,8 @@ final class EarlyPages {
             RandomGenerator random,
             LongSupplier clock,
             long nanosMax,
-            boolean withRest) {
+            boolean withRest,
+            boolean hints) {
         this.layout = layout;
         this.source = source;
         this.trial = trial;
@@ -86,6 +88,7 @@ final class EarlyPages {
         this.nanosMax = nanosMax;
         this.random = random;
         this.withRest = withRest;
+        this.hints = hints;
         wanted = new FrameSet(source.frameCount());
         rest = new FrameSet(source.frameCount());
         for (int block = 0; block < layout.blocks().size(); block++) {
@@ -97,14 +100,24 @@ final class EarlyPages {
 
     /// @param trial told of all that goes early, and of what is left
     /// @param sent frames that QEMU has already, all of a block or none; what is sent is added
+    /// @param clock in nanoseconds, from any start
+    /// @param nanosMax for how long at most
     static EarlyPages everything(
-            RamLayout layout, PageSource source, WorkingSetTrial trial, FrameSet sent, RandomGenerator random)
+            RamLayout layout,
+            PageSource source,
+            WorkingSetTrial trial,
+            FrameSet sent,
+            RandomGenerator random,
+            LongSupplier clock,
+            long nanosMax)
             throws IOException {
-        var pages = new EarlyPages(layout, source, trial, sent, random, System::nanoTime, Long.MAX_VALUE, false);
+        var pages = new EarlyPages(layout, source, trial, sent, random, clock, nanosMax, false, true);
+        List<int[]> inSet = pages.countByRegion(trial.ahead());
         pages.passes.add(new BitSet());
         for (int block = 0; block < layout.blocks().size(); block++) {
             for (int region = 0; region < pages.openRegions(block); region++) {
-                if (random.nextInt(LEFT_ONE_OF) == 0) {
+                // What is known to be wanted tells nothing.
+                if (inSet.get(block)[region] == 0 && random.nextInt(LEFT_ONE_OF) == 0) {
                     pages.leave(block, region);
                 } else {
                     pages.want(block, region);
@@ -128,7 +141,7 @@ final class EarlyPages {
             boolean little)
             throws IOException {
         long nanosMax = little ? LITTLE_NANOS_MAX : DENSE_NANOS_MAX;
-        var pages = new EarlyPages(layout, source, trial, sent, random, clock, nanosMax, little);
+        var pages = new EarlyPages(layout, source, trial, sent, random, clock, nanosMax, little, false);
         List<int[]> inSet = pages.countByRegion(trial.ahead());
         List<BitSet> chosen = pages.chosenRegions(inSet, little);
         if (!trial.isOfCompleteSet()) {
@@ -269,7 +282,7 @@ final class EarlyPages {
                     new Counting(placer, true),
                     groups,
                     frame -> wanted.contains(frame) && !sent.contains(frame),
-                    nanosMax == Long.MAX_VALUE, // Then nothing is left that a guest could demand.
+                    hints,
                     () -> clock.getAsLong() - start < nanosMax);
         }
         if (withRest) {
@@ -427,7 +440,7 @@ final class EarlyPages {
             long end = doneBlocks.get(block) ? first : layout.endFrame(block);
             for (long frame = first; frame < end; frame++) {
                 if (sent.remove(frame)) {
-                    var ranges = new Ranges(first);
+                    var ranges = new DiscardRanges(first);
                     ranges.add(frame, frame + 1);
                     return new Command.PostcopyDiscard(
                             layout.blocks().get(block).name(), ranges.done());
@@ -438,7 +451,7 @@ final class EarlyPages {
     }
 
     private List<Command.Range> ranges(int block) throws IOException {
-        var ranges = new Ranges(layout.firstFrame(block));
+        var ranges = new DiscardRanges(layout.firstFrame(block));
         for (int region = 0; region < regionCount(layout.blocks().get(block)); region++) {
             long end = endFrame(block, region);
             boolean early = regions.get(block).get(region);
@@ -453,37 +466,5 @@ final class EarlyPages {
             }
         }
         return ranges.done();
-    }
-
-    /// Joins frames that follow one another.
-    private static final class Ranges {
-        private final long blockStart;
-        private final List<Command.Range> ranges = new ArrayList<>();
-        private long start;
-        private long end;
-
-        Ranges(long blockStart) {
-            this.blockStart = blockStart;
-        }
-
-        void add(long firstFrame, long endFrame) {
-            if (firstFrame != end) {
-                finish();
-                start = firstFrame;
-            }
-            end = endFrame;
-        }
-
-        List<Command.Range> done() {
-            finish();
-            return ranges;
-        }
-
-        private void finish() {
-            if (end > start) {
-                ranges.add(new Command.Range(
-                        (start - blockStart) * RamBlock.TARGET_PAGE_BYTES, (end - start) * RamBlock.TARGET_PAGE_BYTES));
-            }
-        }
     }
 }

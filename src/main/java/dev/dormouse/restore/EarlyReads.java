@@ -21,15 +21,25 @@ final class EarlyReads implements AutoCloseable {
     private static final long CACHED_NANOS = 150_000;
     /// After so many such pieces in a row all is taken to be cached, and QEMU, which starts, gets the processor.
     private static final int CACHED_PIECES = 16;
+    /// How quick storage is cannot be told from less.
+    private static final long TELLING_BYTES = 4L * PIECE_BYTES;
 
     private final ImagePageSource source;
     private final @Nullable WorkingSet ahead;
     private final BitSet wanted;
     private final Thread thread;
+    private final long startNanos = System.nanoTime();
     private volatile boolean ended;
+    private volatile Read read = new Read(0, 0, false);
     private long underWayBytes;
-    private long pieceNanos = System.nanoTime();
+    private long pieceNanos = startNanos;
     private int cachedPieces;
+
+    /// What has been read so far.
+    ///
+    /// @param nanos in which that was
+    /// @param cached whether it was there already, so that what else there is is taken to be there as well
+    private record Read(long bytes, long nanos, boolean cached) {}
 
     private EarlyReads(ImagePageSource source, @Nullable WorkingSet ahead) {
         this.source = source;
@@ -49,6 +59,18 @@ final class EarlyReads implements AutoCloseable {
     /// Begins nothing more: whoever places pages reads them from now on.
     void end() {
         ended = true;
+    }
+
+    /// {@return how long storage is going to take for what is not read yet of so many bytes, if it goes on as it has
+    /// begun; `Long.MAX_VALUE` if it has hardly begun} Any thread.
+    long nanosForRest(long bytes) {
+        Read soFar = read;
+        if (soFar.cached) {
+            return 0;
+        }
+        return soFar.bytes < TELLING_BYTES
+                ? Long.MAX_VALUE
+                : (long) (Math.max(0, bytes - soFar.bytes) * ((double) soFar.nanos / soFar.bytes));
     }
 
     private void run() {
@@ -94,7 +116,9 @@ final class EarlyReads implements AutoCloseable {
     private void endPiece() {
         long now = System.nanoTime();
         cachedPieces = now - pieceNanos < CACHED_NANOS ? cachedPieces + 1 : 0;
-        if (cachedPieces == CACHED_PIECES) {
+        boolean cached = cachedPieces == CACHED_PIECES;
+        read = new Read(read.bytes + underWayBytes, now - startNanos, cached);
+        if (cached) {
             ended = true;
         }
         pieceNanos = now;

@@ -124,11 +124,25 @@ final class ImagePageSource implements PageSource, AutoCloseable {
         for (int group = first + extents; group < first + count; group++) {
             long frame = groups.frame(group, 0);
             long block = image.diskBlock(frame);
-            int blocks = Math.toIntExact(lastBlock(group) - block + 1);
-            disks.view(image.disk(frame)).willNeed(block, blocks);
-            bytes += (long) blocks * DiskView.BLOCK_BYTES;
+            long run = runBytes(group);
+            disks.view(image.disk(frame)).willNeed(block, Math.toIntExact(run / DiskView.BLOCK_BYTES));
+            bytes += run;
         }
         return bytes;
+    }
+
+    /// {@return the bytes that storage gives for all pages}
+    long storageBytes() throws IOException {
+        long bytes = 0;
+        for (int group = 0; group < groupCount(); group++) {
+            bytes += group < saved.extentCount() ? saved.extentLengthBytes(group) : runBytes(group);
+        }
+        return bytes;
+    }
+
+    private long runBytes(int diskGroup) throws IOException {
+        long blocks = lastBlock(diskGroup) - image.diskBlock(groups.frame(diskGroup, 0)) + 1;
+        return blocks * DiskView.BLOCK_BYTES;
     }
 
     private long lastBlock(int diskGroup) throws IOException {

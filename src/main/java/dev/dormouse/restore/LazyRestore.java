@@ -27,6 +27,13 @@ public final class LazyRestore {
     private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
     private static final Duration PROOF_MAX = Duration.ofMillis(100);
+    /// What a page of a set takes that is read and written by itself; for as long as [EarlyPages] gives a set.
+    private static final long PLACED_HERE_AND_THERE_NANOS = 6_500;
+    private static final long OF_SET_NANOS_MAX = 350_000_000;
+    /// What is worth waiting for that the guest does not wait for pages later.
+    private static final long HARDLY_LATER_NANOS = 100_000_000;
+    /// What is not there by then, because storage became slower, goes as without this.
+    private static final long SOON_NANOS_MAX = 700_000_000;
     private static final int DEVICES_LOADED = 3; // What QEMU itself asks behind the devices.
     private static final long SMALL_BLOCK_BYTES_MAX = 1 << 20;
     private final String resource;
@@ -160,19 +167,31 @@ public final class LazyRestore {
         RandomGenerator random = RandomGenerator.getDefault();
         WorkingSet set = ahead();
         WorkingSet known = set != null && set.frameCount() == layout.frameCount() ? set : null;
-        if (known != null && (options.early() == RestoreOptions.Early.EVERYTHING || known.wantsEverything())) {
+        boolean all = known != null && (options.early() == RestoreOptions.Early.EVERYTHING || known.wantsEverything());
+        boolean unhurried =
+                options.background().forPages(source.nonZeroCount()).isRestless() && !HostBudget.SHARED.isLimited();
+        if (known != null && (all || (unhurried && isSoonThere(known)))) {
             trial = WorkingSetTrial.ofEverything(known, source, random);
-            return EarlyPages.everything(layout, source, trial, sentAhead, random);
+            long nanosMax = all ? Long.MAX_VALUE : SOON_NANOS_MAX;
+            return EarlyPages.everything(layout, source, trial, sentAhead, random, System::nanoTime, nanosMax);
         }
         // With a complete set the guest is fast as soon as it runs: only what that touches is worth a wait.
-        boolean little = options.background().forPages(source.nonZeroCount()).isRestless()
-                && !HostBudget.SHARED.isLimited()
-                && (known == null || !known.isComplete());
+        boolean little = unhurried && (known == null || !known.isComplete());
         if (known == null && !little) {
             return null;
         }
         trial = new WorkingSetTrial(known, source, options.neighbourPages(), random);
         return EarlyPages.likely(layout, source, trial, sentAhead, random, System::nanoTime, little);
+    }
+
+    /// {@return whether everything can be there hardly later than what goes early of a complete set} That lies here and
+    /// there and takes more for each page. The guest asks for nothing then, and shares the processors with nobody.
+    private boolean isSoonThere(WorkingSet set) throws IOException {
+        if (!set.isComplete()) {
+            return false;
+        }
+        long ofSet = Math.min(set.size() * PLACED_HERE_AND_THERE_NANOS, OF_SET_NANOS_MAX);
+        return image.nanosForEverything() <= ofSet + HARDLY_LATER_NANOS;
     }
 
     @FunctionalInterface

@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// An image with on-disk pages needs the frozen disks to which they refer. Closing it closes those.
 public final class PreparedImage implements AutoCloseable {
+    /// What a page takes at least, on two processors, where all pages are placed in the order of the image.
+    private static final long PLACED_IN_ORDER_NANOS = 3_000;
+
     private final ImageReader reader;
     private final @Nullable ImageReader copies;
     private final RamLayout layout;
@@ -104,6 +107,16 @@ public final class PreparedImage implements AutoCloseable {
         // Where all is wanted before the guest runs it is read as it lies: a set's pages lie anywhere.
         boolean inOrder = expected != null && expected.wantsEverything();
         earlyReads = EarlyReads.start(source, inOrder ? null : expected == null ? likelySet : expected);
+    }
+
+    /// {@return in how many nanoseconds everything can be placed, as storage has been so far; `Long.MAX_VALUE` if
+    /// that is not known}
+    long nanosForEverything() throws IOException {
+        if (earlyReads == null) {
+            return Long.MAX_VALUE;
+        }
+        long placing = source.nonZeroCount() * PLACED_IN_ORDER_NANOS;
+        return Math.max(placing, earlyReads.nanosForRest(source.storageBytes()));
     }
 
     /// Pages are being placed: whoever does that reads from now on.

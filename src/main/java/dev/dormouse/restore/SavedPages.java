@@ -109,6 +109,13 @@ final class SavedPages {
                 : bytes + copies.willNeedExtents(first + ofImage - image.extentCount(), count - ofImage);
     }
 
+    /// {@return the bytes of an extent in its file}
+    int extentLengthBytes(int index) {
+        return copies == null || index < image.extentCount()
+                ? image.extentLengthBytes(index)
+                : copies.extentLengthBytes(index - image.extentCount());
+    }
+
     Extent newExtent() {
         return new Extent();
     }

@@ -45,7 +45,7 @@ class EarlyPagesTest {
     void everythingIsEachRegionButASample() throws IOException {
         WorkingSetTrial trial = everything();
 
-        send(EarlyPages.everything(layout, source, trial, sent, new Random(3)));
+        send(EarlyPages.everything(layout, source, trial, sent, new Random(3), () -> 0, Long.MAX_VALUE));
 
         int whole = wholeRegions();
         assertThat(whole).as("of 226 that are not zero").isBetween(210, 225);
@@ -165,7 +165,13 @@ class EarlyPagesTest {
         var known = new WorkingSet(REGION, new int[][] {{1}, {}, {}, {}});
         var none = new FrameSet(REGION);
         EarlyPages all = EarlyPages.everything(
-                one, small, WorkingSetTrial.ofEverything(known, small, new Random(3)), none, new Random(3));
+                one,
+                small,
+                WorkingSetTrial.ofEverything(known, small, new Random(3)),
+                none,
+                new Random(3),
+                () -> 0,
+                Long.MAX_VALUE);
         all.send(new RecordingPlacer(REGION), new RestoreListener() {});
         assertThat(none.size()).isEqualTo(REGION);
 
@@ -230,7 +236,50 @@ class EarlyPagesTest {
         }
     }
 
-    private WorkingSetTrial everything() {
+    @Test
+    void whereEverythingGoesNothingIsLeftOfACompleteSet() throws IOException {
+        WorkingSetTrial trial = everythingOfCompleteSet();
+
+        send(EarlyPages.everything(layout, source, trial, sent, new Random(3), () -> 0, Long.MAX_VALUE));
+
+        assertThat(wholeRegions()).as("of 226 that are not zero").isBetween(210, 226);
+        assertThat(countInRegions(40, placer::contains)).isEqualTo(40L * REGION);
+        trial.judge(_ -> true);
+        assertThat(trial.next().wantedShare()).as("it keeps its kind").isEqualTo(0.1);
+    }
+
+    @Test
+    void whatIsNotThereInTimeWhereEverythingGoesLeavesTheRestOfTheSetToTheServer() throws IOException {
+        long[] now = {0};
+        WorkingSetTrial trial = everythingOfCompleteSet();
+
+        EarlyPages early = EarlyPages.everything(
+                layout, source, trial, sent, new Random(3), () -> now[0] += 1_000_000, 100_000_000);
+        send(early);
+
+        assertThat(sent.size() - SMALL).isBetween(1L, (long) LARGE / 2);
+        assertThat(early.hasScattered()).isTrue();
+        PageSource.FrameList ahead = trial.ahead();
+        assertThat(IntStream.range(0, ahead.size()).mapToObj(ahead::get))
+                .containsAll(LongStream.range(DENSE_FROM, DENSE_END)
+                        .filter(frame -> !sent.contains(frame))
+                        .boxed()
+                        .toList());
+    }
+
+    private WorkingSetTrial everythingOfCompleteSet() throws IOException {
+        int[] dense = IntStream.range(DENSE_FROM, DENSE_END).toArray();
+        WorkingSet set = WorkingSet.rehearsed(FRAMES, new int[][] {dense, {}, {}, {}}, 0.1, true, "image");
+        return WorkingSetTrial.ofEverything(set, source, new Random(3));
+    }
+
+    private static long countInRegions(int regions, LongPredicate wanted) {
+        return IntStream.range(0, regions)
+                .mapToLong(region -> countInRegion(DENSE_FROM + (long) region * REGION, wanted))
+                .sum();
+    }
+
+    private WorkingSetTrial everything() throws IOException {
         return WorkingSetTrial.ofEverything(set(1), source, new Random(3));
     }
 

@@ -80,6 +80,7 @@ class ImagePageSourceTest {
 
         long bytes = source.willNeed(0, source.groupCount());
         assertThat(bytes).isGreaterThan(4096L * 200); // The runs on the disk alone.
+        assertThat(source.storageBytes()).isEqualTo(bytes);
     }
 
     @ParameterizedTest
