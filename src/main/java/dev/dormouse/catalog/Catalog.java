@@ -20,14 +20,15 @@ import org.jspecify.annotations.Nullable;
 /// aside, and a new one begun: the call that found it fails, the next one does not.
 public final class Catalog implements AutoCloseable {
     private static final Columns<HistoryItem> HISTORY = new Columns<>(HistoryItem.class);
+    private static final Columns<OperationRecord> OPERATION = new Columns<>(OperationRecord.class);
     private static final Columns<Visit> VISIT = new Columns<>(Visit.class);
     private static final Columns<HostSample> SAMPLE = new Columns<>(HostSample.class);
     private static final long FUTURE_MILLIS = 3_600_000;
 
     /// How much is kept of everything, the newest.
     ///
-    /// @param ofVm items of the history of one VM, and visits to it
-    /// @param inAll items of the history, and visits
+    /// @param ofVm items of the history of one VM, operations on it, and visits to it
+    /// @param inAll items of the history, operations, and visits
     /// @param samples of the host
     /// @param gone how long VMs and images are known that are no more
     public record Retention(int ofVm, int inAll, int samples, Duration gone) {
@@ -106,13 +107,21 @@ public final class Catalog implements AutoCloseable {
         });
     }
 
-    /// Adds a row of a VM with the next id, whatever its own is, and forgets the oldest of that VM.
     private <T extends Record> void insert(String table, Columns<T> columns, String vm, T item)
+            throws CatalogException {
+        insert(table, columns, vm, item, "");
+    }
+
+    /// Adds a row of a VM with the next id, whatever its own is, and forgets the oldest of that VM.
+    ///
+    /// @param conflict what to do if there is one already, in SQL
+    private <T extends Record> void insert(String table, Columns<T> columns, String vm, T item, String conflict)
             throws CatalogException {
         use(connection -> {
             update(
                     connection,
-                    "INSERT INTO %s (%s) VALUES (%s)".formatted(table, columns.names(), columns.parameters(table)),
+                    "INSERT INTO %s (%s) VALUES (%s) %s"
+                            .formatted(table, columns.names(), columns.parameters(table), conflict),
                     columns.values(item));
             update(
                     connection,
@@ -142,29 +151,64 @@ public final class Catalog implements AutoCloseable {
                 limit);
     }
 
-    /// {@return the last thing of a kind that went well}
-    public Optional<HistoryItem> last(String vm, String kind) throws CatalogException {
-        return query(
-                        HISTORY::read,
-                        "SELECT %s FROM history WHERE vm = ? AND kind = ? AND outcome = 'succeeded' ORDER BY id DESC LIMIT 1"
-                                .formatted(HISTORY.names()),
-                        vm,
-                        kind)
-                .stream()
-                .findFirst();
-    }
-
-    /// {@return whether something of a kind that went well had begun by then, and had not ended}
+    /// {@return whether the history has something of that kind by a command that ended then}
     ///
     /// @param time ISO 8601
-    public boolean wasUnderWay(String vm, String kind, String time) throws CatalogException {
+    public boolean hasOfCommand(String vm, String kind, String time) throws CatalogException {
         return !query(
                         row -> row.getInt(1),
-                        "SELECT 1 FROM history WHERE vm = ? AND kind = ? AND outcome = 'succeeded' AND ? BETWEEN time - COALESCE(duration_millis, 0) AND time LIMIT 1",
+                        "SELECT 1 FROM history WHERE vm = ? AND kind = ? AND source = 'command' AND time = ? LIMIT 1",
                         vm,
                         kind,
                         Columns.millis(time))
                 .isEmpty();
+    }
+
+    /// Adds it, with the next id, or takes over what has become of it since it was added.
+    public void put(OperationRecord operation) throws CatalogException {
+        insert(
+                "operation",
+                OPERATION,
+                operation.vm(),
+                operation,
+                "ON CONFLICT (operation) DO UPDATE SET " + OPERATION.changes("operation"));
+    }
+
+    /// @param operation its id for clients
+    public Optional<OperationRecord> operation(String operation) throws CatalogException {
+        return query(
+                        OPERATION::read,
+                        "SELECT %s FROM operation WHERE operation = ?".formatted(OPERATION.names()),
+                        operation)
+                .stream()
+                .findFirst();
+    }
+
+    /// {@return operations, the newest first}
+    ///
+    /// @param vm only those on it; null for those on all
+    /// @param before only what has a smaller id
+    public List<OperationRecord> operations(@Nullable String vm, long before, int limit) throws CatalogException {
+        String columns = OPERATION.names();
+        return vm == null
+                ? query(
+                        OPERATION::read,
+                        "SELECT %s FROM operation WHERE id < ? ORDER BY id DESC LIMIT ?".formatted(columns),
+                        before,
+                        limit)
+                : query(
+                        OPERATION::read,
+                        "SELECT %s FROM operation WHERE vm = ? AND id < ? ORDER BY id DESC LIMIT ?".formatted(columns),
+                        vm,
+                        before,
+                        limit);
+    }
+
+    /// {@return the operations whose end is not written down, the oldest first}
+    public List<OperationRecord> underWay() throws CatalogException {
+        return query(
+                OPERATION::read,
+                "SELECT %s FROM operation WHERE ended IS NULL ORDER BY id".formatted(OPERATION.names()));
     }
 
     public void add(Visit visit) throws CatalogException {
@@ -248,7 +292,7 @@ public final class Catalog implements AutoCloseable {
         long now = clock.millis();
         long gone = now - retention.gone().toMillis();
         use(connection -> {
-            for (String table : List.of("history", "visit")) {
+            for (String table : List.of("history", "operation", "visit")) {
                 update(
                         connection,
                         "DELETE FROM %1$s WHERE id <= (SELECT MAX(id) FROM %1$s) - ?".formatted(table),

@@ -8,12 +8,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// The columns of a table, which are the components of a record: `imageBytes` is the column `image_bytes`. A component
-/// `time`, ISO 8601, is kept as milliseconds since 1970, which every database has.
+/// The columns of a table, which are the components of a record: `imageBytes` is the column `image_bytes`. Times, ISO
+/// 8601, are kept as milliseconds since 1970, which every database has.
 final class Columns<T extends Record> {
-    private static final String TIME = "time";
+    private static final Set<String> TIMES = Set.of("time", "created", "started", "ended");
 
     private final Class<T> type;
     private final List<RecordComponent> components;
@@ -38,6 +39,23 @@ final class Columns<T extends Record> {
                         .toList());
     }
 
+    /// {@return what a row takes over from one that was to be added: all but its `id`, and the column by which
+    /// both are the same}
+    String changes(String key) {
+        return String.join(
+                ", ",
+                components.stream()
+                        .filter(component -> !isId(component))
+                        .map(Columns::column)
+                        .filter(column -> !column.equals(key))
+                        .map(column -> column + " = excluded." + column)
+                        .toList());
+    }
+
+    private static boolean isTime(RecordComponent component) {
+        return TIMES.contains(component.getName());
+    }
+
     private static boolean isId(RecordComponent component) {
         return component.getName().equals("id");
     }
@@ -53,7 +71,7 @@ final class Columns<T extends Record> {
         for (RecordComponent component : components) {
             Object value = get(component, item);
             if (!isId(component)) {
-                values.add(component.getName().equals(TIME) ? (Object) millis(String.valueOf(value)) : value);
+                values.add(value instanceof String time && isTime(component) ? (Object) millis(time) : value);
             }
         }
         return values.toArray();
@@ -83,15 +101,15 @@ final class Columns<T extends Record> {
     }
 
     private static @Nullable Object value(ResultSet row, int column, RecordComponent component) throws SQLException {
-        if (component.getName().equals(TIME)) {
-            return Instant.ofEpochMilli(row.getLong(column)).toString();
-        }
-        if (component.getType() == String.class) {
+        if (component.getType() == String.class && !isTime(component)) {
             return row.getString(column);
         }
         long value = row.getLong(column);
         if (row.wasNull()) {
             return null;
+        }
+        if (isTime(component)) {
+            return Instant.ofEpochMilli(value).toString();
         }
         return component.getType() == int.class ? (Object) Math.toIntExact(value) : (Object) value;
     }

@@ -50,7 +50,17 @@ final class Migrations {
 
     private static final List<String> RESPONSIVENESS =
             List.of("ALTER TABLE history ADD COLUMN responsive_millis_estimate BIGINT");
-    private static final List<List<String>> STEPS = List.of(FIRST, RESPONSIVENESS);
+    private static final List<String> OPERATIONS = List.of(
+            """
+            CREATE TABLE operation (
+                id BIGINT PRIMARY KEY, operation TEXT NOT NULL UNIQUE, vm TEXT NOT NULL,
+                kind TEXT NOT NULL, state TEXT NOT NULL,
+                created BIGINT NOT NULL, started BIGINT, ended BIGINT,
+                guest_runs_millis BIGINT, responsive_millis_estimate BIGINT, done BIGINT, total BIGINT,
+                continued_by TEXT, result TEXT, error TEXT)""",
+            "CREATE INDEX operation_of_vm ON operation (vm, id)",
+            "CREATE INDEX operation_under_way ON operation (id) WHERE ended IS NULL");
+    private static final List<List<String>> STEPS = List.of(FIRST, RESPONSIVENESS, OPERATIONS);
 
     private Migrations() {}
 

@@ -1,6 +1,6 @@
-/// The catalog of a daemon: an SQL database beside the files of the home, which holds what was. Suspends, resumes and
-/// the like with their figures, who was connected when, how much memory was in use, and which VMs and images there
-/// were.
+/// The catalog of a daemon: an SQL database beside the files of the home, which holds what was. Operations,
+/// suspends, resumes and the like with their figures, who was connected when, how much memory was in use, and which VMs
+/// and images there were.
 ///
 /// Imports nothing of Dormouse but `base`. Any thread; one at a time gets at the database.
 ///

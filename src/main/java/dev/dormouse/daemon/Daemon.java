@@ -52,15 +52,16 @@ public final class Daemon implements AutoCloseable {
         var events = new Events();
         var activity = new Activity();
         var metrics = new Metrics(engine, activity);
-        history = new History(engine);
+        history = new History(engine, audit::ended);
         operations = new Operations(
                 events,
+                history::began,
                 ((Consumer<OperationView>) metrics::count)
                         .andThen(history::ended)
                         .andThen(audit::ended));
         HostBudget.SHARED.limitBackground(options.restoresBytesPerSecond());
         vms = new Vms(engine, operations, events, activity, options, history::lastClient);
-        vms.adopt(); // Before anything else: guests wait.
+        history.carriesOn(vms.adopt()); // Before anything else: guests wait.
         bringBack = new BringBack(engine, operations, vms);
         fronts = new Fronts(
                 home,
@@ -82,7 +83,7 @@ public final class Daemon implements AutoCloseable {
                         new HostRoutes(engine, options.yields())::add,
                         new VmRoutes(engine, vms, watch)::add,
                         new ImageRoutes(engine, vms)::add,
-                        new OperationRoutes(operations)::add,
+                        new OperationRoutes(operations, history)::add,
                         new HistoryRoutes(engine, history)::add,
                         metrics::add,
                         screens::add,

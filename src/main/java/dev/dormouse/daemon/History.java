@@ -1,29 +1,31 @@
 package dev.dormouse.daemon;
 
-import dev.dormouse.base.RamBlock;
 import dev.dormouse.catalog.Catalog;
 import dev.dormouse.catalog.CatalogException;
-import dev.dormouse.catalog.HistoryItem;
 import dev.dormouse.catalog.NativeLibrary;
+import dev.dormouse.catalog.OperationRecord;
 import dev.dormouse.catalog.Visit;
+import dev.dormouse.engine.CommandDone;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
-import dev.dormouse.engine.VmStatus;
-import dev.dormouse.restore.RestoreReport;
+import dev.dormouse.engine.NotFoundException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.regex.Pattern;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +38,7 @@ final class History implements AutoCloseable {
     private static final int WAITING_MAX = 1000;
     private static final long SAMPLE_SECONDS = 60;
     private static final long TIDY_MINUTES = 60;
+    private static final long ANSWER_SECONDS = 2;
     private static final Duration RETRY = Duration.ofSeconds(30);
 
     /// Something to be written down.
@@ -44,21 +47,50 @@ final class History implements AutoCloseable {
         void write(Catalog catalog) throws IOException;
     }
 
+    /// Asks the catalog something.
+    @FunctionalInterface
+    interface Question<T> {
+        T of(Catalog catalog) throws IOException;
+    }
+
     private final Engine engine;
+    private final Consumer<OperationView> cutOff;
     private final Path file;
     private final ScheduledExecutorService pen = OneThread.named("history");
     private final AtomicInteger waiting = new AtomicInteger();
+    private final CountDownLatch started = new CountDownLatch(1);
+    private volatile Map<String, String> carriedOn = Map.of();
     private @Nullable Catalog catalog; // Guarded by this, as is what follows.
     private @Nullable CatalogException failure;
     private long failedNanos;
     private boolean closed;
 
-    History(Engine engine) {
+    /// @param cutOff told of each operation of an earlier daemon that was under way when that one ended
+    History(Engine engine, Consumer<OperationView> cutOff) {
         this.engine = engine;
+        this.cutOff = cutOff;
         file = engine.home().root().resolve(FILE);
+        pen.execute(this::awaitStart);
+    }
+
+    /// What happens before the daemon serves waits, too: guests come before the catalog.
+    private void awaitStart() {
+        try {
+            started.await();
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// Says which operations of this daemon carry on with restores of the one before it.
+    ///
+    /// @param restores by the names of their VMs
+    void carriesOn(Map<String, String> restores) {
+        carriedOn = restores;
     }
 
     void start() {
+        started.countDown();
         var _ = pen.scheduleWithFixedDelay(() -> write(this::sample), 0, SAMPLE_SECONDS, TimeUnit.SECONDS);
         var _ = pen.scheduleWithFixedDelay(() -> write(this::tidy), 1, TIDY_MINUTES, TimeUnit.MINUTES);
     }
@@ -74,7 +106,7 @@ final class History implements AutoCloseable {
     /// {@return the catalog, opened when it is first needed}
     ///
     /// @throws CatalogException if it cannot be used; it is tried again some time later
-    synchronized Catalog catalog() throws IOException {
+    private synchronized Catalog catalog() throws IOException {
         if (catalog != null) {
             return catalog;
         }
@@ -85,8 +117,7 @@ final class History implements AutoCloseable {
             throw failure;
         }
         try {
-            unpackLibrary();
-            catalog = Catalog.open(file, Clock.systemUTC(), Catalog.Retention.DEFAULT, LOG::warn);
+            catalog = open();
             failure = null;
             return catalog;
         } catch (CatalogException e) {
@@ -99,19 +130,93 @@ final class History implements AutoCloseable {
         }
     }
 
+    private Catalog open() throws CatalogException {
+        unpackLibrary();
+        Catalog opened = Catalog.open(file, Clock.systemUTC(), Catalog.Retention.DEFAULT, LOG::warn);
+        try {
+            endCutOff(opened);
+            return opened;
+        } catch (CatalogException | RuntimeException e) {
+            opened.close();
+            throw e;
+        }
+    }
+
+    /// Ends what was under way when the daemon before this one ended: nothing of this one is in the catalog yet.
+    private void endCutOff(Catalog opened) throws CatalogException {
+        for (OperationRecord row : opened.underWay()) {
+            String next = row.kind().equals(Operation.Kind.RESUME.word()) ? carriedOn.get(row.vm()) : null;
+            String detail = "vm %s: the daemon ended while its %s was under way; %s"
+                    .formatted(
+                            row.vm(),
+                            row.kind(),
+                            next == null
+                                    ? "it is %s now".formatted(state(row.vm()))
+                                    : "operation %s carries on with it".formatted(next));
+            OperationView view = PastOperations.cutOff(row, Operation.now(), next, detail);
+            opened.put(PastOperations.record(view));
+            opened.add(HistoryItems.of(view, memoryBytes(view.vm())));
+            cutOff.accept(view);
+        }
+    }
+
+    private String state(String vm) {
+        try {
+            return engine.status(vm).state();
+        } catch (NotFoundException _) {
+            return "gone";
+        } catch (IOException _) {
+            return "unreadable";
+        }
+    }
+
     private void later(Note note) {
-        if (waiting.incrementAndGet() > WAITING_MAX) { // The disk hangs; memory must not fill meanwhile.
+        var _ = enqueue(() -> write(note));
+    }
+
+    /// @return whether it is done some time; else the disk hangs, and memory must not fill meanwhile, or the daemon is
+    ///     being stopped
+    private boolean enqueue(Runnable task) {
+        if (waiting.incrementAndGet() > WAITING_MAX) {
             waiting.decrementAndGet();
-            return;
+            return false;
         }
         try {
             pen.execute(() -> {
                 waiting.decrementAndGet();
-                write(note);
+                task.run();
             });
+            return true;
         } catch (RejectedExecutionException _) {
-            waiting.decrementAndGet(); // The daemon is being stopped.
+            waiting.decrementAndGet();
+            return false;
         }
+    }
+
+    /// {@return what the catalog answers, which has all by then that happened before}
+    ///
+    /// @throws IOException if it cannot be used, or does not answer within some seconds
+    <T> T ask(Question<T> question) throws IOException {
+        var answer = new FutureTask<T>(() -> question.of(catalog()));
+        try {
+            if (enqueue(answer)) {
+                return answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
+            }
+        } catch (TimeoutException _) {
+            answer.cancel(false);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while the catalog was asked", e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof IOException failed) {
+                throw failed;
+            }
+            throw new IllegalStateException(e.getCause());
+        }
+        throw new ApiException(
+                Problem.Kind.UNAVAILABLE,
+                "catalog %s: does not answer now, its disk may be slow; VMs are not affected, try again"
+                        .formatted(file));
     }
 
     private void write(Note note) {
@@ -126,9 +231,17 @@ final class History implements AutoCloseable {
         }
     }
 
+    /// Writes down an operation that begins.
+    void began(OperationView operation) {
+        later(catalog -> catalog.put(PastOperations.record(operation)));
+    }
+
     /// Writes down an operation that has ended.
     void ended(OperationView operation) {
-        later(catalog -> catalog.add(item(operation)));
+        later(catalog -> {
+            catalog.put(PastOperations.record(operation));
+            catalog.add(HistoryItems.of(operation, memoryBytes(operation.vm())));
+        });
     }
 
     void left(Visit visit) {
@@ -138,57 +251,13 @@ final class History implements AutoCloseable {
     /// {@return when the last client of a VM went that is written down; empty if there is none, or nobody can tell}
     Optional<Instant> lastClient(String vm) {
         try {
-            return catalog().visits(vm, Long.MAX_VALUE, 1).stream()
+            return ask(catalog -> catalog.visits(vm, Long.MAX_VALUE, 1)).stream()
                     .findFirst()
                     .map(visit -> Instant.parse(visit.time()).plusMillis(visit.durationMillis()));
         } catch (IOException e) {
             LOG.debug("vm {}: its last client is not known: {}", vm, ErrorText.of(e));
             return Optional.empty();
         }
-    }
-
-    private HistoryItem item(OperationView operation) {
-        Map<String, Object> result = operation.result() == null ? Map.of() : operation.result();
-        Map<?, ?> report = result.get("report") instanceof Map<?, ?> map ? map : Map.of();
-        boolean resumed = operation.kind().equals("resume");
-        String ended = String.valueOf(operation.ended());
-        return new HistoryItem(
-                0,
-                operation.vm(),
-                ended,
-                operation.kind(),
-                operation.state(),
-                "daemon",
-                operation.id(),
-                operation.error() == null ? null : operation.error().detail(),
-                result.get("image") instanceof String image ? image : null,
-                millisBetween(operation.started() == null ? operation.created() : operation.started(), ended),
-                operation.guestRunsMillis(),
-                operation.responsiveMillisEstimate(),
-                number(result, "pausedMillis"),
-                number(result, "imageBytes"),
-                resumed ? memoryBytes(operation.vm()) : number(result, "memoryBytes"),
-                resumed ? bytes(number(report, "nonZeroPages")) : number(result, "nonZeroBytes"),
-                number(resumed ? report : result, "storedBytes"),
-                number(resumed ? report : result, "duplicateBytes"),
-                number(resumed ? report : result, "onDiskBytes"),
-                number(report, "demandedPages"),
-                number(report, "prefetchedPages"),
-                number(report, "demandMicrosP50"),
-                number(report, "demandMicrosP99"));
-    }
-
-    private static @Nullable Long number(Map<?, ?> figures, String name) {
-        return figures.get(name) instanceof Number number ? number.longValue() : null;
-    }
-
-    private static @Nullable Long bytes(@Nullable Long pages) {
-        return pages == null ? null : pages * RamBlock.TARGET_PAGE_BYTES;
-    }
-
-    private static long millisBetween(String begin, String end) {
-        return Math.max(
-                0, Duration.between(Instant.parse(begin), Instant.parse(end)).toMillis());
     }
 
     private @Nullable Long memoryBytes(String vm) {
@@ -199,80 +268,15 @@ final class History implements AutoCloseable {
         }
     }
 
-    /// Looks whether a VM was suspended or resumed by others, and writes that down. To be called when its files have
-    /// changed while no operation of this daemon was on it.
+    /// Writes down what commands did with a VM without the daemon. To be called when their log has changed.
     void look(String vm) {
         later(catalog -> {
-            VmStatus status = engine.status(vm);
-            lookForSuspend(catalog, status);
-            lookForResume(catalog, status);
+            for (CommandDone done : engine.commandsDone(vm)) {
+                if (!catalog.hasOfCommand(vm, done.kind(), done.time())) {
+                    catalog.add(HistoryItems.of(vm, done, memoryBytes(vm)));
+                }
+            }
         });
-    }
-
-    /// The image of a suspend has the name of its VM, one that a VM was made of usually another one's. Two suspends
-    /// within one second may give it the same name, so its file counts, too. The time of the state does not:
-    /// a resume that fails begins that anew.
-    private void lookForSuspend(Catalog catalog, VmStatus vm) throws IOException {
-        String image = vm.image();
-        if (!vm.state().equals("suspended")
-                || image == null
-                || !image.matches(Pattern.quote(vm.name()) + "-[0-9]{8}-[0-9]{6}(-[0-9]+)?")) {
-            return;
-        }
-        Optional<HistoryItem> last = catalog.last(vm.name(), "suspend");
-        Path file = engine.home().image(image);
-        if (last.isEmpty()
-                || !image.equals(last.get().image())
-                || (Files.exists(file)
-                        && written(file).isAfter(Instant.parse(last.get().time())))) {
-            catalog.add(ofCommand(vm, vm.since(), "suspend", image, null));
-        }
-    }
-
-    /// Not each resume writes a report: the one that is there may be that of an earlier one. A later one may have an
-    /// earlier time: clocks are set back.
-    private void lookForResume(Catalog catalog, VmStatus vm) throws IOException {
-        RestoreReport report = vm.lastRestore();
-        if (report == null) {
-            return;
-        }
-        Instant written = written(engine.home().vm(vm.name()).resolve("last-restore.json"));
-        if (!catalog.wasUnderWay(vm.name(), "resume", written.toString())) {
-            catalog.add(ofCommand(vm, written.toString(), "resume", null, report));
-        }
-    }
-
-    /// {@return when the file was last written, as exactly as the catalog keeps times}
-    private static Instant written(Path file) throws IOException {
-        return Files.getLastModifiedTime(file).toInstant().truncatedTo(ChronoUnit.MILLIS);
-    }
-
-    private static HistoryItem ofCommand(
-            VmStatus vm, String time, String kind, @Nullable String image, @Nullable RestoreReport report) {
-        return new HistoryItem(
-                0,
-                vm.name(),
-                time,
-                kind,
-                "succeeded",
-                "command",
-                null,
-                null,
-                image,
-                null,
-                null,
-                report == null ? null : report.responsiveMillisEstimate(),
-                null,
-                image == null ? null : vm.imageBytes(),
-                vm.memoryBytes(),
-                report == null ? null : bytes(report.nonZeroPages()),
-                report == null ? null : (Long) report.storedBytes(),
-                report == null ? null : (Long) report.duplicateBytes(),
-                report == null ? null : (Long) report.onDiskBytes(),
-                report == null ? null : (Long) report.demandedPages(),
-                report == null ? null : (Long) report.prefetchedPages(),
-                report == null ? null : (Long) report.demandMicrosP50(),
-                report == null ? null : (Long) report.demandMicrosP99());
     }
 
     private void sample(Catalog catalog) throws IOException {
@@ -295,6 +299,7 @@ final class History implements AutoCloseable {
     /// Writes what is left, for some seconds at most.
     @Override
     public void close() {
+        started.countDown();
         OneThread.end(pen);
         synchronized (this) {
             closed = true;

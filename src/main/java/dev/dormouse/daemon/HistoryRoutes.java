@@ -43,7 +43,8 @@ final class HistoryRoutes {
         Requests.allowQuery(request, "limit", "after");
         String vm = knownVm(request);
         int limit = Requests.limit(request);
-        List<HistoryItem> found = history.catalog().history(vm, beforeId(request), limit + 1);
+        long before = beforeId(request);
+        List<HistoryItem> found = history.ask(catalog -> catalog.history(vm, before, limit + 1));
         Requests.answer(
                 request, 200, new ItemPage(some(found, limit), next(found, limit, item -> Long.toString(item.id()))));
     }
@@ -52,7 +53,8 @@ final class HistoryRoutes {
         Requests.allowQuery(request, "limit", "after");
         String vm = knownVm(request);
         int limit = Requests.limit(request);
-        List<Visit> found = history.catalog().visits(vm, beforeId(request), limit + 1);
+        long before = beforeId(request);
+        List<Visit> found = history.ask(catalog -> catalog.visits(vm, before, limit + 1));
         Requests.answer(
                 request,
                 200,
@@ -62,7 +64,8 @@ final class HistoryRoutes {
     private void ofHost(Context request) throws IOException {
         Requests.allowQuery(request, "limit", "after");
         int limit = Requests.limit(request);
-        List<HostSample> found = history.catalog().samples(beforeTime(request), limit + 1);
+        String before = beforeTime(request);
+        List<HostSample> found = history.ask(catalog -> catalog.samples(before, limit + 1));
         Requests.answer(request, 200, new SamplePage(some(found, limit), next(found, limit, HostSample::time)));
     }
 
@@ -77,7 +80,8 @@ final class HistoryRoutes {
     /// @throws dev.dormouse.engine.NotFoundException if there is no such VM, and none is known to have been
     private String knownVm(Context request) throws IOException {
         String vm = request.pathParam("name");
-        if (!engine.names().contains(vm) && history.catalog().lastSeenVm(vm).isEmpty()) {
+        if (!engine.names().contains(vm)
+                && history.ask(catalog -> catalog.lastSeenVm(vm)).isEmpty()) {
             engine.status(vm); // Says what is wrong with it.
         }
         return vm;

@@ -121,7 +121,8 @@ final class Operation implements OperationListener {
                 total,
                 stalledReason,
                 result,
-                error);
+                error,
+                null);
     }
 
     /// The report counts from the call of the engine, before which room for the VM may have been made.
@@ -312,6 +313,12 @@ final class Operation implements OperationListener {
     @Override
     public boolean hurry() {
         return hurry;
+    }
+
+    /// Its end is told to whoever writes it down.
+    @Override
+    public boolean isRecording() {
+        return true;
     }
 
     @Override

@@ -1,17 +1,29 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.catalog.OperationRecord;
+import dev.dormouse.engine.ErrorText;
 import io.javalin.config.RoutesConfig;
 import io.javalin.http.Context;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The resources under `/v1/operations`.
 final class OperationRoutes {
-    private final Operations operations;
+    private static final Logger LOG = LoggerFactory.getLogger(OperationRoutes.class);
 
-    OperationRoutes(Operations operations) {
+    private final Operations operations;
+    private final PastOperations past;
+
+    OperationRoutes(Operations operations, History history) {
         this.operations = operations;
+        past = new PastOperations(history);
     }
 
     void add(RoutesConfig routes) {
@@ -21,19 +33,30 @@ final class OperationRoutes {
         routes.delete("/v1/operations/{id}", this::cancel, Access.OPERATOR);
     }
 
+    /// Those that the daemon holds, then those of the catalog. While that cannot be used there are only the former.
     private void list(Context request) throws IOException {
         Requests.allowQuery(request, "limit", "after", "vm");
         int limit = Requests.limit(request);
         String vm = request.queryParam("vm");
         String after = request.queryParam("after");
-        List<Operation> seen = operations.newestFirst().stream()
+        List<Operation> held = operations.newestFirst().stream()
                 .filter(operation -> Caller.of(request).sees(operation.vm()))
                 .toList();
-        List<OperationView> found = seen.subList(begin(seen, after), seen.size()).stream()
-                .filter(operation -> vm == null || operation.vm().equals(vm))
-                .limit(limit + 1L)
-                .map(Operation::view)
-                .toList();
+        List<String> ids = held.stream().map(Operation::id).toList();
+        int begin = after == null ? 0 : ids.indexOf(after) + 1;
+        boolean isHeld = after == null || begin > 0;
+        var found = new ArrayList<OperationView>();
+        if (isHeld) {
+            held.stream()
+                    .skip(begin)
+                    .filter(operation -> vm == null || operation.vm().equals(vm))
+                    .limit(limit + 1L)
+                    .map(Operation::view)
+                    .forEach(found::add);
+        }
+        if (found.size() <= limit) {
+            found.addAll(past(request, isHeld ? null : after, Set.copyOf(ids), limit + 1 - found.size()));
+        }
         boolean more = found.size() > limit;
         Requests.answer(
                 request,
@@ -43,47 +66,71 @@ final class OperationRoutes {
                         more ? found.get(limit - 1).id() : null));
     }
 
-    /// {@return the index behind that of the operation that the client had last}
-    private static int begin(List<Operation> seen, @Nullable String after) throws ApiException {
-        if (after == null) {
-            return 0;
-        }
-        for (int i = 0; i < seen.size(); i++) {
-            if (seen.get(i).id().equals(after)) {
-                return i + 1;
+    /// {@return the next ones of the catalog}
+    ///
+    /// @param after where to go on; null for the first ones
+    /// @param held those that the daemon holds
+    private List<OperationView> past(Context request, @Nullable String after, Set<String> held, int limit)
+            throws IOException {
+        Caller caller = Caller.of(request);
+        Predicate<OperationRecord> wanted = row -> caller.sees(row.vm())
+                && !held.contains(row.operation())
+                && operations.find(row.operation()).isEmpty(); // Else it has begun since.
+        try {
+            return past.list(after, request.queryParam("vm"), wanted, limit);
+        } catch (IOException e) {
+            if (after != null) {
+                throw e;
             }
+            LOG.debug("operations: those of earlier daemons are not known: {}", ErrorText.of(e));
+            return List.of();
         }
-        throw new ApiException(
-                Problem.Kind.INVALID,
-                "query: 'after' is '%s', no such operation; those of an earlier daemon, and the oldest, are forgotten"
-                        .formatted(after));
     }
 
     private void show(Context request) throws IOException {
         Requests.allowQuery(request);
-        Requests.answer(request, 200, find(request).view());
+        Optional<Operation> held = held(request);
+        Requests.answer(request, 200, held.isPresent() ? held.get().view() : past(request));
     }
 
     private void trace(Context request) throws IOException {
         Requests.allowQuery(request);
-        Requests.answer(request, 200, find(request).trace());
+        Optional<Operation> held = held(request);
+        if (held.isEmpty()) {
+            throw new ApiException(
+                    Problem.Kind.NOT_FOUND,
+                    "operation %s: has no trace any more, the daemon keeps those of its own last operations"
+                            .formatted(past(request).id()));
+        }
+        Requests.answer(request, 200, held.get().trace());
     }
 
     /// Answers at once: what is cancelled ends where it can be undone.
     private void cancel(Context request) throws IOException {
         Requests.allowQuery(request);
-        Operation operation = find(request);
+        Optional<Operation> held = held(request);
+        if (held.isEmpty()) {
+            Requests.answer(request, 200, past(request)); // It has ended.
+            return;
+        }
+        Operation operation = held.get();
         operation.cancel();
         Requests.answer(request, operation.isEnded() ? 200 : 202, operation.view());
     }
 
-    private Operation find(Context request) throws ApiException {
-        String id = request.pathParam("id");
+    private Optional<Operation> held(Context request) {
         return operations
-                .find(id)
+                .find(request.pathParam("id"))
+                .filter(operation -> Caller.of(request).sees(operation.vm()));
+    }
+
+    /// {@return what the catalog has of it}
+    private OperationView past(Context request) throws IOException {
+        String id = request.pathParam("id");
+        return past.find(id)
                 .filter(operation -> Caller.of(request).sees(operation.vm()))
                 .orElseThrow(() -> new ApiException(
                         Problem.Kind.NOT_FOUND,
-                        "operation %s: no such operation, those of an earlier daemon are forgotten".formatted(id)));
+                        "operation %s: no such operation, the oldest are forgotten".formatted(id)));
     }
 }

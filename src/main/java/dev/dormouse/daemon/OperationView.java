@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 /// @param done, total bytes captured by a suspend, or restored by a resume
 /// @param stalledReason why a page cannot be served, while that is so
 /// @param result what a suspend, checkpoint or resume came to, with the figures of the command's `--json`
+/// @param continuedBy of a resume that was under way when its daemon ended: the operation of the next daemon that
+///     carries on with it
 @Json
 public record OperationView(
         String id,
@@ -37,7 +39,8 @@ public record OperationView(
         @Nullable Long total,
         @Nullable String stalledReason,
         @Nullable Map<String, Object> result,
-        @Nullable Problem error) {
+        @Nullable Problem error,
+        @Nullable String continuedBy) {
     /// Some of the operations, the newest first.
     @Json
     public record Page(List<OperationView> items, @Nullable String next) {}

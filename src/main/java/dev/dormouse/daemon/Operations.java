@@ -32,6 +32,7 @@ final class Operations {
     }
 
     private final Events events;
+    private final Consumer<OperationView> begun;
     private final Consumer<OperationView> ended;
     /// The operations of this life of the daemon have ids that another life does not use.
     private final String idPrefix = Long.toString(System.currentTimeMillis(), 36) + "-";
@@ -41,9 +42,16 @@ final class Operations {
     private boolean hostEnds;
     private boolean closed;
 
-    /// @param ended told of each operation that has ended, in its thread, before anybody else can see that
+    /// As [#Operations(Events, Consumer, Consumer)], which tells nobody of those that begin.
     Operations(Events events, Consumer<OperationView> ended) {
+        this(events, _ -> {}, ended);
+    }
+
+    /// @param begun told of each operation, in its thread, before it does anything
+    /// @param ended told of each operation that has ended, in its thread, before anybody else can see that
+    Operations(Events events, Consumer<OperationView> begun, Consumer<OperationView> ended) {
         this.events = events;
+        this.begun = begun;
         this.ended = ended;
     }
 
@@ -89,9 +97,10 @@ final class Operations {
         return other.kind() == Operation.Kind.RESUME && other.guestRuns();
     }
 
-    private static void run(Operation operation, Work work) {
+    private void run(Operation operation, Work work) {
         String name = "%s of vm %s".formatted(operation.kind().word(), operation.vm());
         try {
+            begun.accept(operation.view());
             Object result = work.run(operation);
             operation.succeeded(result);
             LOG.info("{}: done", name);

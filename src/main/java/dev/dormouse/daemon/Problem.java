@@ -34,6 +34,7 @@ public record Problem(String type, String title, int status, String detail) {
         IMAGE_KEY("image-key", "The image's key is missing or wrong", 422),
         TOO_MANY("too-many", "Too many at once", 429),
         FAILED("failed", "It was tried and failed", 500),
+        INTERRUPTED("interrupted", "It was cut off, or nobody knows how it ended", 500),
         UNAVAILABLE("unavailable", "It is not available now", 503);
 
         private final String word;

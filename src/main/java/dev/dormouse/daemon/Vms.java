@@ -13,6 +13,7 @@ import dev.dormouse.engine.VmStatus;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -287,23 +288,29 @@ final class Vms {
     }
 
     /// Carries on with what a daemon before this one left: guests that wait for pages first, all at once.
-    void adopt() throws IOException {
+    ///
+    /// @return the operations that carry on with restores, by the names of their VMs
+    Map<String, String> adopt() throws IOException {
+        var restores = new HashMap<String, String>();
         for (String name : engine.names()) {
             try {
-                adopt(name);
+                adopt(name).ifPresent(restore -> restores.put(name, restore.id()));
             } catch (IOException e) {
                 LOG.warn("{}", ErrorText.of(e)); // The others are to be helped all the same.
             }
         }
+        return Map.copyOf(restores);
     }
 
     /// Carries on with what others left of one VM.
-    void adopt(String name) throws IOException {
+    ///
+    /// @return the operation that carries on with its restore, if there was one
+    Optional<Operation> adopt(String name) throws IOException {
         String state = engine.status(name).state();
         switch (state) {
             case "orphaned", "interrupted" -> {
                 LOG.info("vm {}: is {}, carrying on with its restore", name, state);
-                resume(name, ResumeOptions.DEFAULT, Urgency.GUEST);
+                return resume(name, ResumeOptions.DEFAULT, Urgency.GUEST);
             }
             case "suspending", "checkpointing" -> {
                 LOG.info(
@@ -315,6 +322,7 @@ final class Vms {
             case "running" -> Thread.ofVirtual().name("settle " + name).start(() -> settleMerge(name));
             default -> {} // It rests.
         }
+        return Optional.empty();
     }
 
     /// A merge of its disks may have been cut off.

@@ -3,6 +3,7 @@ package dev.dormouse.daemon;
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.ErrorText;
+import dev.dormouse.engine.Home;
 import dev.dormouse.engine.Neglect;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.RehearsalResult;
@@ -58,7 +59,7 @@ final class Watch implements AutoCloseable {
     /// What was seen of a VM the last time.
     private static final class Seen {
         private Optional<FileStamp> state = Optional.empty();
-        private Optional<FileStamp> lastRestore = Optional.empty();
+        private Optional<FileStamp> commands = Optional.empty();
         private Optional<FileStamp> settingsFile = Optional.empty();
         private VmSettings settings = VmSettings.NONE;
         private String complaint = "";
@@ -125,8 +126,6 @@ final class Watch implements AutoCloseable {
             readSettings(name, folder, vm);
             fronts.reconcile(name, vm.settings.fronts());
             Optional<FileStamp> state = FileStamp.of(folder.resolve("state.json"));
-            Optional<FileStamp> lastRestore = FileStamp.of(folder.resolve("last-restore.json"));
-            boolean changed = !state.equals(vm.state) || !lastRestore.equals(vm.lastRestore);
             if (!state.equals(vm.state)) {
                 vms.tellState(name);
                 vm.standby.hurry();
@@ -135,8 +134,9 @@ final class Watch implements AutoCloseable {
                 vm.objection = "";
             }
             vm.state = state;
-            vm.lastRestore = lastRestore;
-            if (changed && operations.active(name).isEmpty()) { // Else its operation is written down at its end.
+            Optional<FileStamp> commands = FileStamp.of(folder.resolve(Home.COMMAND_LOG));
+            if (!commands.equals(vm.commands)) {
+                vm.commands = commands;
                 history.look(name);
             }
             takeCareOf(name, vm);

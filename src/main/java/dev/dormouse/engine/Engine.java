@@ -6,6 +6,7 @@ import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.qmp.GuestAgent;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
+import dev.dormouse.restore.RestoreReport;
 import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -179,6 +180,11 @@ public final class Engine {
         return statuses.of(name);
     }
 
+    /// {@return the last suspends, checkpoints and resumes of the VM without the daemon, the oldest first}
+    public List<CommandDone> commandsDone(String name) throws IOException {
+        return new CommandLog(Vm.open(home, name)).read();
+    }
+
     /// {@return the command line with which the VM's QEMU is started}
     ///
     /// @param incoming whether QEMU is to wait for a migration
@@ -240,7 +246,9 @@ public final class Engine {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = RestoreWait.lock(vm, "suspend", listener, cancellation)) {
             settleAndRecover(vm, listener);
-            return new Suspend(home, tools(), vm, options, listener, cancellation).suspend();
+            SuspendResult result = new Suspend(home, tools(), vm, options, listener, cancellation).suspend();
+            new CommandLog(vm).add(CommandDone.suspend(result), listener);
+            return result;
         }
     }
 
@@ -251,7 +259,9 @@ public final class Engine {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = RestoreWait.lock(vm, "checkpoint", listener, cancellation)) {
             settleAndRecover(vm, listener);
-            return new Suspend(home, tools(), vm, options, listener, cancellation).checkpoint();
+            SuspendResult result = new Suspend(home, tools(), vm, options, listener, cancellation).checkpoint();
+            new CommandLog(vm).add(CommandDone.checkpoint(result), listener);
+            return result;
         }
     }
 
@@ -261,7 +271,12 @@ public final class Engine {
     public ResumeResult resume(String name, ResumeOptions options, OperationListener listener) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "resume")) {
-            return resume(vm, options, listener);
+            boolean carriesOn = vm.restoreRecord().isPresent();
+            ResumeResult result = resume(vm, options, listener);
+            if (!result.report().equals(RestoreReport.NOTHING)) { // Else there was no memory to bring back.
+                new CommandLog(vm).add(CommandDone.resume(result, carriesOn), listener);
+            }
+            return result;
         }
     }
 

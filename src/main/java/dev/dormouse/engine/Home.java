@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 /// HOME/vms/NAME/state.json    VmRecord
 /// HOME/vms/NAME/restore.json  RestoreRecord, while a restore is under way
 /// HOME/vms/NAME/last-restore.json  RestoreReport of the last restore
+/// HOME/vms/NAME/commands.jsonl  what commands did last without the daemon
 /// HOME/vms/NAME/working-set   what the last restores demanded
 /// HOME/vms/NAME/working-set-copies  pages of it that the image leaves to the disks, after a rehearsal
 /// HOME/vms/NAME/rehearsal/    overlays of a rehearsal, while it is under way
@@ -46,6 +47,9 @@ import org.jspecify.annotations.Nullable;
 /// @param storage by which everything durable is written
 public record Home(Path root, Path runtime, Storage storage) {
     public static final String IMAGE_SUFFIX = ".dormouse";
+    /// In the folder of a VM; changes whenever a command has done something without the daemon.
+    public static final String COMMAND_LOG = "commands.jsonl";
+
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,39}");
 
     /// {@return the home that the environment names: `DORMOUSE_HOME`, else by the XDG rules}

@@ -13,6 +13,11 @@ public interface OperationListener extends RestoreListener {
     /// The guest runs again; what follows happens behind it.
     default void running() {}
 
+    /// {@return whether it writes down itself what the operation comes to}
+    default boolean isRecording() {
+        return false;
+    }
+
     /// An operation entered another of its steps.
     default void step(String what) {}
 }

@@ -21,6 +21,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CatalogTest {
     @TempDir
@@ -38,13 +40,21 @@ class CatalogTest {
     }
 
     private static HistoryItem suspend(String vm, String time) {
+        return suspend(vm, time, "daemon");
+    }
+
+    private static HistoryItem suspendByCommand(String vm, String time) {
+        return suspend(vm, time, "command");
+    }
+
+    private static HistoryItem suspend(String vm, String time, String source) {
         return new HistoryItem(
                 0,
                 vm,
                 time,
                 "suspend",
                 "succeeded",
-                "daemon",
+                source,
                 "op-1",
                 null,
                 vm + "-image",
@@ -87,9 +97,9 @@ class CatalogTest {
                     .ignoringFields("id")
                     .isEqualTo(suspend("web", "2026-11-28T20:00:00Z"));
             assertThat(catalog.history("web", items.getFirst().id(), 10)).containsExactly(items.getLast());
-            assertThat(catalog.last("web", "suspend")).contains(items.getFirst());
-            assertThat(catalog.last("web", "resume")).isEmpty();
-            assertThat(catalog.last("jump", "suspend")).map(HistoryItem::time).contains("2026-11-28T01:00:00Z");
+            assertThat(catalog.history("jump", Long.MAX_VALUE, 1))
+                    .extracting(HistoryItem::time)
+                    .containsExactly("2026-11-28T01:00:00Z");
             assertThat(catalog.visits("web", Long.MAX_VALUE, 10))
                     .containsExactly(
                             new Visit(1, "web", "vnc", "127.0.0.1:4000", "2026-11-28T20:00:00Z", 5L, null, 9, null));
@@ -141,22 +151,20 @@ class CatalogTest {
     }
 
     @Test
-    void knowsWhatWasUnderWayAlsoWhenOthersHaveEndedSince() throws Exception {
+    void knowsWhatOfACommandItHas() throws Exception {
         try (Catalog catalog = open()) {
-            catalog.add(suspend("web", "2026-11-28T20:00:02Z")); // It took two seconds.
-            catalog.add(suspend("web", "2026-11-28T20:10:00Z"));
+            catalog.add(suspend("web", "2026-11-28T20:00:02Z")); // Of the daemon.
+            catalog.add(suspendByCommand("web", "2026-11-28T20:10:00.123Z"));
 
-            assertThat(catalog.wasUnderWay("web", "suspend", "2026-11-28T19:59:59.999Z"))
-                    .isFalse();
-            assertThat(catalog.wasUnderWay("web", "suspend", "2026-11-28T20:00:00Z"))
+            assertThat(catalog.hasOfCommand("web", "suspend", "2026-11-28T20:10:00.123Z"))
                     .isTrue();
-            assertThat(catalog.wasUnderWay("web", "suspend", "2026-11-28T20:00:02Z"))
-                    .isTrue();
-            assertThat(catalog.wasUnderWay("web", "suspend", "2026-11-28T20:00:02.001Z"))
+            assertThat(catalog.hasOfCommand("web", "suspend", "2026-11-28T20:10:00.124Z"))
                     .isFalse();
-            assertThat(catalog.wasUnderWay("web", "resume", "2026-11-28T20:00:01Z"))
+            assertThat(catalog.hasOfCommand("web", "suspend", "2026-11-28T20:00:02Z"))
                     .isFalse();
-            assertThat(catalog.wasUnderWay("db", "suspend", "2026-11-28T20:00:01Z"))
+            assertThat(catalog.hasOfCommand("web", "resume", "2026-11-28T20:10:00.123Z"))
+                    .isFalse();
+            assertThat(catalog.hasOfCommand("db", "suspend", "2026-11-28T20:10:00.123Z"))
                     .isFalse();
         }
     }
@@ -186,15 +194,16 @@ class CatalogTest {
         try (Catalog catalog = open()) {
             assertThat(catalog.history("web", Long.MAX_VALUE, 10)).isEmpty();
         }
-        assertThat(told).singleElement().asString().contains("has version 99, this Dormouse knows up to 2");
+        assertThat(told).singleElement().asString().contains("has version 99, this Dormouse knows up to 3");
         assertThat(aside()).hasSize(1);
     }
 
-    /// The file is one that the first version wrote.
-    @Test
-    void bringsOneOfTheFirstVersionUpToDateAndKeepsWhatIsInIt() throws Exception {
+    /// The files are as each version wrote them.
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void bringsOneOfAnEarlierVersionUpToDateAndKeepsWhatIsInIt(int version) throws Exception {
         String first;
-        try (InputStream sql = CatalogTest.class.getResourceAsStream("/golden/catalog/v1.sql")) {
+        try (InputStream sql = CatalogTest.class.getResourceAsStream("/golden/catalog/v%d.sql".formatted(version))) {
             first = new String(sql.readAllBytes(), StandardCharsets.UTF_8);
         }
         try (Connection old = DriverManager.getConnection("jdbc:sqlite:" + folder.resolve("catalog.db"));
@@ -203,6 +212,7 @@ class CatalogTest {
                 statement.execute(sql);
             }
         }
+        Long responsive = version == 1 ? null : 480L;
 
         for (int opened = 1; opened <= 2; opened++) {
             try (Catalog catalog = open()) {
@@ -210,7 +220,7 @@ class CatalogTest {
                 assertThat(items).extracting(HistoryItem::kind).endsWith("resume", "suspend");
                 HistoryItem resume = items.get(items.size() - 2);
                 assertThat(resume.guestRunsMillis()).isEqualTo(350);
-                assertThat(resume.responsiveMillisEstimate()).isNull();
+                assertThat(resume.responsiveMillisEstimate()).isEqualTo(responsive);
                 assertThat(resume.pausedMillis()).isNull();
                 assertThat(resume.demandMicrosP99()).isEqualTo(1900);
                 assertThat(items.getLast().pausedMillis()).isEqualTo(300);
@@ -220,13 +230,107 @@ class CatalogTest {
             }
         }
         try (Catalog catalog = open()) {
-            catalog.add(resume("web", 480L));
+            assertThat(catalog.operations(null, Long.MAX_VALUE, 10)).isEmpty();
+            catalog.add(resume("web", 490L));
+            catalog.put(begun("op-4", "web"));
             assertThat(catalog.history("web", Long.MAX_VALUE, 10))
                     .extracting(HistoryItem::responsiveMillisEstimate)
-                    .containsExactly(480L, null, null);
+                    .containsExactly(490L, responsive, null);
+            assertThat(catalog.operation("op-4")).isPresent();
         }
         assertThat(told).isEmpty();
         assertThat(aside()).isEmpty();
+    }
+
+    private static OperationRecord begun(String operation, String vm) {
+        return new OperationRecord(
+                0,
+                operation,
+                vm,
+                "suspend",
+                "queued",
+                "2026-11-28T20:00:00.250Z",
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null);
+    }
+
+    private static OperationRecord ended(long id, String operation, String vm) {
+        return new OperationRecord(
+                id,
+                operation,
+                vm,
+                "suspend",
+                "failed",
+                "2026-11-28T20:00:00.250Z",
+                "2026-11-28T20:00:01Z",
+                "2026-11-28T20:00:02Z",
+                1L,
+                2L,
+                3L,
+                4L,
+                "op-9",
+                "{}",
+                "{\"status\":500}");
+    }
+
+    @Test
+    void anOperationIsWrittenWhenItBeginsAndAgainWhenItEnds() throws Exception {
+        try (Catalog catalog = open()) {
+            catalog.put(begun("op-1", "web"));
+            catalog.put(begun("op-2", "db"));
+            assertThat(catalog.underWay())
+                    .extracting(OperationRecord::operation)
+                    .containsExactly("op-1", "op-2");
+        }
+        try (Catalog catalog = open()) {
+            assertThat(catalog.operation("op-1"))
+                    .get()
+                    .usingRecursiveComparison()
+                    .ignoringFields("id")
+                    .isEqualTo(begun("op-1", "web"));
+            catalog.put(ended(0, "op-1", "web"));
+            catalog.put(ended(0, "op-3", "web")); // Of which nobody could write down that it began.
+
+            assertThat(catalog.underWay())
+                    .extracting(OperationRecord::operation)
+                    .containsExactly("op-2");
+            assertThat(catalog.operations(null, Long.MAX_VALUE, 10))
+                    .extracting(OperationRecord::operation)
+                    .containsExactly("op-3", "op-2", "op-1");
+            assertThat(catalog.operations(null, 3, 1))
+                    .extracting(OperationRecord::operation)
+                    .containsExactly("op-2");
+            assertThat(catalog.operations("web", Long.MAX_VALUE, 10))
+                    .containsExactly(ended(3, "op-3", "web"), ended(1, "op-1", "web"));
+            assertThat(catalog.operation("op-4")).isEmpty();
+        }
+    }
+
+    @Test
+    void forgetsTheOldestOperationsOfEachVmAndOfAll() throws Exception {
+        try (Catalog catalog = open()) {
+            for (int i = 1; i <= 5; i++) {
+                catalog.put(ended(0, "a-" + i, "a"));
+            }
+            assertThat(catalog.operations("a", Long.MAX_VALUE, 10))
+                    .extracting(OperationRecord::operation)
+                    .containsExactly("a-5", "a-4", "a-3");
+            for (int i = 1; i <= 4; i++) {
+                catalog.put(ended(0, "b-" + i, "b" + i));
+            }
+            catalog.forgetOldest();
+
+            assertThat(catalog.operations(null, Long.MAX_VALUE, 10))
+                    .extracting(OperationRecord::operation)
+                    .containsExactly("b-4", "b-3", "b-2", "b-1", "a-5");
+        }
     }
 
     private static HistoryItem resume(String vm, @Nullable Long responsiveMillis) {

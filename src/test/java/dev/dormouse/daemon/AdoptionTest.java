@@ -99,9 +99,49 @@ class AdoptionTest {
             awaitDaemon(client, pid);
             assertThat(vm(client)).containsEntry("pid", qemu);
             awaitRunning(client);
+            whoWatchedTheRestoreIsToldWhereItGoesOn(client, String.valueOf(resume.get("id")));
             fault.verify(() -> verify(home));
         }
         aDaemonThatACommandStartedMakesRoomForOneThatAPersonStarts(pid);
+    }
+
+    private static void whoWatchedTheRestoreIsToldWhereItGoesOn(DaemonClient client, String killed) throws Exception {
+        String path = "/v1/operations/" + killed;
+        Map<String, Object> old = ok(client, "GET", path);
+        String next = String.valueOf(old.get("continuedBy"));
+        assertThat(old).containsEntry("state", "failed").containsKey("ended");
+        assertThat(old.get("error"))
+                .asString()
+                .contains(
+                        "urn:dormouse:interrupted",
+                        "vm web: the daemon ended while its resume was under way; operation %s carries on with it"
+                                .formatted(next));
+        assertThat(ok(client, "DELETE", path)).isEqualTo(old);
+        assertThat(client.send("GET", path + "/trace", null).body()).contains("has no trace any more");
+        Map<String, Object> goesOn = ok(client, "GET", "/v1/operations/" + next);
+        for (long end = System.nanoTime() + LONG.toNanos(); !goesOn.containsKey("ended"); Thread.sleep(20)) {
+            assertThat(System.nanoTime() - end).as("%s", goesOn).isNegative();
+            goesOn = ok(client, "GET", "/v1/operations/" + next);
+        }
+        assertThat(goesOn).containsEntry("state", "succeeded");
+        assertThat(told(client, "/v1/operations?limit=2", "kind", "state"))
+                .containsExactly("resume succeeded", "resume failed");
+        assertThat(told(client, "/v1/operations?after=" + killed, "kind", "state"))
+                .containsExactly("suspend succeeded", "start succeeded");
+        assertThat(told(client, "/v1/vms/web/history", "kind", "outcome"))
+                .containsExactly("resume succeeded", "resume failed", "suspend succeeded", "start succeeded");
+    }
+
+    private static Map<String, Object> ok(DaemonClient client, String method, String path) throws IOException {
+        DaemonClient.Answer answer = client.send(method, path, null);
+        assertThat(answer.status()).as("%s: %s", path, answer.body()).isEqualTo(200);
+        return Json.parseObject(answer.body());
+    }
+
+    private static List<String> told(DaemonClient client, String path, String first, String second) throws IOException {
+        return Json.parseObjects(Json.write(ok(client, "GET", path).get("items"))).stream()
+                .map(item -> item.get(first) + " " + item.get(second))
+                .toList();
     }
 
     private static Map<String, Object> vm(DaemonClient client) throws IOException {

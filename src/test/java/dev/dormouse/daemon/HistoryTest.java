@@ -7,12 +7,16 @@ import dev.dormouse.base.Json;
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.ResumeOptions;
+import dev.dormouse.engine.ResumeResult;
+import dev.dormouse.engine.SuspendResult;
 import dev.dormouse.engine.VmRequest;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -35,7 +39,7 @@ class HistoryTest {
             assertThat(fixture.send("POST", "/v1/vms/web/stop?wait=60", "{\"timeoutSeconds\": 1}")
                             .status())
                     .isEqualTo(409);
-            fixture.engine.resume("web", ResumeOptions.DEFAULT, OperationListener.NONE);
+            ResumeResult resumed = fixture.engine.resume("web", ResumeOptions.DEFAULT, OperationListener.NONE);
             List<Map<String, Object>> items = awaitItems(fixture, 4);
 
             assertThat(items)
@@ -48,17 +52,25 @@ class HistoryTest {
                     .extracting(item -> item.get("outcome"))
                     .containsExactly("succeeded", "failed", "succeeded", "succeeded");
             assertThat(items.get(0))
+                    .containsEntry("durationMillis", resumed.mergedMillis())
+                    .containsEntry("guestRunsMillis", resumed.runningMillis())
                     .containsKeys("nonZeroBytes", "demandedPages", "demandMicrosP99", "responsiveMillisEstimate");
             assertThat(items.get(1).get("error")).asString().contains("web");
             assertThat(items.get(2))
                     .containsKeys("imageBytes", "pausedMillis", "durationMillis", "onDiskBytes", "image");
 
             aClientOfAFrontThatLeadsNowhereIsRemembered(fixture);
-            fixture.engine.suspend("web", OperationListener.NONE, new Cancellation());
+            SuspendResult suspended = fixture.engine.suspend("web", OperationListener.NONE, new Cancellation());
             fixture.restart();
             assertThat(awaitItems(fixture, 5).getFirst())
                     .containsEntry("kind", "suspend")
-                    .containsEntry("source", "command");
+                    .containsEntry("source", "command")
+                    .containsEntry("image", suspended.image())
+                    .containsEntry("durationMillis", suspended.totalMillis())
+                    .containsEntry("pausedMillis", suspended.pausedMillis())
+                    .containsEntry("imageBytes", suspended.imageBytes())
+                    .containsEntry("nonZeroBytes", suspended.nonZeroBytes())
+                    .containsEntry("storedBytes", suspended.storedBytes());
             aResumeThatFailsIsNotTakenForASuspend(fixture);
             assertThat(fixture.ok(200, "GET", "/v1/vms/web/history?limit=2").get("next"))
                     .isEqualTo("4");
@@ -67,14 +79,18 @@ class HistoryTest {
 
             Files.writeString(folder.resolve("home/catalog.db"), "x".repeat(5000));
             fixture.restart();
-            fixture.run("resume", "web");
-            assertThat(awaitItems(fixture, 1).getFirst()).containsEntry("kind", "resume");
-            aResumeWithoutAReportDoesNotMakeThatBeforeItAnotherOne(fixture);
+            Map<String, Object> resume = fixture.run("resume", "web");
+            assertThat(awaitItems(fixture, 3))
+                    .as("what commands did is found again")
+                    .extracting(item -> item.get("kind") + " by " + item.get("source"))
+                    .containsExactly("resume by daemon", "suspend by command", "resume by command");
+            theNextDaemonKnowsTheOperationsOfTheOneBeforeIt(fixture, resume);
             try (Stream<Path> files = Files.list(folder.resolve("home"))) {
                 assertThat(files.filter(file -> file.getFileName().toString().startsWith("catalog.db.aside-")))
                         .hasSize(1);
             }
             fixture.engine.stop("web", true, Duration.ofSeconds(10), OperationListener.NONE);
+            whileTheCatalogCannotBeUsedThereAreTheOperationsOfThisDaemon(fixture);
         }
     }
 
@@ -96,32 +112,89 @@ class HistoryTest {
         assertThat(awaitItems(fixture, 5)).hasSize(5);
     }
 
-    /// As of one that only lets a guest go on whose disk had failed.
-    private static void aResumeWithoutAReportDoesNotMakeThatBeforeItAnotherOne(DaemonFixture fixture) throws Exception {
-        String now = Operation.now();
-        var later = new OperationView(
-                "later",
-                "resume",
-                "web",
-                "succeeded",
-                now,
-                now,
-                now,
-                null,
-                null,
-                null,
-                0L,
-                null,
-                null,
-                null,
-                null,
-                null,
-                null);
-        try (var history = new History(fixture.engine)) {
-            history.ended(later);
-            history.look("web");
+    /// The one before was ended, the one that is under way was killed.
+    private void theNextDaemonKnowsTheOperationsOfTheOneBeforeIt(DaemonFixture fixture, Map<String, Object> resume)
+            throws Exception {
+        try (var history = new History(fixture.engine, _ -> {})) {
+            history.began(new OperationView(
+                    "cut-off",
+                    "suspend",
+                    "web",
+                    "queued",
+                    Operation.now(),
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null));
         }
-        assertThat(awaitItems(fixture, 2).getFirst()).containsEntry("operation", "later");
+        fixture.restart();
+        fixture.send("POST", "/v1/vms/web/checkpoint?wait=60", null);
+
+        assertThat(fixture.ok(200, "GET", "/v1/operations/" + resume.get("id"))).isEqualTo(resume);
+        assertThat(fixture.ok(200, "DELETE", "/v1/operations/" + resume.get("id")))
+                .isEqualTo(resume);
+        Map<String, Object> cutOff = fixture.ok(200, "GET", "/v1/operations/cut-off");
+        assertThat(cutOff).containsEntry("state", "failed").containsKey("ended").doesNotContainKey("continuedBy");
+        assertThat(cutOff.get("error"))
+                .asString()
+                .contains(
+                        "urn:dormouse:interrupted",
+                        "vm web: the daemon ended while its suspend was under way; it is running now");
+        assertThat(fixture.ok(404, "GET", "/v1/operations/cut-off/trace").get("detail"))
+                .isEqualTo(
+                        "operation cut-off: has no trace any more, the daemon keeps those of its own last operations");
+        assertThat(awaitItems(fixture, 5).get(1))
+                .containsEntry("operation", "cut-off")
+                .containsEntry("outcome", "failed")
+                .doesNotContainKey("durationMillis");
+        assertThat(Files.readString(folder.resolve("home/audit.log"))).contains("\"operation\":\"cut-off\"");
+        assertThat(pages(fixture))
+                .as("over the border between both daemons")
+                .extracting(operation -> operation.get("kind"))
+                .containsExactly("checkpoint", "suspend", "resume");
+        assertThat(fixture.ok(400, "GET", "/v1/operations?after=nemo").get("detail"))
+                .isEqualTo("query: 'after' is 'nemo', no such operation; the oldest are forgotten");
+    }
+
+    /// {@return all operations, from pages of one}
+    private static List<Map<String, Object>> pages(DaemonFixture fixture) throws IOException {
+        var items = new ArrayList<Map<String, Object>>();
+        Object next = "";
+        while (next != null) {
+            Map<String, Object> page =
+                    fixture.ok(200, "GET", "/v1/operations?vm=web&limit=1" + (next.equals("") ? "" : "&after=" + next));
+            items.addAll(Json.parseObjects(Json.write(page.get("items"))));
+            next = page.get("next");
+        }
+        return items;
+    }
+
+    private void whileTheCatalogCannotBeUsedThereAreTheOperationsOfThisDaemon(DaemonFixture fixture) throws Exception {
+        fixture.endWithTheHost();
+        for (String part : List.of("", "-wal", "-shm")) {
+            Files.deleteIfExists(folder.resolve("home/catalog.db" + part));
+        }
+        Files.createDirectory(folder.resolve("home/catalog.db"));
+        fixture.startAgain();
+
+        String id = String.valueOf(fixture.run("start", "web").get("id"));
+
+        assertThat(pages(fixture)).extracting(operation -> operation.get("id")).containsExactly(id);
+        assertThat(fixture.ok(503, "GET", "/v1/operations/nemo").get("detail"))
+                .asString()
+                .contains("catalog.db: cannot be used: ");
+        assertThat(fixture.send("GET", "/v1/operations?after=nemo", null).status())
+                .isEqualTo(503);
+        fixture.engine.stop("web", true, Duration.ofSeconds(10), OperationListener.NONE);
     }
 
     private static void aClientOfAFrontThatLeadsNowhereIsRemembered(DaemonFixture fixture) throws Exception {

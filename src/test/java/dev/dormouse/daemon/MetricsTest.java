@@ -41,6 +41,7 @@ class MetricsTest {
                 null,
                 null,
                 result,
+                null,
                 null);
     }
 

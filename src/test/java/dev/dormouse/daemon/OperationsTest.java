@@ -31,6 +31,23 @@ class OperationsTest {
     }
 
     @Test
+    void whoWritesThemDownIsToldOfTheBeginBeforeAnythingIsDoneAndOfTheEndBeforeOthersSeeIt() throws Exception {
+        var told = new LinkedBlockingQueue<OperationView>();
+        var operations = new Operations(new Events(), told::add, told::add);
+
+        Operation start = operations.begin(Operation.Kind.START, "web", operation -> {
+            assertThat(told).extracting(OperationView::state).containsExactly("queued");
+            operation.begun();
+            return null;
+        });
+
+        assertThat(start.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(start.error()).isNull();
+        assertThat(told).extracting(OperationView::id).containsExactly(start.id(), start.id());
+        assertThat(told).element(1).isEqualTo(start.view());
+    }
+
+    @Test
     void oneThatWasCancelledWhileItWaitedDoesNotBegin() throws Exception {
         var operations = new Operations(new Events(), _ -> {});
         var waits = new CountDownLatch(1);

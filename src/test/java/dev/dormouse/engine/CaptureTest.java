@@ -108,6 +108,7 @@ class CaptureTest {
         assertThat(EngineFixture.fileNames(fixture.home.sockets("vm1"))).isEmpty();
         assertThat(EngineFixture.fileNames(fixture.home.vm("vm1")))
                 .containsExactly(
+                        "commands.jsonl",
                         "disks",
                         "last-restore.json",
                         "lock",
