@@ -22,6 +22,7 @@ import picocli.CommandLine.Parameters;
         footer = {
             "  dormouse vm settings desk",
             "  dormouse vm settings desk --front 5901=vnc --front 2222=22 --idle-after 600",
+            "  dormouse vm settings desk --sleep 'mon-fri 20:00-07:30' --sleep 'sat,sun 00:00-24:00'",
         })
 final class SettingsCommand extends FactsCommand {
     @Parameters(paramLabel = "NAME", description = "The VM.")
@@ -77,10 +78,8 @@ final class SettingsCommand extends FactsCommand {
     }
 
     private static String describe(Sleep sleep) {
-        String hours =
-                sleep.from().equals(sleep.to()) ? "at all hours" : "from %s to %s".formatted(sleep.from(), sleep.to());
         return "%s, while it has no client, awake for %d s at least%s"
-                .formatted(hours, sleep.awakeSeconds(), veto(sleep.askGuest()));
+                .formatted(sleep.text(), sleep.awakeSeconds(), veto(sleep.askGuest()));
     }
 
     private static String veto(boolean askGuest) {

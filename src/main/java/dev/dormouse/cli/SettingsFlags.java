@@ -60,11 +60,12 @@ final class SettingsFlags {
 
     @Option(
             names = "--sleep",
-            paramLabel = "FROM-TO",
+            paramLabel = "[DAYS ]FROM-TO",
             description =
                     "Suspend the VM in these hours however busy its guest is, once it has had no client for a minute, as in "
-                            + "20:00-07:30.")
-    private @Nullable String sleep;
+                            + "20:00-07:30, 'mon-fri 20:00-07:30' or 'sat,sun 00:00-24:00': DAYS are those on which the "
+                            + "hours begin. May be repeated.")
+    private @Nullable List<String> sleep;
 
     @Option(
             names = "--standby",

@@ -1,48 +1,78 @@
 package dev.dormouse.daemon;
 
-import io.avaje.jsonb.Json;
-import java.time.LocalTime;
-import java.util.regex.Pattern;
+import dev.dormouse.base.Json;
+import java.time.ZonedDateTime;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 
-/// The time of day in which a VM is to sleep, by the clock of the host: it is suspended then when it has had no client
-/// for a minute, whatever its guest does, unless that says itself that it wants to stay awake. A client wakes it all
-/// the same.
+/// The hours in which a VM is to sleep, by the clock of the host: it is suspended then when it has had no client for a
+/// minute, whatever its guest does, unless that says itself that it wants to stay awake. A client wakes it all the
+/// same.
 ///
-/// @param from `HH:MM`
-/// @param to `HH:MM`, of the next day if it is not after `from`
+/// @param windows the hours, 1 to 50 of them, which may overlap
 /// @param awakeSeconds as in [IdlePolicy]
 /// @param askGuest as in [IdlePolicy]
-@Json
-public record Sleep(String from, String to, int awakeSeconds, boolean askGuest) {
+@io.avaje.jsonb.Json
+public record Sleep(List<SleepWindow> windows, int awakeSeconds, boolean askGuest) {
     static final int REST_SECONDS = 60;
-    private static final Pattern TIME = Pattern.compile("([01][0-9]|2[0-3]):[0-5][0-9]");
+    private static final int WINDOWS_MAX = 50;
 
-    /// @param text `FROM-TO`
-    /// @throws IllegalArgumentException if it is none
-    public static Sleep parse(String text, int awakeSeconds, boolean askGuest) {
-        String[] parts = text.split("-", -1);
-        var sleep = new Sleep(parts[0], parts.length == 2 ? parts[1] : "", awakeSeconds, askGuest);
+    public Sleep {
+        windows = windows == null ? List.of() : List.copyOf(windows);
+    }
+
+    /// @param texts each as [SleepWindow#parse] takes it
+    /// @throws IllegalArgumentException if one is wrong
+    public static Sleep parse(List<String> texts, int awakeSeconds, boolean askGuest) {
+        var sleep = new Sleep(texts.stream().map(SleepWindow::parse).toList(), awakeSeconds, askGuest);
         sleep.check();
         return sleep;
     }
 
+    /// {@return settings with hours of sleep as they are written now} Once they were one time of all days, `from` and
+    /// `to` beside `awakeSeconds`; a VM that has such settings keeps them.
+    ///
+    /// @param settings JSON; what cannot be read, and anything else, is returned as it is
+    static String ofToday(String settings) {
+        if (!settings.contains("\"from\"")) {
+            return settings;
+        }
+        Map<String, Object> all;
+        try {
+            all = new LinkedHashMap<>(Json.parseObject(settings));
+        } catch (IllegalArgumentException _) {
+            return settings; // Whoever reads it says what is wrong.
+        }
+        if (!(all.get("sleep") instanceof Map<?, ?> sleep && sleep.containsKey("from"))) {
+            return settings;
+        }
+        var window = new LinkedHashMap<Object, Object>(sleep);
+        var rest = new LinkedHashMap<Object, Object>(sleep);
+        window.keySet().retainAll(List.of("from", "to"));
+        rest.keySet().removeAll(List.of("from", "to"));
+        rest.put("windows", List.of(window));
+        all.put("sleep", rest);
+        return Json.write(all);
+    }
+
     /// @throws IllegalArgumentException that says what is wrong
     void check() {
-        if (from == null
-                || to == null
-                || !TIME.matcher(from).matches()
-                || !TIME.matcher(to).matches()) {
+        if (windows.isEmpty() || windows.size() > WINDOWS_MAX) {
             throw new IllegalArgumentException(
-                    "sleep '%s-%s': not two times of day, use FROM-TO as in 20:00-07:30".formatted(from, to));
+                    "sleep: 'windows' has %d, 1 to %d are allowed".formatted(windows.size(), WINDOWS_MAX));
         }
+        windows.forEach(SleepWindow::check);
         IdlePolicy.require("sleep", "awakeSeconds", awakeSeconds, 0, IdlePolicy.SECONDS_MAX);
     }
 
-    boolean contains(LocalTime now) {
-        LocalTime begin = LocalTime.parse(from);
-        LocalTime end = LocalTime.parse(to);
-        return begin.isBefore(end)
-                ? !now.isBefore(begin) && now.isBefore(end)
-                : !now.isBefore(begin) || now.isBefore(end);
+    boolean contains(ZonedDateTime now) {
+        return windows.stream().anyMatch(window -> window.contains(now));
+    }
+
+    /// {@return its hours, for people}
+    public String text() {
+        return windows.stream().map(SleepWindow::text).collect(Collectors.joining(" and "));
     }
 }

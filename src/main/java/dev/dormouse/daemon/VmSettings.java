@@ -7,7 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.time.LocalTime;
+import java.time.ZonedDateTime;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
@@ -45,7 +45,7 @@ public record VmSettings(
     public static VmSettings read(Home home, String vm) throws IOException {
         Path file = home.vm(vm).resolve(FILE);
         try {
-            VmSettings settings = Json.parseStrictly(VmSettings.class, Files.readString(file));
+            VmSettings settings = Json.parseStrictly(VmSettings.class, Sleep.ofToday(Files.readString(file)));
             settings.check();
             return settings;
         } catch (NoSuchFileException _) {
@@ -65,14 +65,14 @@ public record VmSettings(
         return Math.max(idle == null ? 0 : idle.awakeSeconds(), sleep == null ? 0 : sleep.awakeSeconds());
     }
 
-    boolean sleepsAt(LocalTime now) {
+    boolean sleepsAt(ZonedDateTime now) {
         return sleep != null && sleep.contains(now);
     }
 
-    /// {@return when it is suspended at such a time of the day; null if it is not} In its hours of sleep all that
+    /// {@return when it is suspended at such a time; null if it is not} In its hours of sleep all that
     /// counts is whether it has clients, and what holds for each suspend that nobody asked for.
     @Nullable
-    IdlePolicy policyAt(LocalTime now) {
+    IdlePolicy policyAt(ZonedDateTime now) {
         if (pinned) {
             return null;
         }
@@ -92,16 +92,19 @@ public record VmSettings(
         home.storage().writeAtomically(home.vm(vm).resolve(FILE), text);
     }
 
-    /// As [#check()], and that the fronts lead to something that the VM has.
+    /// As [#check()], and that the fronts lead to something that the VM has, and that its guest can be asked if it is
+    /// to
+    /// be.
     ///
     /// @param vnc where the VM's VNC server is; null if it has none
     /// @param forwards of the VM, in QEMU's form
     /// @param guestAgent whether it has a channel for the agent of its guest
     public void checkFor(@Nullable String vnc, List<String> forwards, boolean guestAgent) {
         check();
-        if (idle != null && idle.askGuest() && !guestAgent) {
+        if (asksGuest() && !guestAgent) {
             throw new IllegalArgumentException(
-                    "idle: the guest cannot be asked, the VM has no channel for its agent, which 'vm create --guest-agent' gives it");
+                    "%s: the guest cannot be asked and would never be suspended, the VM has no channel for its agent; leave out 'askGuest' (--idle-ask-guest), or make the VM with 'vm create --guest-agent'"
+                            .formatted(idle != null && idle.askGuest() ? "idle" : "sleep"));
         }
         fronts.forEach(front -> front.checkFor(vnc, forwards));
     }

@@ -11,8 +11,8 @@ import dev.dormouse.storage.FileStamp;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.LocalTime;
 import java.time.ZoneId;
+import java.time.ZonedDateTime;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -199,7 +199,7 @@ final class Watch implements AutoCloseable {
     }
 
     private void suspendIfIdle(String name, Seen vm) throws IOException {
-        LocalTime time = LocalTime.now(ZoneId.systemDefault());
+        ZonedDateTime time = ZonedDateTime.now(ZoneId.systemDefault());
         IdlePolicy policy = vm.settings.policyAt(time);
         if (policy == null || !operations.active(name).isEmpty()) {
             vm.rule = null;

@@ -299,9 +299,29 @@ class CommandsQemuTest extends CommandsFixture {
         create("none");
         String[] settings = {"vm", "settings", "none", "--idle-after=600", "--idle-ask-guest"};
 
-        fails(2, "idle: the guest cannot be asked, the VM has no channel for its agent", settings);
+        fails(2, "idle: the guest cannot be asked and would never be suspended, the VM has no channel", settings);
+        String[] sleep = {"vm", "settings", "none", "--sleep=20:00-07:30", "--idle-ask-guest"};
+        fails(2, "sleep: the guest cannot be asked and would never be suspended, the VM has no channel", sleep);
         settings[2] = "agent";
         assertThat(ok(settings)).contains("awake for 60 s at least, unless the guest says no");
+    }
+
+    @Test
+    void sleepsAtSomeHoursOfSomeDays() {
+        create("x");
+
+        assertThat(ok("vm", "settings", "x", "--sleep=mon-fri 20:00-07:30", "--sleep", "sat,sun 00:00-24:00"))
+                .contains(
+                        "mon-fri 20:00-07:30 and sat,sun 00:00-24:00, while it has no client, awake for 60 s at least");
+        fails(
+                2,
+                "sleep 'mon-fry 20:00-07:30': not hours of sleep",
+                "vm",
+                "settings",
+                "x",
+                "--sleep=mon-fry 20:00-07:30");
+        assertThat(ok("vm", "settings", "x")).contains("sat,sun 00:00-24:00");
+        assertThat(ok("vm", "settings", "x", "--sleep=22:00-06:00")).contains(" 22:00-06:00, while");
     }
 
     /// As Ctrl-C in a shell: the signal goes to the command and to whatever it has started by then.

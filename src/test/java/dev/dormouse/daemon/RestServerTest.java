@@ -315,7 +315,16 @@ class RestServerTest {
                 "PUT",
                 "/v1/vms/web/settings",
                 "{\"idle\": {\"afterSeconds\": 600, \"cpuPercent\": 10, \"awakeSeconds\": 60, \"askGuest\": true}}",
-                "idle: the guest cannot be asked, the VM has no channel for its agent, ");
+                "idle: the guest cannot be asked and would never be suspended, the VM has no channel for its agent; ");
+        String sleep = "{\"sleep\": {\"windows\": [{\"from\": \"20:00\", \"to\": \"%s\"}], \"askGuest\": true}}";
+        refuses(400, "PUT", "/v1/vms/web/settings", sleep.formatted("24:00"), "sleep: the guest cannot be asked and ");
+        refuses(400, "PUT", "/v1/vms/web/settings", sleep.formatted("24:01"), "sleep '20:00-24:01': not hours of ");
+        refuses(
+                400,
+                "PUT",
+                "/v1/vms/web/settings",
+                "{\"sleep\": {\"from\": \"20:00\", \"to\": \"07:30\"}}",
+                "body: 'sleep.from' is not known here, known are: windows, awakeSeconds, askGuest");
     }
 
     @Test

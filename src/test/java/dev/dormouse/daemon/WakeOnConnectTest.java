@@ -61,7 +61,8 @@ class WakeOnConnectTest {
     private static final int CLIENTS_MAX = 2000; // Of a front.
     private static final int AWAKE_SECONDS = 10;
     private static final String ECHO = ", {\"name\": \"echo\", \"listen\": \"127.0.0.1:0\", \"target\": \"guest:7\"}";
-    private static final String ALWAYS = "{\"from\": \"00:00\", \"to\": \"00:00\"}";
+    private static final String ALWAYS = "{\"windows\": [{\"from\": \"00:00\", \"to\": \"24:00\"}]}";
+    private static final String ALWAYS_BUT_ASK = ALWAYS.replace("]}", "], \"askGuest\": true}");
     private static final String IDLE_AFTER_A_SECOND =
             ", \"idle\": {\"afterSeconds\": 1, \"cpuPercent\": 80, \"awakeSeconds\": 0}";
     private static final String IDLE_UNLESS_THE_GUEST_OBJECTS =
@@ -103,13 +104,14 @@ class WakeOnConnectTest {
 
     private void startTheOthers() throws Exception {
         for (String name : List.of("other", "nightly", "pinned", "patient", "silent", "young")) {
-            fixture.engine.create(VmRequest.named(name).withMemory("64M").withVnc("unix:{runtime}/vnc"));
+            VmRequest request = VmRequest.named(name).withMemory("64M").withVnc("unix:{runtime}/vnc");
+            fixture.engine.create(name.equals("silent") ? request.withGuestAgent(true) : request); // Nobody is there.
             fixture.run("start", name);
         }
         fixture.run("suspend", "other");
         String anyRest = "\"idle\": {\"afterSeconds\": 1, \"cpuPercent\": 100, \"awakeSeconds\": %d}";
-        put("silent", "{\"sleep\": %s}".formatted(ALWAYS.replace("}", ", \"askGuest\": true}")));
-        put("young", "{\"sleep\": %s}".formatted(ALWAYS.replace("}", ", \"awakeSeconds\": 3600}")));
+        put("silent", "{\"sleep\": %s}".formatted(ALWAYS_BUT_ASK));
+        put("young", "{\"sleep\": %s}".formatted(ALWAYS.replace("]}", "], \"awakeSeconds\": 3600}")));
         put("nightly", """
                 {"sleep": %s, "fronts": [{"name": "vnc", "listen": "127.0.0.1:0", "target": "vnc"}]}
                 """.formatted(ALWAYS));
@@ -465,7 +467,7 @@ class WakeOnConnectTest {
         await(() -> fixture.engine.staysAwake("desk"));
         String suspend = newest("suspend");
 
-        configure(", \"sleep\": " + ALWAYS.replace("}", ", \"askGuest\": true}"));
+        configure(", \"sleep\": " + ALWAYS_BUT_ASK);
         Thread.sleep(Duration.ofSeconds(Sleep.REST_SECONDS + 10));
         assertThat(fixture.state("desk")).isEqualTo("running");
         assertThat(newest("suspend")).isEqualTo(suspend);
