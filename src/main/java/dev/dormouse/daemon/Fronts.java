@@ -31,12 +31,18 @@ final class Fronts implements AutoCloseable {
     private final Wake wake;
     private final Activity activity;
     private final Consumer<Visit> left;
-    private final ClientLimit clients = new ClientLimit(CLIENTS_MAX);
+    private final ClientLimit clients;
     private final Map<String, List<FrontPort>> open = new HashMap<>(); // Guarded by this, as is what follows.
     private final Map<String, Set<String>> complaints = new HashMap<>();
     private boolean closed;
 
     Fronts(Home home, Vms vms, Wake wake, Activity activity, Consumer<Visit> left) {
+        this(home, vms, wake, activity, left, CLIENTS_MAX);
+    }
+
+    /// @param clientsMax how many clients all of them may have at once
+    Fronts(Home home, Vms vms, Wake wake, Activity activity, Consumer<Visit> left, int clientsMax) {
+        clients = new ClientLimit(clientsMax);
         this.home = home;
         this.vms = vms;
         this.wake = wake;
