@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -29,11 +30,14 @@ final class DaemonRun {
     private static final int LOOK_MILLIS = 50;
     private static final int LOOKS_MAX = 1000 * (FIRST_WAIT_SECONDS + 1) / LOOK_MILLIS;
     private static final int UNAVAILABLE = 503;
+    private static final Set<String> CALLED_OFF = Set.of("queued", "cancelled"); // The former until that is noticed.
 
     private final DaemonClient client;
     private final String vm;
     private final ProgressBar bar;
     private final CountDownLatch begun = new CountDownLatch(1);
+    /// By which the daemon knows this command again.
+    private final String waiter = "%d-%x".formatted(ProcessHandle.current().pid(), System.nanoTime());
     private volatile @Nullable String id; // Of the operation.
 
     private DaemonRun(DaemonClient client, String vm, ProgressBar bar) {
@@ -173,8 +177,9 @@ final class DaemonRun {
     /// harm to a command that does the same: the locks and records of the VM see to that.
     private Optional<Map<String, Object>> begin(String action, String body, String nothingToDo) throws IOException {
         try {
+            String as = action.equals("resume") ? "&waiter=" + waiter : "";
             DaemonClient.Answer answer =
-                    client.send("POST", "/v1/vms/%s/%s?wait=%d".formatted(vm, action, FIRST_WAIT_SECONDS), body);
+                    client.send("POST", "/v1/vms/%s/%s?wait=%d%s".formatted(vm, action, FIRST_WAIT_SECONDS, as), body);
             if (answer.status() == UNAVAILABLE) {
                 return Optional.empty();
             }
@@ -276,19 +281,14 @@ final class DaemonRun {
                 : WhatGoesOn.restoring(vm);
     }
 
-    /// A resume that waits for its turn is of no use to anybody once the one has gone who wanted it, unless clients
-    /// want it, too.
+    /// A resume that waits for its turn is of no use to anybody once the last one has gone who wanted it: the daemon
+    /// knows who else does.
     private boolean calledOff(String operation) {
         try {
-            Map<String, Object> state = read(client.send("GET", "/v1/vms/" + vm, null));
-            String path = "/v1/operations/" + operation;
-            boolean hasClients = state.get("clients") instanceof Number clients && clients.longValue() > 0;
-            if (hasClients
-                    || !"queued".equals(read(client.send("GET", path, null)).get("state"))) {
-                return false;
-            }
-            return client.send("DELETE", path, null).status() < 400; // Refused if it has begun meanwhile.
-        } catch (IOException _) {
+            Map<String, Object> left =
+                    read(client.send("DELETE", "/v1/operations/%s?waiter=%s".formatted(operation, waiter), null));
+            return CALLED_OFF.contains(String.valueOf(left.get("state")));
+        } catch (IOException _) { // Also if it has begun, or others want it.
             return false; // It comes to its end, or the daemon does.
         }
     }

@@ -201,7 +201,7 @@ final class BringBack {
             try {
                 if (status(name).filter(vm -> vm.state().equals("suspended")).isPresent()) {
                     LOG.info("vm {}: was awake when the host ended, resuming it", name);
-                    vms.resume(name, ResumeOptions.DEFAULT).ifPresent(resume -> begun.put(name, resume));
+                    vms.resume(name, ResumeOptions.DEFAULT, null).ifPresent(resume -> begun.put(name, resume));
                 }
             } catch (IOException e) {
                 LOG.error("vm {}: not brought back: {}", name, ErrorText.of(e));

@@ -83,7 +83,7 @@ public final class Daemon implements AutoCloseable {
                         new HostRoutes(engine, options.yields())::add,
                         new VmRoutes(engine, vms, watch)::add,
                         new ImageRoutes(engine, vms)::add,
-                        new OperationRoutes(operations, history)::add,
+                        new OperationRoutes(operations, vms, history)::add,
                         new HistoryRoutes(engine, history)::add,
                         metrics::add,
                         screens::add,

@@ -8,11 +8,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -23,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 final class Operation implements OperationListener {
     private static final int PAGE_BYTES = 4096;
     private static final int MARKS_MAX = 100;
+    private static final int WAITERS_MAX = 1000;
 
     /// What is done.
     enum Kind {
@@ -63,8 +66,10 @@ final class Operation implements OperationListener {
     private State state = State.QUEUED;
     private long startNanos;
     private boolean cancelled;
-    private boolean wanted; // By somebody who is not a client.
+    private final Set<String> waiters = new HashSet<>(); // Who want it for as long as they wait for it.
+    private boolean wanted; // By somebody who is neither a client of the VM nor one of these.
     private boolean abandoned;
+    private boolean calledOff; // Its thread has seen that it is cancelled.
     private boolean recovery;
     private @Nullable String startTime;
     private @Nullable String endTime;
@@ -185,14 +190,22 @@ final class Operation implements OperationListener {
     /// @throws ApiException if it was cancelled before
     void begun() throws ApiException {
         synchronized (this) {
-            if (cancelled) {
-                throw new ApiException(Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(vm));
-            }
+            refuseIfCancelled();
             state = State.RUNNING;
             startNanos = System.nanoTime();
             startTime = now();
         }
         publish();
+    }
+
+    /// To be asked before it begins. Once this has thrown nobody can want it any more.
+    ///
+    /// @throws ApiException if it was cancelled before
+    synchronized void refuseIfCancelled() throws ApiException {
+        if (cancelled) {
+            calledOff = true;
+            throw new ApiException(Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(vm));
+        }
     }
 
     void succeeded(@Nullable Object record) {
@@ -249,17 +262,33 @@ final class Operation implements OperationListener {
     }
 
     /// Has a resume that waits for its turn begin even if no client waits for it any more, or did just before.
-    synchronized void want() {
-        wanted = true;
+    ///
+    /// @param waiter who may [leave][#leave]; null for one who wants it whatever comes
+    /// @return whether it can still be had; else it is about to end, and another one is to be begun
+    synchronized boolean want(@Nullable String waiter) {
+        if (calledOff) {
+            return false;
+        }
+        if (waiter == null || waiters.size() == WAITERS_MAX) {
+            wanted = true;
+        } else {
+            waiters.add(waiter);
+        }
         if (abandoned && state == State.QUEUED) {
             abandoned = false;
             cancelled = false;
         }
+        return true;
     }
 
-    /// As [#cancel], of a resume that only clients wanted, all of whom have gone, and that has not begun.
+    /// Says that somebody who [wanted][#want] it does so no longer.
+    synchronized void leave(String waiter) {
+        waiters.remove(waiter);
+    }
+
+    /// As [#cancel], of a resume that has not begun, and that only those wanted who have gone.
     synchronized void abandon() {
-        if (!wanted && state == State.QUEUED) {
+        if (!wanted && waiters.isEmpty() && state == State.QUEUED) {
             abandoned = true;
             cancelled = true;
         }

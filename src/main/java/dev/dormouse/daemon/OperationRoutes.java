@@ -19,10 +19,12 @@ final class OperationRoutes {
     private static final Logger LOG = LoggerFactory.getLogger(OperationRoutes.class);
 
     private final Operations operations;
+    private final Vms vms;
     private final PastOperations past;
 
-    OperationRoutes(Operations operations, History history) {
+    OperationRoutes(Operations operations, Vms vms, History history) {
         this.operations = operations;
+        this.vms = vms;
         past = new PastOperations(history);
     }
 
@@ -107,14 +109,19 @@ final class OperationRoutes {
 
     /// Answers at once: what is cancelled ends where it can be undone.
     private void cancel(Context request) throws IOException {
-        Requests.allowQuery(request);
+        Requests.allowQuery(request, Requests.WAITER);
         Optional<Operation> held = held(request);
         if (held.isEmpty()) {
             Requests.answer(request, 200, past(request)); // It has ended.
             return;
         }
         Operation operation = held.get();
-        operation.cancel();
+        String waiter = Requests.waiter(request);
+        if (waiter != null && operation.kind() == Operation.Kind.RESUME) {
+            vms.leave(operation, waiter);
+        } else {
+            operation.cancel();
+        }
         Requests.answer(request, operation.isEnded() ? 200 : 202, operation.view());
     }
 

@@ -9,6 +9,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /// Reads requests strictly, and writes answers.
 final class Requests {
@@ -17,6 +19,8 @@ final class Requests {
     private static final String BEARER = "Bearer ";
     private static final String BEARER_PROTOCOL = "dormouse.bearer.";
     private static final Duration WAIT_MAX = Duration.ofSeconds(60);
+    static final String WAITER = "waiter";
+    private static final Pattern WAITER_FORM = Pattern.compile("[A-Za-z0-9-]{1,64}");
 
     private Requests() {}
 
@@ -71,6 +75,18 @@ final class Requests {
     /// {@return the parameter `wait`: for how long an operation may be waited for}
     static Duration patience(Context request) throws ApiException {
         return Duration.ofSeconds(number(request, "wait", 0, 0, (int) WAIT_MAX.toSeconds()));
+    }
+
+    /// {@return the parameter `waiter`: who wants an operation for as long as they wait for it; null if nobody is
+    /// named}
+    static @Nullable String waiter(Context request) throws ApiException {
+        String waiter = request.queryParam(WAITER);
+        if (waiter != null && !WAITER_FORM.matcher(waiter).matches()) {
+            throw new ApiException(
+                    Problem.Kind.INVALID,
+                    "query: 'waiter' is no name of a waiter, up to 64 letters, digits and hyphens are allowed");
+        }
+        return waiter;
     }
 
     static boolean flag(Context request, String name) throws ApiException {

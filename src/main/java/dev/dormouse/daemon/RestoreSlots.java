@@ -101,7 +101,7 @@ final class RestoreSlots {
     private void awaitTurn(Turn turn) throws ApiException {
         tellPositions();
         while (used >= max || waiting.first().operation != turn.operation) {
-            refuseIfCancelled(turn.operation);
+            turn.operation.refuseIfCancelled();
             try {
                 wait(LOOK_MILLIS);
             } catch (InterruptedException _) {
@@ -109,14 +109,7 @@ final class RestoreSlots {
                 throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped");
             }
         }
-        refuseIfCancelled(turn.operation);
-    }
-
-    private static void refuseIfCancelled(Operation operation) throws ApiException {
-        if (operation.isCancelled()) {
-            throw new ApiException(
-                    Problem.Kind.CONFLICT, "vm %s: cancelled, it is as it was".formatted(operation.vm()));
-        }
+        turn.operation.refuseIfCancelled();
     }
 
     private void tellPositions() {

@@ -125,7 +125,8 @@ final class VmRoutes {
                 isTrue(body.keepImage()),
                 isTrue(body.discardChanges()),
                 background(body.backgroundBytesPerSecond()));
-        accept(request, () -> vms.resume(name(request), options));
+        String waiter = Requests.waiter(request);
+        accept(request, () -> vms.resume(name(request), options, waiter), "wait", Requests.WAITER);
     }
 
     private static RestoreOptions background(@Nullable Long bytesPerSecond) throws ApiException {
@@ -186,7 +187,12 @@ final class VmRoutes {
     /// when it has ended, of a resume when the guest runs; what failed by then is its answer. For a request that is
     /// wrong nothing is begun.
     private void accept(Context request, Beginning beginning) throws IOException {
-        Requests.allowQuery(request, "wait");
+        accept(request, beginning, "wait");
+    }
+
+    /// @param query the parameters that it may have
+    private void accept(Context request, Beginning beginning, String... query) throws IOException {
+        Requests.allowQuery(request, query);
         Duration patience = Requests.patience(request);
         Optional<Operation> begun = beginning.begin();
         if (begun.isEmpty()) {

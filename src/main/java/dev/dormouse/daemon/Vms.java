@@ -21,6 +21,7 @@ import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,6 +31,7 @@ final class Vms {
     private static final Logger LOG = LoggerFactory.getLogger(Vms.class);
     private static final Set<String> GUEST_RUNS = Set.of("running", "restoring");
     private static final int DECISIONS = 64;
+    private static final Duration END_PATIENCE = Duration.ofSeconds(10);
 
     private final Engine engine;
     private final Operations operations;
@@ -171,8 +173,27 @@ final class Vms {
         }
     }
 
-    Optional<Operation> resume(String name, ResumeOptions options) throws IOException {
-        return resume(name, options, Urgency.NONE);
+    /// @param waiter who wants it, until it [leaves][#leave]; null for one who wants it whatever comes
+    Optional<Operation> resume(String name, ResumeOptions options, @Nullable String waiter) throws IOException {
+        return resume(name, options, Urgency.NONE, waiter);
+    }
+
+    /// Calls off a resume that waits for its turn if nobody wants it any more, now that one has gone who did.
+    ///
+    /// @throws ApiException if it goes on: it has begun, or others want it
+    void leave(Operation resume, String waiter) throws ApiException {
+        synchronized (decisionOn(resume.vm())) {
+            resume.leave(waiter);
+            if (activity.clients(resume.vm()) == 0) {
+                resume.abandon();
+            }
+            if (!resume.isCancelled() && !resume.isEnded()) {
+                throw new ApiException(
+                        Problem.Kind.CONFLICT,
+                        "operation %s: it goes on, it has begun or others want it, too; cancel it without 'waiter'"
+                                .formatted(resume.id()));
+            }
+        }
     }
 
     /// Calls off what waits for its turn to wake a VM for clients, if none of them waits for it any more. Whoever comes
@@ -187,7 +208,7 @@ final class Vms {
 
     /// Resumes a VM for a client that waits for it.
     Optional<Operation> wake(String name) throws IOException {
-        Optional<Operation> resume = resume(name, ResumeOptions.DEFAULT, Urgency.CLIENT);
+        Optional<Operation> resume = resume(name, ResumeOptions.DEFAULT, Urgency.CLIENT, null);
         resume.ifPresent(this::raise);
         return resume;
     }
@@ -197,7 +218,8 @@ final class Vms {
         slots.raise(resume, Urgency.CLIENT);
     }
 
-    private Optional<Operation> resume(String name, ResumeOptions options, Urgency urgency) throws IOException {
+    private Optional<Operation> resume(String name, ResumeOptions options, Urgency urgency, @Nullable String waiter)
+            throws IOException {
         synchronized (decisionOn(name)) {
             Optional<Operation> waking =
                     operations.active(name, Operation.Kind.RESUME).filter(operation -> !operation.guestRuns());
@@ -218,10 +240,21 @@ final class Vms {
                     tellState(name);
                 }
             });
-            if (urgency != Urgency.CLIENT) {
-                resume.want();
+            if (urgency != Urgency.CLIENT && !resume.want(waiter)) {
+                awaitEnd(resume);
+                return resume(name, options, urgency, waiter);
             }
             return Optional.of(resume);
+        }
+    }
+
+    /// Of one that is about to end.
+    private static void awaitEnd(Operation operation) throws ApiException {
+        try {
+            var _ = operation.awaitEnd(END_PATIENCE);
+        } catch (InterruptedException _) {
+            Thread.currentThread().interrupt();
+            throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped");
         }
     }
 
@@ -310,7 +343,7 @@ final class Vms {
         switch (state) {
             case "orphaned", "interrupted" -> {
                 LOG.info("vm {}: is {}, carrying on with its restore", name, state);
-                return resume(name, ResumeOptions.DEFAULT, Urgency.GUEST);
+                return resume(name, ResumeOptions.DEFAULT, Urgency.GUEST, null);
             }
             case "suspending", "checkpointing" -> {
                 LOG.info(

@@ -62,7 +62,7 @@ class DaemonCommandsTest extends CommandsFixture {
     }
 
     @Test
-    void aResumeThatHasNotBegunIsCalledOffWithItsCommand() throws Exception {
+    void aResumeThatHasNotBegunIsCalledOffWithTheLastCommandThatWaitsForIt() throws Exception {
         daemon.close();
         daemon = Daemon.start(Home.fromEnvironment(CliRun.environment(folder)), new DaemonOptions(null, null, 0, 1));
         createWithKernel("a"); // What has a firmware only may ask for all of its pages, and be complete.
@@ -75,25 +75,30 @@ class DaemonCommandsTest extends CommandsFixture {
             ok("suspend", name);
         }
         ok("resume", "--background-rate=off", "a"); // Never comes to its end by itself.
-        Process resume = process("resume", "b");
-        var client = new DaemonClient(DaemonClient.socket(Home.fromEnvironment(CliRun.environment(folder))));
+        Process first = process("resume", "b");
+        await("b waits for its turn", () -> operations("b").contains("\"position\":1"));
+        Path log = Files.move(folder.resolve("process.log"), folder.resolve("first.log"));
+        Process second = process("resume", "b");
         await(
-                "b waits for its turn",
-                () -> client.send("GET", "/v1/operations?vm=b&limit=1", null)
-                        .body()
-                        .contains("\"position\":1"));
+                "both wait for it",
+                () -> Files.readString(folder.resolve("home/audit.log")).matches("(?s).*(/v1/vms/b/resume.*){2}"));
 
-        new ProcessBuilder("kill", "-INT", Long.toString(resume.pid())).start().waitFor();
+        interrupt(first);
+        assertThat(log)
+                .content()
+                .endsWith("vm b: the restore goes on in the background, " + "'dormouse show b' tells how far it is\n");
+        assertThat(operations("b")).contains("\"queued\"").doesNotContain("\"cancelled\"");
+        interrupt(second);
 
-        assertThat(resume.waitFor(60, TimeUnit.SECONDS)).isTrue();
         assertThat(processErrors())
                 .endsWith("dormouse: vm b: cancelled, its restore had not begun; it is suspended as before\n");
-        await(
-                "it is called off",
-                () -> client.send("GET", "/v1/operations?vm=b&limit=1", null)
-                        .body()
-                        .contains("\"cancelled\""));
+        await("it is called off", () -> operations("b").contains("\"cancelled\""));
         assertThat(facts("show", "--json", "b")).containsEntry("state", "suspended");
+    }
+
+    private static void interrupt(Process process) throws Exception {
+        new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
     }
 
     @Test
@@ -233,7 +238,11 @@ class DaemonCommandsTest extends CommandsFixture {
     }
 
     private String operations() throws IOException {
-        return client().send("GET", "/v1/operations?vm=web", null).body();
+        return operations("web");
+    }
+
+    private String operations(String vm) throws IOException {
+        return client().send("GET", "/v1/operations?vm=" + vm, null).body();
     }
 
     @Test

@@ -135,7 +135,7 @@ class OperationsTest {
                 return null;
             });
             if (wanted) {
-                resume.want();
+                assertThat(resume.want(null)).isTrue();
             }
 
             resume.abandon();
@@ -147,6 +147,55 @@ class OperationsTest {
             resume.abandon(); // Changes nothing any more.
             assertThat(resume.isCancelled()).isEqualTo(!wanted);
         }
+    }
+
+    @Test
+    void aResumeIsCalledOffWhenTheLastOfThoseHasGoneWhoWantedIt() throws Exception {
+        var operations = new Operations(new Events(), _ -> {});
+        var turn = new CountDownLatch(1);
+        Operation resume = waitingResume(operations, turn);
+        assertThat(resume.want("ada")).isTrue();
+        assertThat(resume.want("bob")).isTrue();
+
+        resume.leave("ada");
+        resume.leave("ada"); // It may say so twice.
+        resume.abandon();
+        assertThat(resume.isCancelled()).isFalse();
+        resume.leave("bob");
+        resume.abandon();
+        assertThat(resume.isCancelled()).isTrue();
+
+        assertThat(resume.want("cy")).isTrue(); // Just in time.
+        assertThat(resume.isCancelled()).isFalse();
+        resume.leave("cy");
+        resume.abandon();
+        turn.countDown();
+        assertThat(resume.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(resume.view().state()).isEqualTo("cancelled");
+        assertThat(resume.want("dee")).isFalse(); // Too late: another one is to be begun.
+    }
+
+    @Test
+    void whoWantsAResumeWhateverComesKeepsItThoughAllWaitersHaveGone() throws Exception {
+        var operations = new Operations(new Events(), _ -> {});
+        var turn = new CountDownLatch(1);
+        Operation resume = waitingResume(operations, turn);
+        assertThat(resume.want("ada") && resume.want(null)).isTrue();
+
+        resume.leave("ada");
+        resume.abandon();
+        turn.countDown();
+
+        assertThat(resume.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(resume.view().state()).isEqualTo("succeeded");
+    }
+
+    private static Operation waitingResume(Operations operations, CountDownLatch turn) throws ApiException {
+        return operations.begin(Operation.Kind.RESUME, "web", operation -> {
+            awaitQuietly(turn);
+            operation.begun();
+            return null;
+        });
     }
 
     private static void awaitQuietly(CountDownLatch latch) {
