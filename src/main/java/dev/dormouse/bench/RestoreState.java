@@ -4,6 +4,7 @@ import static dev.dormouse.bench.BenchEngine.VM;
 
 import dev.dormouse.engine.Cancellation;
 import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.Home;
 import dev.dormouse.engine.Indexes;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.RehearsalResult;
@@ -27,8 +28,6 @@ import java.util.stream.Stream;
 /// are thrown away, so that all of them begin with the same memory and the same disks.
 final class RestoreState {
     private static final String STOCK = "stock";
-    private static final String WORKING_SET = "working-set";
-    private static final String COPIES = "working-set-copies";
 
     private final BenchEngine bench;
     private final Workload workload;
@@ -97,7 +96,7 @@ final class RestoreState {
     private static Map<String, Object> rehearse(BenchEngine bench) throws IOException {
         RehearsalResult result = bench.engine.rehearse(VM, OperationListener.NONE, new Cancellation());
         // A first restore of this VM is one that knows nothing of it.
-        for (String name : List.of(WORKING_SET, COPIES)) {
+        for (String name : List.of(Home.WORKING_SET, Home.WORKING_SET_COPIES)) {
             Path file = bench.engine.home().vm(VM).resolve(name);
             if (Files.exists(file)) {
                 Files.move(file, bench.folder.resolve(name), StandardCopyOption.REPLACE_EXISTING);
@@ -180,7 +179,7 @@ final class RestoreState {
     /// @throws IOException also if the strategy needs a working set and no restore has taught one: without it, it
     ///     would be another strategy under this one's name
     void makeClone(String vm, RestoreStrategy strategy) throws IOException {
-        Path taught = bench.folder.resolve(WORKING_SET);
+        Path taught = bench.folder.resolve(Home.WORKING_SET);
         if (strategy.needsWorkingSet() && !Files.exists(taught)) {
             throw new IOException(
                     "vm %s: no working set is known, the restore that was to teach it failed or learnt none"
@@ -188,25 +187,26 @@ final class RestoreState {
         }
         bench.engine.restoreAs(suspended.image(), vm);
         Path known =
-                strategy.needsWorkingSet() ? taught : bench.engine.home().vm(VM).resolve(WORKING_SET);
+                strategy.needsWorkingSet() ? taught : bench.engine.home().vm(VM).resolve(Home.WORKING_SET);
         if (strategy.knowsItsCapture() && Files.exists(known)) {
-            Files.copy(known, bench.engine.home().vm(vm).resolve(WORKING_SET), StandardCopyOption.REPLACE_EXISTING);
+            Files.copy(
+                    known, bench.engine.home().vm(vm).resolve(Home.WORKING_SET), StandardCopyOption.REPLACE_EXISTING);
         }
         if (strategy.needsWorkingSet() && Files.exists(copies())) {
             // The same file, of which the page cache is emptied.
-            Files.createLink(bench.engine.home().vm(vm).resolve(COPIES), copies());
+            Files.createLink(bench.engine.home().vm(vm).resolve(Home.WORKING_SET_COPIES), copies());
         }
     }
 
     private Path copies() {
-        return bench.folder.resolve(COPIES);
+        return bench.folder.resolve(Home.WORKING_SET_COPIES);
     }
 
     /// Keeps what the restore of a clone has learnt, for all restores with a known working set.
     void learnFrom(String vm) throws IOException {
-        Path learnt = bench.engine.home().vm(vm).resolve(WORKING_SET);
+        Path learnt = bench.engine.home().vm(vm).resolve(Home.WORKING_SET);
         if (Files.exists(learnt)) {
-            Files.copy(learnt, bench.folder.resolve(WORKING_SET), StandardCopyOption.REPLACE_EXISTING);
+            Files.copy(learnt, bench.folder.resolve(Home.WORKING_SET), StandardCopyOption.REPLACE_EXISTING);
         }
     }
 

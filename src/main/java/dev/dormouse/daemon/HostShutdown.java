@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.engine.QemuScope;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -23,7 +24,7 @@ final class HostShutdown {
     /// reached.
     static List<List<String>> questions(Map<String, String> environment) {
         List<String> ofHost = List.of("systemctl", "is-system-running");
-        return environment.containsKey("MANAGERPID")
+        return QemuScope.isOfUser(environment)
                 ? List.of(List.of("systemctl", "--user", "is-system-running"), ofHost)
                 : List.of(ofHost);
     }

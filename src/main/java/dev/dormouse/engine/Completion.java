@@ -53,10 +53,9 @@ final class Completion {
     /// the record on it is not found any more.
     private boolean decide(RestoreRecord restore) throws IOException {
         try (ImagesLock _ = ImagesLock.acquire(home)) {
-            var images = new Images(home);
-            List<String> users = images.users(restore.image());
-            boolean keep = restore.keepImage() || users.size() > 1;
-            List<String> unreadable = images.unreadable(users);
+            Images.Users users = new Images(home).usersOf(restore.image());
+            boolean keep = restore.keepImage() || users.names().size() > 1;
+            List<String> unreadable = users.unreadable();
             if (!unreadable.isEmpty()) {
                 listener.step("keeping the image %s, which vm %s may need: its state cannot be read"
                         .formatted(restore.image(), String.join(", ", unreadable)));

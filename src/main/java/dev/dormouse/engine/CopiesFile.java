@@ -18,7 +18,7 @@ final class CopiesFile {
     private final Path file;
 
     CopiesFile(Vm vm) {
-        this(vm.storage(), vm.folder().resolve("working-set-copies"));
+        this(vm.storage(), vm.folder().resolve(Home.WORKING_SET_COPIES));
     }
 
     CopiesFile(Storage storage, Path file) {

@@ -50,6 +50,10 @@ public record Home(Path root, Path runtime, Storage storage) {
     /// In the folder of a VM; changes whenever a command has done something without the daemon.
     public static final String COMMAND_LOG = "commands.jsonl";
 
+    /// The file in a VM's folder with what its last restores, or a rehearsal, demanded.
+    public static final String WORKING_SET = "working-set";
+    /// The file beside it with copies of pages of it.
+    public static final String WORKING_SET_COPIES = "working-set-copies";
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,39}");
 
     /// {@return the home that the environment names: `DORMOUSE_HOME`, else by the XDG rules}

@@ -105,50 +105,55 @@ public final class Images {
     /// {@return the names of the VMs whose memory the image holds, or is being read from; also of those whose state
     /// cannot be read, if it may}
     public List<String> users(String id) throws IOException {
-        return users(List.of(id)).getOrDefault(id, List.of());
+        return usersOf(id).names();
     }
 
     /// {@return the same of all images that have any, by their ids; reads each VM once}
     public Map<String, List<String>> users() throws IOException {
-        return users(home.imageIds());
+        var names = new HashMap<String, List<String>>();
+        users(home.imageIds()).forEach((id, users) -> names.put(id, users.names()));
+        return names;
+    }
+
+    /// The VMs that need an image.
+    ///
+    /// @param names of all
+    /// @param unreadable those of them whose state cannot be read, so that nobody knows whether they do
+    record Users(List<String> names, List<String> unreadable) {
+        private Users() {
+            this(new ArrayList<>(), new ArrayList<>());
+        }
+    }
+
+    /// {@return the VMs that need an image; reads each VM once}
+    Users usersOf(String id) throws IOException {
+        return users(List.of(id)).getOrDefault(id, new Users());
     }
 
     /// @param ids of the images that VMs may need whose state cannot be read
-    private Map<String, List<String>> users(List<String> ids) throws IOException {
-        var users = new HashMap<String, List<String>>();
+    private Map<String, Users> users(List<String> ids) throws IOException {
+        var users = new HashMap<String, Users>();
         for (String name : home.vmNames()) {
-            for (String image : needs(name, ids)) {
-                users.computeIfAbsent(image, _ -> new ArrayList<>()).add(name);
+            try {
+                String image = Vm.open(home, name).record().image();
+                if (image != null) {
+                    users.computeIfAbsent(image, _ -> new Users()).names().add(name);
+                }
+            } catch (NotFoundException _) {
+                // Removed meanwhile.
+            } catch (IOException _) {
+                addUnreadable(name, ids, users);
             }
         }
         return users;
     }
 
-    private List<String> needs(String name, List<String> ids) throws IOException {
-        try {
-            String image = Vm.open(home, name).record().image();
-            return image == null ? List.of() : List.of(image);
-        } catch (NotFoundException _) {
-            return List.of(); // Removed meanwhile.
-        } catch (IOException _) {
-            var vm = new UnreadableVm(home, Vm.open(home, name));
-            return ids.stream().filter(vm::mayNeed).toList();
-        }
-    }
-
-    /// {@return those of the users of an image whose state cannot be read, so that nobody knows whether they are}
-    List<String> unreadable(List<String> users) {
-        return users.stream().filter(this::isUnreadable).toList();
-    }
-
-    private boolean isUnreadable(String name) {
-        try {
-            var _ = Vm.open(home, name).record();
-            return false;
-        } catch (NotFoundException _) {
-            return false;
-        } catch (IOException _) {
-            return true;
+    private void addUnreadable(String name, List<String> ids, Map<String, Users> users) throws IOException {
+        var vm = new UnreadableVm(home, Vm.open(home, name));
+        for (String id : ids.stream().filter(vm::mayNeed).toList()) {
+            Users of = users.computeIfAbsent(id, _ -> new Users());
+            of.names().add(name);
+            of.unreadable().add(name);
         }
     }
 
@@ -186,16 +191,16 @@ public final class Images {
     public void remove(String id) throws IOException {
         try (ImagesLock _ = ImagesLock.acquire(home)) {
             Path file = find(id);
-            List<String> users = users(id);
-            List<String> unreadable = unreadable(users);
+            Users users = usersOf(id);
+            List<String> unreadable = users.unreadable();
             if (!unreadable.isEmpty()) {
                 throw new VmException(
                         "image %s: may hold the memory of vm %s, whose state cannot be read; 'dormouse show %s' says what to do about that"
                                 .formatted(id, String.join(", ", unreadable), unreadable.getFirst()));
             }
-            if (!users.isEmpty()) {
+            if (!users.names().isEmpty()) {
                 throw new VmException("image %s: holds the memory of vm %s, resume it or remove it first"
-                        .formatted(id, String.join(", ", users)));
+                        .formatted(id, String.join(", ", users.names())));
             }
             home.storage().deleteIfExists(file);
             home.storage().forceDirectory(file.toAbsolutePath().getParent());

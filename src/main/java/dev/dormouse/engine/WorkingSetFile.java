@@ -16,7 +16,7 @@ final class WorkingSetFile {
 
     WorkingSetFile(Vm vm) {
         storage = vm.storage();
-        file = vm.folder().resolve("working-set");
+        file = vm.folder().resolve(Home.WORKING_SET);
     }
 
     Optional<WorkingSet> read() {

@@ -156,7 +156,7 @@ class RehearsalTest {
     }
 
     private static Path copies(EngineFixture fixture) throws Exception {
-        return fixture.vm("vm1").folder().resolve("working-set-copies");
+        return fixture.vm("vm1").folder().resolve(Home.WORKING_SET_COPIES);
     }
 
     private static void working(EngineFixture fixture) throws Exception {
