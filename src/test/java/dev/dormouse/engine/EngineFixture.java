@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -103,8 +104,17 @@ final class EngineFixture implements AutoCloseable {
 
     /// {@return as [#smallDisk], with one file in it}
     Path diskWith(String name, String file, byte[] content) throws IOException {
+        return diskWith(name, Map.of(file, content));
+    }
+
+    /// @param files contents by paths
+    Path diskWith(String name, Map<String, byte[]> files) throws IOException {
         Path source = Files.createDirectory(folder.resolve(name + ".files"));
-        Files.write(source.resolve(file), content);
+        for (var file : files.entrySet()) {
+            Path path = source.resolve(file.getKey());
+            Files.createDirectories(path.getParent());
+            Files.write(path, file.getValue());
+        }
         Path disk = smallDisk(name);
         Command.run(
                 List.of("mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-d", source.toString(), disk.toString()),

@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 
 /// What the guest's probe writes into a file for a seed, as `guest/pattern.h` has it, so that a file can be compared
 /// without the guest.
@@ -36,6 +37,18 @@ final class SeededFile {
             }
         }
         return content;
+    }
+
+    /// {@return the checksum by which the guest's probe knows a file of its disk}
+    static long checksum(byte[] content) {
+        ByteBuffer words = ByteBuffer.wrap(
+                        Arrays.copyOf(content, Math.ceilDiv(content.length, Long.BYTES) * Long.BYTES))
+                .order(ByteOrder.LITTLE_ENDIAN);
+        long sum = mix(content.length);
+        while (words.hasRemaining()) {
+            sum = Long.rotateLeft(sum ^ words.getLong(), 29) * 0x9fb21c651e98df25L;
+        }
+        return mix(sum);
     }
 
     private static long mix(long value) {
