@@ -245,7 +245,7 @@ public final class Engine {
             throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = RestoreWait.lock(vm, "suspend", listener, cancellation)) {
-            settleAndRecover(vm, listener);
+            settleAndRecover(vm, listener, cancellation);
             SuspendResult result = new Suspend(home, tools(), vm, options, listener, cancellation).suspend();
             new CommandLog(vm).add(CommandDone.suspend(result), listener);
             return result;
@@ -258,7 +258,7 @@ public final class Engine {
             throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = RestoreWait.lock(vm, "checkpoint", listener, cancellation)) {
-            settleAndRecover(vm, listener);
+            settleAndRecover(vm, listener, cancellation);
             SuspendResult result = new Suspend(home, tools(), vm, options, listener, cancellation).checkpoint();
             new CommandLog(vm).add(CommandDone.checkpoint(result), listener);
             return result;
@@ -486,11 +486,11 @@ public final class Engine {
     }
 
     /// What needs all of the memory to be there carries on first with a restore that nobody serves.
-    private void settleAndRecover(Vm vm, OperationListener listener) throws IOException {
+    private void settleAndRecover(Vm vm, OperationListener listener, Cancellation cancellation) throws IOException {
         new Settle(home, tools(), vm).run();
         if (Recovery.isNeeded(vm)) {
             listener.step("recovering the restore");
-            new Recovery(home, tools(), vm, listener).run();
+            new Recovery(home, tools(), vm, listener, cancellation).run();
         }
     }
 }

@@ -35,13 +35,24 @@ final class Recovery {
     private final Vm vm;
     private final ImageKeys keys;
     private final OperationListener listener;
+    private final Cancellation cancellation;
     private final long startNanos = System.nanoTime();
 
-    Recovery(Home home, QemuTools tools, Vm vm, OperationListener listener) {
-        this(home, tools, vm, ImageKeys.UNNAMED, listener);
+    /// Of an operation that needs all of the memory to be there.
+    ///
+    /// @param cancellation leaves it off if a page cannot be had, for which it would wait for ever; the guest waits
+    ///     then, as before
+    Recovery(Home home, QemuTools tools, Vm vm, OperationListener listener, Cancellation cancellation) {
+        this(home, tools, vm, ImageKeys.UNNAMED, listener, cancellation);
     }
 
     Recovery(Home home, QemuTools tools, Vm vm, ImageKeys keys, OperationListener listener) {
+        this(home, tools, vm, keys, listener, new Cancellation());
+    }
+
+    private Recovery(
+            Home home, QemuTools tools, Vm vm, ImageKeys keys, OperationListener listener, Cancellation cancellation) {
+        this.cancellation = cancellation;
         this.keys = keys;
         this.home = home;
         this.tools = tools;
@@ -62,7 +73,7 @@ final class Recovery {
                 .orElseThrow(() -> new VmException(
                         "vm %s: its restore record is missing, the restore cannot be carried on".formatted(vm.name())));
         Path file = home.image(restore.image());
-        var status = new RestoreStatus(vm.sockets(), listener);
+        var status = new RestoreStatus(vm.sockets(), listener, cancellation);
         Exception failure = null;
         try (ImageReader image = keys.open(home.storage(), file);
                 FrozenLayers frozen = FrozenLayers.freeze(
@@ -89,7 +100,7 @@ final class Recovery {
     /// A QEMU that ended meanwhile is no longer to be recovered: what is left of it decides.
     private IOException explained(IOException cause, QemuProcess qemu, RestoreStatus status) throws IOException {
         if (!qemu.awaitExit(cause instanceof VmException ? Duration.ZERO : EXIT_GRACE)) {
-            return cause;
+            return status.isStalled() && cancellation.isWanted() ? leftOff(cause) : cause;
         }
         var settle = new Settle(home, tools, vm);
         settle.run();
@@ -98,6 +109,13 @@ final class Recovery {
         return !status.isStalled() && vm.record().state() == VmState.SUSPENDED
                 ? new NothingLostException(message, cause)
                 : new VmException(message, cause);
+    }
+
+    private VmException leftOff(IOException stall) {
+        return new VmException(
+                "vm %s: cancelled, its restore waits for a page: %s; the guest waits as before, 'dormouse resume %s' tries again"
+                        .formatted(vm.name(), ErrorText.of(stall), vm.name()),
+                stall);
     }
 
     /// Of a QEMU that has got all its memory: only that was not recorded any more.

@@ -34,6 +34,7 @@ final class RestoreStatus implements RestoreListener {
     private static final Progress NONE = new Progress(0, 0, 0, 0, 0);
 
     private final OperationListener next;
+    private final Cancellation cancellation;
     private final Path file;
     private final Path hurryFile;
     private final ScheduledExecutorService relay = Executors.newSingleThreadScheduledExecutor(
@@ -41,13 +42,20 @@ final class RestoreStatus implements RestoreListener {
     private volatile @Nullable String stalledReason;
     private volatile Progress last = NONE;
     private volatile boolean hurry;
+    private volatile boolean givesUp;
     private volatile long ranNanos; // When the guest began to run; 0 before that.
     private volatile long turnNanos; // When the owner thread began what it is doing; 0 when it serves no pages.
     private Progress shown = NONE; // Of the relay's thread, as is the next one.
     private boolean shownRuns;
 
     RestoreStatus(VmSockets sockets, OperationListener next) throws IOException {
+        this(sockets, next, new Cancellation());
+    }
+
+    /// @param cancellation heeded only while a page cannot be had
+    RestoreStatus(VmSockets sockets, OperationListener next, Cancellation cancellation) throws IOException {
         this.next = next;
+        this.cancellation = cancellation;
         this.file = sockets.runtime().resolve("restore-status");
         this.hurryFile = hurryFile(sockets);
         Files.deleteIfExists(hurryFile);
@@ -74,6 +82,7 @@ final class RestoreStatus implements RestoreListener {
 
     private void refresh() {
         hurry = next.hurry() || Files.exists(hurryFile);
+        givesUp = cancellation.isWanted();
         lookForHang();
         Progress now = last;
         boolean runs = ranNanos != 0;
@@ -206,6 +215,11 @@ final class RestoreStatus implements RestoreListener {
     @Override
     public boolean hurry() {
         return hurry;
+    }
+
+    @Override
+    public boolean givesUp() {
+        return givesUp;
     }
 
     private void write() {

@@ -6,8 +6,9 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.Optional;
 
-/// Ends a running VM, then merges its disks. Can be cancelled as long as it only waits: for a restore, or
-/// for the guest, which may still shut down then; the VM is running until its QEMU has ended.
+/// Ends a running VM, then merges its disks. Can be cancelled as long as it only waits: for a restore, for a page of
+/// one that it carries on with, or for the guest, which may still shut down then; the VM is running until its QEMU has
+/// ended.
 final class Stop {
     private static final Duration EXIT_TIMEOUT = Duration.ofSeconds(30);
     private static final Duration SLICE = Duration.ofMillis(50);
@@ -93,9 +94,15 @@ final class Stop {
             new Settle(home, tools, vm).run();
             if (Recovery.isNeeded(vm)) {
                 listener.step("recovering the restore");
-                new Recovery(home, tools, vm, force ? new Impatience() : listener).run();
+                Recovery recovery = force
+                        ? new Recovery(home, tools, vm, new Impatience(), new Cancellation())
+                        : new Recovery(home, tools, vm, listener, cancellation);
+                recovery.run();
             }
         } catch (IOException e) {
+            if (!force && cancellation.isWanted()) {
+                throw e;
+            }
             if (!force) {
                 throw new VmException(
                         "vm %s: its restore was cut off and cannot be carried on: %s; 'dormouse stop --force %s' gives it up"

@@ -15,6 +15,7 @@ final class FailedPages {
     private final LinkedHashSet<Integer> groups = new LinkedHashSet<>();
     private long retryNanos;
     private boolean stalled;
+    private String reason = ""; // Of the stall.
 
     FailedPages(RestoreListener listener, LongSupplier clock) {
         this.listener = listener;
@@ -23,13 +24,13 @@ final class FailedPages {
 
     /// Only the first failure since the last retry is told, and only it sets the time of the next retry:
     /// a background that fails again and again must not put off what the guest waits for.
-    void stall(IOException reason) {
+    void stall(IOException failure) {
         if (!stalled) {
             stalled = true;
             retryNanos = clock.getAsLong() + RETRY_NANOS;
-            String text = reason.getMessage() == null ? reason.toString() : reason.getMessage();
-            StallEvent.record(text);
-            listener.stalled(text);
+            reason = failure.getMessage() == null ? failure.toString() : failure.getMessage();
+            StallEvent.record(reason);
+            listener.stalled(reason);
         }
     }
 
@@ -62,7 +63,12 @@ final class FailedPages {
 
     /// Tries again what failed, if it is time: the demands, then one group, so that new demands do not wait for
     /// all of them. When that went well the next call goes on. What fails once more is to be added again.
+    ///
+    /// @throws RestoreException with the reason of the stall, if nobody wants to wait for its end any more
     void retry(long now, Retry demand, Retry group) throws IOException {
+        if (stalled && listener.givesUp()) {
+            throw new RestoreException(reason);
+        }
         if (!stalled || now - retryNanos < 0) {
             return;
         }

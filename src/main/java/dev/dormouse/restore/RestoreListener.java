@@ -48,6 +48,12 @@ public interface RestoreListener {
         return false;
     }
 
+    /// Whether to leave the restore off as long as a page cannot be served, for somebody else to carry on with. Asked
+    /// in each turn of the owner thread while it is stalled.
+    default boolean givesUp() {
+        return false;
+    }
+
     /// When the guest began to run, by `System.nanoTime`; 0 before that, and where nobody knows. Asked some
     /// fifty times a second.
     default long ranNanos() {

@@ -75,6 +75,50 @@ class StopTest {
         }
     }
 
+    /// What stands still is cancelled once it does: before that it would have been complete in a moment.
+    @Test
+    void leavesARecoveryThatWaitsForAPageWhenItIsCancelled() throws Exception {
+        try (var fixture = new EngineFixture(folder)) {
+            CheckpointTest.bootWithPattern(fixture);
+            Path image = fixture.home.image(fixture.suspend("vm1").image());
+            long place = damage(image);
+            try (var child = stalledRestore(fixture)) {
+                child.kill();
+            }
+
+            assertThatThrownBy(() -> stopUntilItStalls(fixture))
+                    .hasMessageStartingWith("vm vm1: cancelled, its restore waits for a page: " + image + ": ")
+                    .hasMessageEndingWith("; the guest waits as before, 'dormouse resume vm1' tries again");
+            assertThat(fixture.state("vm1")).isEqualTo("orphaned");
+            assertThatThrownBy(() -> suspendUntilItStalls(fixture))
+                    .hasMessageStartingWith("vm vm1: cancelled, its restore waits for a page: " + image + ": ");
+            assertThat(fixture.state("vm1")).isEqualTo("orphaned");
+
+            SuspendedVmTest.flip(image, place);
+            fixture.resume("vm1");
+            CheckpointTest.verify(fixture, "vm1");
+        }
+    }
+
+    private static void stopUntilItStalls(EngineFixture fixture) throws IOException {
+        var cancellation = new Cancellation();
+        fixture.engine.stop("vm1", false, LONG, cancellingWhenItStalls(cancellation), cancellation);
+    }
+
+    private static void suspendUntilItStalls(EngineFixture fixture) throws IOException {
+        var cancellation = new Cancellation();
+        fixture.engine.suspend("vm1", cancellingWhenItStalls(cancellation), cancellation);
+    }
+
+    private static OperationListener cancellingWhenItStalls(Cancellation cancellation) {
+        return new OperationListener() {
+            @Override
+            public void stalled(String reason) {
+                cancellation.cancel();
+            }
+        };
+    }
+
     @Test
     void givesAStalledRestoreUpAtOnceByForce() throws Exception {
         try (var fixture = new EngineFixture(folder)) {

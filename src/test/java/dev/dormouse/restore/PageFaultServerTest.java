@@ -32,6 +32,7 @@ class PageFaultServerTest {
     private WorkingSetTrial trial;
     private RestoreOptions options = OPTIONS;
     private boolean hurry;
+    private boolean givesUp;
     private long ran;
 
     private final RestoreListener listener = new RestoreListener() {
@@ -49,6 +50,11 @@ class PageFaultServerTest {
         @Override
         public boolean hurry() {
             return hurry;
+        }
+
+        @Override
+        public boolean givesUp() {
+            return givesUp;
         }
 
         @Override
@@ -176,6 +182,19 @@ class PageFaultServerTest {
 
         assertThat(placer.order).startsWith(101L);
         assertThat(placer.order).containsExactlyInAnyOrder(nonZeroFrames());
+    }
+
+    /// Whoever does not want to wait for a page that cannot be had is told why it cannot.
+    @Test
+    void endsAStallThatNobodyWantsToWaitFor() {
+        givesUp = true; // Which says nothing as long as all can be read.
+        source.damage(100);
+        PageFaultServer server = server();
+
+        assertThatThrownBy(server::run).isInstanceOf(RestoreException.class).hasMessage("frame 100 is damaged");
+
+        assertThat(told).containsExactly("stalled: frame 100 is damaged");
+        assertThat(placer.order).isNotEmpty().doesNotContain(100L);
     }
 
     /// A file server that is gone must not cost a read of each page, and a report of each, in one turn.
