@@ -115,6 +115,7 @@ final class ChildEngine implements AutoCloseable {
                 @Override
                 public void running() {
                     out.println("running");
+                    kills.running();
                 }
 
                 @Override

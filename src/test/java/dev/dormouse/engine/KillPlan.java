@@ -9,20 +9,26 @@ import java.lang.foreign.Linker;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Ends this very process by SIGKILL at an exact moment of a restore: behind a [RestoreStep], or when a
-/// percentage of the pages is placed (`50%`). The plan is a file with a line for each process that is to
-/// die, one after the other; whoever dies takes its line away.
+/// percentage of the pages is placed and the guest runs (`50%`). Much may be placed before that, and until the
+/// devices are loaded QEMU ends with its page server: then nothing is carried on. So `PLACED` is when the guest
+/// runs, too. The plan is a file with a line for each process that is to die, one after the other; whoever dies takes
+/// its line away.
 final class KillPlan implements OperationListener {
     private static final int SIGKILL = 9;
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
     private final Path file;
     private final List<String> lines;
     private final @Nullable RestoreStep step;
     private final int percent; // Negative if a step decides.
     private final Runnable end;
+    private boolean enough; // Of the pages; guarded by this, as are the next two.
+    private boolean runs;
     private boolean struck; // Whoever survives, because its QEMU died in its place, goes on undisturbed.
 
     /// @param end what ends whoever is to die; must not return before it has
@@ -46,15 +52,43 @@ final class KillPlan implements OperationListener {
     }
 
     @Override
-    public void reached(RestoreStep done) {
+    public synchronized void reached(RestoreStep done) {
+        if (done == RestoreStep.PLACED && (done == step || percent >= 0)) {
+            awaitRunning(); // The end of the migration is sent next.
+        }
         if (done == step) {
             strike();
         }
     }
 
     @Override
-    public void placed(long pages, long ofPages) {
-        if (percent >= 0 && pages * 100 >= ofPages * percent) {
+    public synchronized void placed(long pages, long ofPages) {
+        enough = percent >= 0 && pages * 100 >= ofPages * percent;
+        strikeWhereItRuns();
+    }
+
+    /// Called by the thread that hears QEMU's events: all may be placed by then, and nobody tell of it again.
+    @Override
+    public synchronized void running() {
+        runs = true;
+        notifyAll();
+        strikeWhereItRuns();
+    }
+
+    /// Not for ever: the guest might wait for the very thread that waits here.
+    private synchronized void awaitRunning() {
+        long endNanos = System.nanoTime() + PATIENCE.toNanos();
+        try {
+            while (!runs && System.nanoTime() - endNanos < 0) {
+                wait(10);
+            }
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private synchronized void strikeWhereItRuns() {
+        if (enough && runs) {
             strike();
         }
     }

@@ -34,6 +34,12 @@ abstract class PageServerKillContract extends PageServerKills {
         carryOn(command, steps);
     }
 
+    /// All that goes before RUN is there by then.
+    @Test
+    void aServerThatDiesBeforeTheGuestRunsHasTheRestoreStartOver() throws Exception {
+        startOver("early", "SHAKEN");
+    }
+
     @Tag("soak")
     @ParameterizedTest(name = "{0}, behind {1}")
     @CsvSource({

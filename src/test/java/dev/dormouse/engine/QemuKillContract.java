@@ -180,6 +180,11 @@ abstract class QemuKillContract {
             }
 
             @Override
+            public void running() {
+                kills.running();
+            }
+
+            @Override
             public void step(String what) {
                 steps.add(what);
             }
