@@ -31,7 +31,7 @@ public final class LazyRestore {
     private static final long PLACED_HERE_AND_THERE_NANOS = 6_500;
     private static final long OF_SET_NANOS_MAX = 350_000_000;
     /// What is worth waiting for that the guest does not wait for pages later.
-    private static final long HARDLY_LATER_NANOS = 100_000_000;
+    private static final long HARDLY_LATER_NANOS = 200_000_000;
     /// What is not there by then, because storage became slower, goes as without this.
     private static final long SOON_NANOS_MAX = 700_000_000;
     private static final int DEVICES_LOADED = 3; // What QEMU itself asks behind the devices.
