@@ -87,6 +87,7 @@ class RestServerTest {
 
         refuses(400, "PUT", "/v1/vms/web/settings", null, "body: is missing, send all settings, {} for none");
         refuses(400, "POST", "/v1/vms", null, "body: 'name' is missing, it names the new VM");
+        refuses(400, "POST", "/v1/vms/web/resume?waiter=a_b", null, "query: 'waiter' is no name of a waiter, up to 64");
         assertThat(fixture.ok(200, "GET", "/v1/vms/web/settings")).containsEntry("pinned", true);
         assertThat(fixture.send("PUT", "/v1/vms/web/settings", "{}").status()).isEqualTo(200);
         assertThat(fixture.ok(200, "GET", "/v1/vms/web/settings")).containsEntry("pinned", false);
