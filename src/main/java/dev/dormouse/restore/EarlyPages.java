@@ -21,8 +21,9 @@ import java.util.stream.IntStream;
 ///   as long as it comes quickly;
 /// - of a guest whose set is complete the *scattered* rest of it, in small pages: the guest waits for next to nothing
 ///   then, and nobody takes the processors from it;
-/// - of a guest that is known to touch most of its memory, or of which all can be there hardly later than the set,
-///   *everything* but a sample of such regions, which tells whether it still is of that kind.
+/// - of a guest that is known to touch most of its memory *everything* but a sample of such regions, which tells
+///   whether it still is of that kind;
+/// - of a guest with a complete set everything, if that can be there hardly later than the set.
 ///
 /// A page that cannot be read is left to whoever serves pages behind RUN, and so is what no time is left for.
 ///
@@ -101,7 +102,7 @@ final class EarlyPages {
     /// @param trial told of all that goes early, and of what is left
     /// @param sent frames that QEMU has already, all of a block or none; what is sent is added
     /// @param clock in nanoseconds, from any start
-    /// @param nanosMax for how long at most
+    /// @param nanosMax for how long at most; what is left then, or cannot be read, goes as without this
     static EarlyPages everything(
             RamLayout layout,
             PageSource source,
@@ -112,12 +113,11 @@ final class EarlyPages {
             long nanosMax)
             throws IOException {
         var pages = new EarlyPages(layout, source, trial, sent, random, clock, nanosMax, false, true);
-        List<int[]> inSet = pages.countByRegion(trial.ahead());
         pages.passes.add(new BitSet());
         for (int block = 0; block < layout.blocks().size(); block++) {
             for (int region = 0; region < pages.openRegions(block); region++) {
-                // What is known to be wanted tells nothing.
-                if (inSet.get(block)[region] == 0 && random.nextInt(LEFT_ONE_OF) == 0) {
+                // Of what use a complete set is was seen in the rehearsal.
+                if (!trial.isOfCompleteSet() && random.nextInt(LEFT_ONE_OF) == 0) {
                     pages.leave(block, region);
                 } else {
                     pages.want(block, region);

@@ -28,18 +28,29 @@ final class EarlyReads implements AutoCloseable {
     private final @Nullable WorkingSet ahead;
     private final BitSet wanted;
     private final Thread thread;
-    private final long startNanos = System.nanoTime();
     private volatile boolean ended;
-    private volatile Read read = new Read(0, 0, false);
+    private volatile Read read = new Read(0, 0, 0, false);
     private long underWayBytes;
-    private long pieceNanos = startNanos;
+    private long pieceNanos = System.nanoTime();
     private int cachedPieces;
+    private boolean inOrder; // It is at what is not of the set.
 
     /// What has been read so far.
     ///
-    /// @param nanos in which that was
-    /// @param cached whether it was there already, so that what else there is is taken to be there as well
-    private record Read(long bytes, long nanos, boolean cached) {}
+    /// @param bytes in all
+    /// @param storageBytes those that were not cached
+    /// @param storageNanos in which storage gave them
+    /// @param cached whether what is not of the set was there already, and so the rest is taken to be, too
+    private record Read(long bytes, long storageBytes, long storageNanos, boolean cached) {
+        Read plus(long pieceBytes, long nanos, boolean restIsCached) {
+            boolean ofStorage = nanos >= CACHED_NANOS;
+            return new Read(
+                    bytes + pieceBytes,
+                    storageBytes + (ofStorage ? pieceBytes : 0),
+                    storageNanos + (ofStorage ? nanos : 0),
+                    restIsCached);
+        }
+    }
 
     private EarlyReads(ImagePageSource source, @Nullable WorkingSet ahead) {
         this.source = source;
@@ -68,17 +79,19 @@ final class EarlyReads implements AutoCloseable {
         if (soFar.cached) {
             return 0;
         }
-        return soFar.bytes < TELLING_BYTES
+        return soFar.storageBytes < TELLING_BYTES
                 ? Long.MAX_VALUE
-                : (long) (Math.max(0, bytes - soFar.bytes) * ((double) soFar.nanos / soFar.bytes));
+                : (long) (Math.max(0, bytes - soFar.bytes) * ((double) soFar.storageNanos / soFar.storageBytes));
     }
 
     private void run() {
         Libc.setThreadNice(NICE); // Where that fails it reads all the same.
         try (PageSource.GroupBuffer buffer = source.newGroupBuffer()) {
-            for (int time = 0; ahead != null && time < WorkingSet.GROUP_COUNT; time++) {
+            for (int time = 0; ahead != null && time < WorkingSet.GROUP_COUNT && !isCached(); time++) {
                 readAll(groups(ahead, time), buffer);
             }
+            cachedPieces = 0; // A set may be cached since its rehearsal.
+            inOrder = true;
             var rest = new BitSet(source.groupCount());
             rest.set(0, source.groupCount());
             readAll(rest, buffer);
@@ -102,7 +115,7 @@ final class EarlyReads implements AutoCloseable {
     private void readAll(BitSet groups, PageSource.GroupBuffer buffer) throws IOException {
         groups.andNot(wanted);
         wanted.or(groups);
-        for (int first = groups.nextSetBit(0); first >= 0 && !ended; ) {
+        for (int first = groups.nextSetBit(0); first >= 0 && !ended && !isCached(); ) {
             int end = Math.min(groups.nextClearBit(first), first + GROUPS_MAX);
             underWayBytes += source.willNeed(first, end - first);
             if (underWayBytes >= PIECE_BYTES) {
@@ -113,14 +126,15 @@ final class EarlyReads implements AutoCloseable {
         }
     }
 
+    private boolean isCached() {
+        return cachedPieces == CACHED_PIECES;
+    }
+
     private void endPiece() {
         long now = System.nanoTime();
-        cachedPieces = now - pieceNanos < CACHED_NANOS ? cachedPieces + 1 : 0;
-        boolean cached = cachedPieces == CACHED_PIECES;
-        read = new Read(read.bytes + underWayBytes, now - startNanos, cached);
-        if (cached) {
-            ended = true;
-        }
+        long nanos = now - pieceNanos;
+        cachedPieces = nanos < CACHED_NANOS ? cachedPieces + 1 : 0;
+        read = read.plus(underWayBytes, nanos, inOrder && isCached());
         pieceNanos = now;
         underWayBytes = 0;
     }

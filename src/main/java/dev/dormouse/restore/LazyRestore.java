@@ -170,10 +170,9 @@ public final class LazyRestore {
         boolean all = known != null && (options.early() == RestoreOptions.Early.EVERYTHING || known.wantsEverything());
         boolean unhurried =
                 options.background().forPages(source.nonZeroCount()).isRestless() && !HostBudget.SHARED.isLimited();
-        if (known != null && (all || (unhurried && isSoonThere(known)))) {
+        if (known != null && all) {
             trial = WorkingSetTrial.ofEverything(known, source, random);
-            long nanosMax = all ? Long.MAX_VALUE : SOON_NANOS_MAX;
-            return EarlyPages.everything(layout, source, trial, sentAhead, random, System::nanoTime, nanosMax);
+            return EarlyPages.everything(layout, source, trial, sentAhead, random, System::nanoTime, Long.MAX_VALUE);
         }
         // With a complete set the guest is fast as soon as it runs: only what that touches is worth a wait.
         boolean little = unhurried && (known == null || !known.isComplete());
@@ -181,6 +180,9 @@ public final class LazyRestore {
             return null;
         }
         trial = new WorkingSetTrial(known, source, options.neighbourPages(), random);
+        if (known != null && unhurried && isSoonThere(known)) {
+            return EarlyPages.everything(layout, source, trial, sentAhead, random, System::nanoTime, SOON_NANOS_MAX);
+        }
         return EarlyPages.likely(layout, source, trial, sentAhead, random, System::nanoTime, little);
     }
 
@@ -191,7 +193,7 @@ public final class LazyRestore {
             return false;
         }
         long ofSet = Math.min(set.size() * PLACED_HERE_AND_THERE_NANOS, OF_SET_NANOS_MAX);
-        return image.nanosForEverything() <= ofSet + HARDLY_LATER_NANOS;
+        return image.isThereWithin(ofSet + HARDLY_LATER_NANOS);
     }
 
     @FunctionalInterface

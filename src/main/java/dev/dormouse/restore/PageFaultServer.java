@@ -32,6 +32,8 @@ final class PageFaultServer {
     private static final int BACKGROUND_PAGES = 32; // The same, of pages that lie together.
     /// For how long a guest that was given nearly everything may ask for the rest before it comes by itself.
     private static final long OBSERVED_NANOS = 1_000_000_000;
+    /// For how long a guest that has all it is known to want of its first seconds has the processors to itself.
+    private static final long UNDISTURBED_NANOS = 3_000_000_000L;
     private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
 
     private final PageSource source;
@@ -111,6 +113,8 @@ final class PageFaultServer {
         this.window = new BackgroundWindow(background, startNanos);
         if (workingSet.isObserved()) {
             window.rest(startNanos + OBSERVED_NANOS);
+        } else if (background.isGentle()) {
+            window.rest(startNanos + UNDISTURBED_NANOS);
         }
         this.reportNanos = startNanos;
     }

@@ -77,13 +77,8 @@ final class WorkingSetTrial {
     }
 
     /// What is left of it when everything goes ahead but the sample.
-    static WorkingSetTrial ofEverything(WorkingSet known, PageSource source, RandomGenerator random)
-            throws IOException {
-        var trial = new WorkingSetTrial(known, source, random, true);
-        if (trial.isOfCompleteSet()) {
-            trial.plan(known, 0);
-        }
-        return trial;
+    static WorkingSetTrial ofEverything(WorkingSet known, PageSource source, RandomGenerator random) {
+        return new WorkingSetTrial(known, source, random, true);
     }
 
     private WorkingSetTrial(

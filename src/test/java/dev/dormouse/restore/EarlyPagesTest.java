@@ -242,8 +242,8 @@ class EarlyPagesTest {
 
         send(EarlyPages.everything(layout, source, trial, sent, new Random(3), () -> 0, Long.MAX_VALUE));
 
-        assertThat(wholeRegions()).as("of 226 that are not zero").isBetween(210, 226);
-        assertThat(countInRegions(40, placer::contains)).isEqualTo(40L * REGION);
+        assertThat(wholeRegions()).as("all that are not zero").isGreaterThanOrEqualTo(226);
+        assertThat(trial.isObserved()).as("the server waits for nothing").isFalse();
         trial.judge(_ -> true);
         assertThat(trial.next().wantedShare()).as("it keeps its kind").isEqualTo(0.1);
     }
@@ -270,16 +270,10 @@ class EarlyPagesTest {
     private WorkingSetTrial everythingOfCompleteSet() throws IOException {
         int[] dense = IntStream.range(DENSE_FROM, DENSE_END).toArray();
         WorkingSet set = WorkingSet.rehearsed(FRAMES, new int[][] {dense, {}, {}, {}}, 0.1, true, "image");
-        return WorkingSetTrial.ofEverything(set, source, new Random(3));
+        return new WorkingSetTrial(set, source, 0, new Random(3));
     }
 
-    private static long countInRegions(int regions, LongPredicate wanted) {
-        return IntStream.range(0, regions)
-                .mapToLong(region -> countInRegion(DENSE_FROM + (long) region * REGION, wanted))
-                .sum();
-    }
-
-    private WorkingSetTrial everything() throws IOException {
+    private WorkingSetTrial everything() {
         return WorkingSetTrial.ofEverything(set(1), source, new Random(3));
     }
 
