@@ -7,6 +7,8 @@ import dev.dormouse.bench.GuestProbe;
 import dev.dormouse.bench.GuestVm;
 import dev.dormouse.engine.VmRequest.NetworkRequest;
 import dev.dormouse.qmp.QemuProcess;
+import dev.dormouse.restore.BackgroundOptions;
+import dev.dormouse.restore.RestoreOptions;
 import dev.dormouse.restore.WorkingSet;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -63,7 +65,7 @@ class RehearsalTest {
                     .contains((int) result.workingSetPages());
 
             var gentle = new AtomicBoolean();
-            ResumeResult resumed = fixture.engine.resume("vm1", ResumeOptions.DEFAULT, new OperationListener() {
+            ResumeResult resumed = fixture.engine.resume("vm1", setFirst(), new OperationListener() {
                 @Override
                 public void gentle() {
                     gentle.set(true);
@@ -85,6 +87,12 @@ class RehearsalTest {
                 probe.verify("pattern", EngineFixture.LONG);
             }
         }
+    }
+
+    /// Without a limit everything would be there before this small guest runs.
+    private static ResumeOptions setFirst() {
+        BackgroundOptions limited = BackgroundOptions.DEFAULT.withRateBytesPerSecond(1L << 40);
+        return new ResumeOptions(false, false, false, RestoreOptions.DEFAULT.withBackground(limited));
     }
 
     @Test
