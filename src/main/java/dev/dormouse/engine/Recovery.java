@@ -7,6 +7,7 @@ import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
 import dev.dormouse.qmp.QmpException;
 import dev.dormouse.qmp.QmpTimeoutException;
+import dev.dormouse.restore.LeftStalledException;
 import dev.dormouse.restore.PreparedImage;
 import dev.dormouse.restore.RestoreException;
 import dev.dormouse.restore.RestoreListener;
@@ -66,6 +67,7 @@ final class Recovery {
         return record.state() == VmState.RESTORING && vm.qemu(record).isPresent();
     }
 
+    /// @throws LeftOffException if it was cancelled while a page could not be had
     ResumeResult run() throws IOException {
         VmRecord record = vm.record();
         QemuProcess qemu = vm.qemu(record).orElseThrow();
@@ -100,7 +102,7 @@ final class Recovery {
     /// A QEMU that ended meanwhile is no longer to be recovered: what is left of it decides.
     private IOException explained(IOException cause, QemuProcess qemu, RestoreStatus status) throws IOException {
         if (!qemu.awaitExit(cause instanceof VmException ? Duration.ZERO : EXIT_GRACE)) {
-            return status.isStalled() && cancellation.isWanted() ? leftOff(cause) : cause;
+            return cause instanceof LeftStalledException ? leftOff(cause) : cause;
         }
         var settle = new Settle(home, tools, vm);
         settle.run();
@@ -111,8 +113,8 @@ final class Recovery {
                 : new VmException(message, cause);
     }
 
-    private VmException leftOff(IOException stall) {
-        return new VmException(
+    private LeftOffException leftOff(IOException stall) {
+        return new LeftOffException(
                 "vm %s: cancelled, its restore waits for a page: %s; the guest waits as before, 'dormouse resume %s' tries again"
                         .formatted(vm.name(), ErrorText.of(stall), vm.name()),
                 stall);

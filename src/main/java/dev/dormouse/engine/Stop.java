@@ -99,10 +99,9 @@ final class Stop {
                         : new Recovery(home, tools, vm, listener, cancellation);
                 recovery.run();
             }
-        } catch (IOException e) {
-            if (!force && cancellation.isWanted()) {
-                throw e;
-            }
+        } catch (LeftOffException e) {
+            throw e;
+        } catch (IOException e) { // Also if it is cancelled: it may be by somebody who now wants it by force.
             if (!force) {
                 throw new VmException(
                         "vm %s: its restore was cut off and cannot be carried on: %s; 'dormouse stop --force %s' gives it up"

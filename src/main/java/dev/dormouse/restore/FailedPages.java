@@ -64,10 +64,10 @@ final class FailedPages {
     /// Tries again what failed, if it is time: the demands, then one group, so that new demands do not wait for
     /// all of them. When that went well the next call goes on. What fails once more is to be added again.
     ///
-    /// @throws RestoreException with the reason of the stall, if nobody wants to wait for its end any more
+    /// @throws LeftStalledException with the reason of the stall, if nobody wants to wait for its end any more
     void retry(long now, Retry demand, Retry group) throws IOException {
         if (stalled && listener.givesUp()) {
-            throw new RestoreException(reason);
+            throw new LeftStalledException(reason);
         }
         if (!stalled || now - retryNanos < 0) {
             return;

@@ -3,7 +3,7 @@ package dev.dormouse.restore;
 import dev.dormouse.base.DormouseException;
 
 /// A restore could not be carried through: the incoming QEMU refused, vanished, or broke the protocol.
-public final class RestoreException extends DormouseException {
+public sealed class RestoreException extends DormouseException permits LeftStalledException {
     private static final long serialVersionUID = 1L;
 
     public RestoreException(String message) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.dormouse.image.ImageReader;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.Tag;
@@ -93,11 +94,28 @@ class StopTest {
             assertThatThrownBy(() -> suspendUntilItStalls(fixture))
                     .hasMessageStartingWith("vm vm1: cancelled, its restore waits for a page: " + image + ": ");
             assertThat(fixture.state("vm1")).isEqualTo("orphaned");
+            assertThatAnotherFailureIsToldAsSuch(fixture, image);
 
             SuspendedVmTest.flip(image, place);
             fixture.resume("vm1");
             CheckpointTest.verify(fixture, "vm1");
         }
+    }
+
+    /// Whoever then wants it by force has it: the daemon takes it for a stop that cannot be had otherwise.
+    private static void assertThatAnotherFailureIsToldAsSuch(EngineFixture fixture, Path image) throws IOException {
+        var cancellation = new Cancellation();
+        cancellation.cancel();
+        Path aside = image.resolveSibling("aside");
+        Files.move(image, aside);
+
+        assertThatThrownBy(() -> fixture.engine.stop("vm1", false, LONG, OperationListener.NONE, cancellation))
+                .isInstanceOf(VmException.class)
+                .hasMessageStartingWith("vm vm1: its restore was cut off and cannot be carried on: " + image + ": ")
+                .hasMessageEndingWith("; 'dormouse stop --force vm1' gives it up");
+        assertThat(fixture.state("vm1")).isEqualTo("orphaned");
+
+        Files.move(aside, image);
     }
 
     private static void stopUntilItStalls(EngineFixture fixture) throws IOException {

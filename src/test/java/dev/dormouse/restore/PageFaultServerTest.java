@@ -191,7 +191,7 @@ class PageFaultServerTest {
         source.damage(100);
         PageFaultServer server = server();
 
-        assertThatThrownBy(server::run).isInstanceOf(RestoreException.class).hasMessage("frame 100 is damaged");
+        assertThatThrownBy(server::run).isInstanceOf(LeftStalledException.class).hasMessage("frame 100 is damaged");
 
         assertThat(told).containsExactly("stalled: frame 100 is damaged");
         assertThat(placer.order).isNotEmpty().doesNotContain(100L);
