@@ -266,7 +266,7 @@ final class Operation implements OperationListener {
     /// @param waiter who may [leave][#leave]; null for one who wants it whatever comes
     /// @return whether it can still be had; else it is about to end, and another one is to be begun
     synchronized boolean want(@Nullable String waiter) {
-        if (calledOff) {
+        if (calledOff || (cancelled && !abandoned)) { // What was cancelled for all nobody can have back.
             return false;
         }
         if (waiter == null || waiters.size() == WAITERS_MAX) {

@@ -220,38 +220,54 @@ final class Vms {
 
     private Optional<Operation> resume(String name, ResumeOptions options, Urgency urgency, @Nullable String waiter)
             throws IOException {
-        synchronized (decisionOn(name)) {
-            Optional<Operation> waking =
-                    operations.active(name, Operation.Kind.RESUME).filter(operation -> !operation.guestRuns());
-            if (waking.isEmpty() && runs(name)) {
-                return Optional.empty();
-            }
-            Operation resume = operations.begin(Operation.Kind.RESUME, name, operation -> {
-                RestoreSlots.Turn turn = slots.acquire(operation, urgency, priority(name));
-                boolean restored = false;
-                try {
-                    operation.begun();
-                    operation.whenGentle(() -> slots.release(turn, true));
-                    ResumeResult result = resumeInRoom(name, options, operation, urgency);
-                    restored = true;
-                    return result;
-                } finally {
-                    slots.release(turn, restored);
-                    tellState(name);
+        long end = System.nanoTime() + END_PATIENCE.toNanos();
+        Operation doomed;
+        do {
+            synchronized (decisionOn(name)) {
+                Optional<Operation> resume = joinOrBeginResume(name, options, urgency);
+                if (resume.isEmpty()
+                        || urgency == Urgency.CLIENT
+                        || resume.get().want(waiter)) {
+                    return resume;
                 }
-            });
-            if (urgency != Urgency.CLIENT && !resume.want(waiter)) {
-                awaitEnd(resume);
-                return resume(name, options, urgency, waiter);
+                doomed = resume.get();
             }
-            return Optional.of(resume);
-        }
+        } while (endsBefore(end, doomed));
+        throw new ApiException(
+                Problem.Kind.BUSY,
+                "vm %s: busy, its resume was cancelled as operation %s and has not ended yet; try again"
+                        .formatted(name, doomed.id()));
     }
 
-    /// Of one that is about to end.
-    private static void awaitEnd(Operation operation) throws ApiException {
+    private Optional<Operation> joinOrBeginResume(String name, ResumeOptions options, Urgency urgency)
+            throws IOException {
+        Optional<Operation> waking =
+                operations.active(name, Operation.Kind.RESUME).filter(operation -> !operation.guestRuns());
+        if (waking.isEmpty() && runs(name)) {
+            return Optional.empty();
+        }
+        return Optional.of(operations.begin(Operation.Kind.RESUME, name, operation -> {
+            RestoreSlots.Turn turn = slots.acquire(operation, urgency, priority(name));
+            boolean restored = false;
+            try {
+                operation.begun();
+                operation.whenGentle(() -> slots.release(turn, true));
+                ResumeResult result = resumeInRoom(name, options, operation, urgency);
+                restored = true;
+                return result;
+            } finally {
+                slots.release(turn, restored);
+                tellState(name);
+            }
+        }));
+    }
+
+    /// Waits for one that is about to end.
+    ///
+    /// @param end as [System#nanoTime]
+    private static boolean endsBefore(long end, Operation operation) throws ApiException {
         try {
-            var _ = operation.awaitEnd(END_PATIENCE);
+            return operation.awaitEnd(Duration.ofNanos(end - System.nanoTime())) && System.nanoTime() - end < 0;
         } catch (InterruptedException _) {
             Thread.currentThread().interrupt();
             throw new ApiException(Problem.Kind.UNAVAILABLE, "the daemon is being stopped");

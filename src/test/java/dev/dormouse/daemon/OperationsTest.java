@@ -190,6 +190,21 @@ class OperationsTest {
         assertThat(resume.view().state()).isEqualTo("succeeded");
     }
 
+    @Test
+    void aResumeThatWasCancelledForAllIsNotToBeHadEvenBeforeItEnds() throws Exception {
+        var operations = new Operations(new Events(), _ -> {});
+        var turn = new CountDownLatch(1);
+        Operation resume = waitingResume(operations, turn);
+
+        resume.cancel();
+
+        assertThat(resume.want("ada")).isFalse();
+        assertThat(resume.want(null)).isFalse();
+        turn.countDown();
+        assertThat(resume.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(resume.view().state()).isEqualTo("cancelled");
+    }
+
     private static Operation waitingResume(Operations operations, CountDownLatch turn) throws ApiException {
         return operations.begin(Operation.Kind.RESUME, "web", operation -> {
             awaitQuietly(turn);
