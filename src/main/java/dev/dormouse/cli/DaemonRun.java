@@ -29,6 +29,7 @@ final class DaemonRun {
     private static final int FIRST_WAIT_SECONDS = 1;
     private static final int LOOK_MILLIS = 50;
     private static final int LOOKS_MAX = 1000 * (FIRST_WAIT_SECONDS + 1) / LOOK_MILLIS;
+    private static final int INVALID = 400;
     private static final int UNAVAILABLE = 503;
     private static final Set<String> CALLED_OFF = Set.of("queued", "cancelled"); // The former until that is noticed.
 
@@ -177,9 +178,11 @@ final class DaemonRun {
     /// harm to a command that does the same: the locks and records of the VM see to that.
     private Optional<Map<String, Object>> begin(String action, String body, String nothingToDo) throws IOException {
         try {
-            String as = action.equals("resume") ? "&waiter=" + waiter : "";
-            DaemonClient.Answer answer =
-                    client.send("POST", "/v1/vms/%s/%s?wait=%d%s".formatted(vm, action, FIRST_WAIT_SECONDS, as), body);
+            boolean named = action.equals("resume");
+            DaemonClient.Answer answer = post(action, body, named ? "&waiter=" + waiter : "");
+            if (named && answer.status() == INVALID) { // By a daemon of an earlier version, which knows no waiters.
+                answer = post(action, body, "");
+            }
             if (answer.status() == UNAVAILABLE) {
                 return Optional.empty();
             }
@@ -193,6 +196,10 @@ final class DaemonRun {
             }
             return Optional.empty();
         }
+    }
+
+    private DaemonClient.Answer post(String action, String body, String query) throws IOException {
+        return client.send("POST", "/v1/vms/%s/%s?wait=%d%s".formatted(vm, action, FIRST_WAIT_SECONDS, query), body);
     }
 
     private boolean isThere() {

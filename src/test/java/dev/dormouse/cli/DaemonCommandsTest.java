@@ -11,11 +11,16 @@ import dev.dormouse.engine.Home;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -246,5 +251,47 @@ class DaemonCommandsTest extends CommandsFixture {
 
         assertThat(facts("start", "--json", "web")).containsEntry("state", "running");
         assertThat(ok("stop", "--force", "web")).isEqualTo("vm web: stopped\n");
+    }
+
+    /// One of an earlier version runs on until it is started again.
+    @Test
+    void aDaemonThatKnowsNoWaitersIsAskedWithoutOne() throws Exception {
+        create("web");
+        var socket = DaemonClient.socket(Home.fromEnvironment(CliRun.environment(folder)));
+        daemon.close();
+        var asked = new LinkedBlockingQueue<String>();
+        try (var earlier = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            earlier.bind(UnixDomainSocketAddress.of(socket));
+            Thread.ofVirtual().start(() -> answerAsEarlier(earlier, asked));
+
+            assertThat(facts("resume", "--json", "web")).containsEntry("runningMillis", 5L);
+        }
+        Files.deleteIfExists(socket);
+
+        assertThat(asked).element(0).asString().startsWith("POST /v1/vms/web/resume?wait=1&waiter=");
+        assertThat(asked).element(1).asString().startsWith("POST /v1/vms/web/resume?wait=1 HTTP/1.1");
+    }
+
+    private static void answerAsEarlier(ServerSocketChannel server, Queue<String> asked) {
+        String refusal =
+                "{\"type\":\"urn:dormouse:invalid\",\"title\":\"T\",\"status\":400,\"detail\":\"query: 'waiter'\"}";
+        String resumed =
+                "{\"id\":\"x-1\",\"kind\":\"resume\",\"vm\":\"web\",\"state\":\"running\",\"guestRunsMillis\":5}";
+        while (true) {
+            try (SocketChannel client = server.accept()) {
+                var request = ByteBuffer.allocate(64 << 10); // It comes in one piece.
+                if (client.read(request) <= 0) {
+                    continue; // Only looked whether somebody is there.
+                }
+                String text = new String(request.array(), 0, request.position(), StandardCharsets.UTF_8);
+                asked.add(text);
+                String answer = text.contains("waiter")
+                        ? "HTTP/1.1 400 Bad Request\r\n\r\n" + refusal
+                        : "HTTP/1.1 202 Accepted\r\n\r\n" + resumed;
+                client.write(ByteBuffer.wrap(answer.getBytes(StandardCharsets.UTF_8)));
+            } catch (IOException _) {
+                return; // The test is over.
+            }
+        }
     }
 }
