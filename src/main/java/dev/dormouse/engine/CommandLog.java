@@ -10,8 +10,7 @@ import java.util.List;
 import java.util.Optional;
 
 /// What commands did with a VM without the daemon, the last of it: `commands.jsonl` in its folder, a [CommandDone] on
-/// each
-/// line, the oldest first. For a daemon that looks some time later; nothing else depends on it. Written by whoever
+/// each line, the oldest first. For a daemon that looks some time later; nothing else depends on it. Written by whoever
 /// holds the lock of the VM.
 final class CommandLog {
     private static final int KEPT = 50;
@@ -32,7 +31,7 @@ final class CommandLog {
             return;
         }
         try {
-            var lines = new ArrayList<>(read());
+            var lines = new ArrayList<>(readOrBeginAnew());
             lines.add(done);
             var text = new StringBuilder();
             for (CommandDone line : lines.subList(Math.max(0, lines.size() - KEPT), lines.size())) {
@@ -44,12 +43,21 @@ final class CommandLog {
         }
     }
 
+    private List<CommandDone> readOrBeginAnew() {
+        try {
+            return read();
+        } catch (IOException _) {
+            return List.of(); // Else nothing would be written down any more.
+        }
+    }
+
     /// {@return what can be understood of it}
     List<CommandDone> read() throws IOException {
         if (!Files.exists(file)) {
             return List.of();
         }
-        return Files.readString(file)
+        // Bytes that are no text become a sign that stands for that, and cost no more than their line.
+        return new String(Files.readAllBytes(file), StandardCharsets.UTF_8)
                 .lines()
                 .flatMap(line -> parse(line).stream())
                 .toList();
@@ -57,8 +65,8 @@ final class CommandLog {
 
     private static Optional<CommandDone> parse(String line) {
         try {
-            CommandDone done = Json.parse(CommandDone.class, line);
-            return Optional.of(done).filter(known -> known.time() != null && known.kind() != null);
+            return Optional.<CommandDone>ofNullable(Json.parse(CommandDone.class, line))
+                    .filter(CommandDone::isWhole);
         } catch (IllegalArgumentException _) {
             return Optional.empty();
         }
