@@ -9,6 +9,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -151,6 +152,20 @@ public final class Catalog implements AutoCloseable {
                 limit);
     }
 
+    /// {@return up to when something that was done with a VM may have been in its history, and was forgotten because
+    /// there was too much; empty if nothing was} The time, ISO 8601, of the earliest item that is kept.
+    public Optional<String> forgottenBefore(String vm) throws CatalogException {
+        return query(Catalog::time, """
+                        SELECT earliest FROM (
+                            SELECT MIN(time) AS earliest FROM history WHERE vm = ?
+                                AND (SELECT COUNT(*) FROM history WHERE vm = ?) >= ?
+                            UNION ALL
+                            SELECT MIN(time) AS earliest FROM history
+                                WHERE (SELECT MAX(id) FROM history) > ?) AS kept
+                        WHERE earliest IS NOT NULL ORDER BY earliest DESC LIMIT 1""", vm, vm, retention.ofVm(), retention.inAll()).stream()
+                .findFirst();
+    }
+
     /// {@return whether the history has something of that kind by a command that ended then}
     ///
     /// @param time ISO 8601
@@ -186,22 +201,26 @@ public final class Catalog implements AutoCloseable {
 
     /// {@return operations, the newest first}
     ///
-    /// @param vm only those on it; null for those on all
+    /// @param vms only those on them; null for those on all
     /// @param before only what has a smaller id
-    public List<OperationRecord> operations(@Nullable String vm, long before, int limit) throws CatalogException {
-        String columns = OPERATION.names();
-        return vm == null
-                ? query(
-                        OPERATION::read,
-                        "SELECT %s FROM operation WHERE id < ? ORDER BY id DESC LIMIT ?".formatted(columns),
-                        before,
-                        limit)
+    public List<OperationRecord> operations(@Nullable List<String> vms, long before, int limit)
+            throws CatalogException {
+        var values = new ArrayList<Object>(vms == null ? List.of() : vms);
+        values.add(before);
+        values.add(limit);
+        String parameters = String.join(", ", Collections.nCopies(vms == null ? 0 : vms.size(), "?"));
+        return vms != null && vms.isEmpty()
+                ? List.of() // PostgreSQL has no empty IN.
                 : query(
                         OPERATION::read,
-                        "SELECT %s FROM operation WHERE vm = ? AND id < ? ORDER BY id DESC LIMIT ?".formatted(columns),
-                        vm,
-                        before,
-                        limit);
+                        "SELECT %s FROM operation WHERE %s id < ? ORDER BY id DESC LIMIT ?"
+                                .formatted(OPERATION.names(), vms == null ? "" : "vm IN (" + parameters + ") AND"),
+                        values.toArray());
+    }
+
+    /// {@return the names of all VMs that operations were on}
+    public List<String> vmsOfOperations() throws CatalogException {
+        return query(row -> row.getString(1), "SELECT DISTINCT vm FROM operation");
     }
 
     /// {@return the operations whose end is not written down, the oldest first}

@@ -60,7 +60,7 @@ public final class Daemon implements AutoCloseable {
                         .andThen(history::ended)
                         .andThen(audit::ended));
         HostBudget.SHARED.limitBackground(options.restoresBytesPerSecond());
-        vms = new Vms(engine, operations, events, activity, options, history::lastClient);
+        vms = new Vms(engine, operations, events, activity, options, history::lastClients);
         history.carriesOn(vms.adopt()); // Before anything else: guests wait.
         bringBack = new BringBack(engine, operations, vms);
         fronts = new Fronts(

@@ -1,5 +1,6 @@
 package dev.dormouse.daemon;
 
+import dev.dormouse.base.DormouseException;
 import dev.dormouse.catalog.Catalog;
 import dev.dormouse.catalog.CatalogException;
 import dev.dormouse.catalog.NativeLibrary;
@@ -15,16 +16,13 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -35,10 +33,9 @@ import org.slf4j.LoggerFactory;
 final class History implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(History.class);
     private static final String FILE = "catalog.db";
-    private static final int WAITING_MAX = 1000;
     private static final long SAMPLE_SECONDS = 60;
     private static final long TIDY_MINUTES = 60;
-    private static final long ANSWER_SECONDS = 2;
+    private static final Duration ANSWER_PATIENCE = Duration.ofSeconds(2);
     private static final Duration RETRY = Duration.ofSeconds(30);
 
     /// Something to be written down.
@@ -56,12 +53,11 @@ final class History implements AutoCloseable {
     private final Engine engine;
     private final Consumer<OperationView> cutOff;
     private final Path file;
-    private final ScheduledExecutorService pen = OneThread.named("history");
-    private final AtomicInteger waiting = new AtomicInteger();
+    private final Pen pen = new Pen("history");
     private final CountDownLatch started = new CountDownLatch(1);
     private volatile Map<String, String> carriedOn = Map.of();
     private @Nullable Catalog catalog; // Guarded by this, as is what follows.
-    private @Nullable CatalogException failure;
+    private @Nullable DormouseException failure;
     private long failedNanos;
     private boolean closed;
 
@@ -70,7 +66,7 @@ final class History implements AutoCloseable {
         this.engine = engine;
         this.cutOff = cutOff;
         file = engine.home().root().resolve(FILE);
-        pen.execute(this::awaitStart);
+        pen.later(this::awaitStart);
     }
 
     /// What happens before the daemon serves waits, too: guests come before the catalog.
@@ -91,8 +87,8 @@ final class History implements AutoCloseable {
 
     void start() {
         started.countDown();
-        var _ = pen.scheduleWithFixedDelay(() -> write(this::sample), 0, SAMPLE_SECONDS, TimeUnit.SECONDS);
-        var _ = pen.scheduleWithFixedDelay(() -> write(this::tidy), 1, TIDY_MINUTES, TimeUnit.MINUTES);
+        pen.repeat(() -> write(this::sample), 0, SAMPLE_SECONDS, TimeUnit.SECONDS);
+        pen.repeat(() -> write(this::tidy), 1, TIDY_MINUTES, TimeUnit.MINUTES);
     }
 
     private void unpackLibrary() {
@@ -105,7 +101,7 @@ final class History implements AutoCloseable {
 
     /// {@return the catalog, opened when it is first needed}
     ///
-    /// @throws CatalogException if it cannot be used; it is tried again some time later
+    /// @throws DormouseException if it cannot be used; it is tried again some time later
     private synchronized Catalog catalog() throws IOException {
         if (catalog != null) {
             return catalog;
@@ -124,10 +120,22 @@ final class History implements AutoCloseable {
             if (failure == null) {
                 LOG.warn("{}", e.getMessage());
             }
-            failure = e;
-            failedNanos = System.nanoTime();
-            throw e;
+            throw failed(e);
+        } catch (RuntimeException e) { // A row of which nobody thought: opening it anew at each note does not help.
+            if (failure == null) {
+                LOG.error("catalog {}: {}", file, e.getMessage(), e);
+            }
+            throw failed(new ApiException(
+                    Problem.Kind.UNAVAILABLE,
+                    "catalog %s: cannot be used: %s; VMs are not affected, the daemon's log has more"
+                            .formatted(file, e)));
         }
+    }
+
+    private synchronized DormouseException failed(DormouseException e) {
+        failure = e;
+        failedNanos = System.nanoTime();
+        return e;
     }
 
     private Catalog open() throws CatalogException {
@@ -144,20 +152,43 @@ final class History implements AutoCloseable {
 
     /// Ends what was under way when the daemon before this one ended: nothing of this one is in the catalog yet.
     private void endCutOff(Catalog opened) throws CatalogException {
-        for (OperationRecord row : opened.underWay()) {
-            String next = row.kind().equals(Operation.Kind.RESUME.word()) ? carriedOn.get(row.vm()) : null;
-            String detail = "vm %s: the daemon ended while its %s was under way; %s"
-                    .formatted(
-                            row.vm(),
-                            row.kind(),
-                            next == null
-                                    ? "it is %s now".formatted(state(row.vm()))
-                                    : "operation %s carries on with it".formatted(next));
-            OperationView view = PastOperations.cutOff(row, Operation.now(), next, detail);
+        List<OperationRecord> rows = opened.underWay();
+        for (OperationRecord row : rows) {
+            String next = isResume(row) ? carriedOn.get(row.vm()) : null;
+            boolean goesOn = next != null && row.equals(newestRestore(rows, row.vm()));
+            OperationView view = PastOperations.cutOff(
+                    row,
+                    Operation.now(),
+                    goesOn ? next : null,
+                    goesOn
+                            ? "vm %s: the daemon ended while its resume was under way; operation %s carries on with it"
+                                    .formatted(row.vm(), next)
+                            : howItEnded(row, next != null));
             opened.put(PastOperations.record(view));
             opened.add(HistoryItems.of(view, memoryBytes(view.vm())));
             cutOff.accept(view);
         }
+    }
+
+    private static boolean isResume(OperationRecord row) {
+        return row.kind().equals(Operation.Kind.RESUME.word());
+    }
+
+    /// {@return the resume of a VM of which a restore may be left; null if there is none} One whose turn had not come
+    /// leaves none, and each one before it has ended, only that could not be written down.
+    private static @Nullable OperationRecord newestRestore(List<OperationRecord> rows, String vm) {
+        return rows.reversed().stream()
+                .filter(row -> isResume(row) && row.vm().equals(vm) && row.started() != null)
+                .findFirst()
+                .orElse(null);
+    }
+
+    /// @param anotherGoesOn whether it was another one that the daemon ended in the middle of
+    private String howItEnded(OperationRecord row, boolean anotherGoesOn) {
+        String how = anotherGoesOn
+                ? "how its " + row.kind() + " ended was not written down"
+                : "the daemon ended while its " + row.kind() + " was under way";
+        return "vm %s: %s; it is %s now".formatted(row.vm(), how, state(row.vm()));
     }
 
     private String state(String vm) {
@@ -171,39 +202,22 @@ final class History implements AutoCloseable {
     }
 
     private void later(Note note) {
-        var _ = enqueue(() -> write(note));
+        pen.later(() -> write(note));
     }
 
-    /// @return whether it is done some time; else the disk hangs, and memory must not fill meanwhile, or the daemon is
-    ///     being stopped
-    private boolean enqueue(Runnable task) {
-        if (waiting.incrementAndGet() > WAITING_MAX) {
-            waiting.decrementAndGet();
-            return false;
-        }
-        try {
-            pen.execute(() -> {
-                waiting.decrementAndGet();
-                task.run();
-            });
-            return true;
-        } catch (RejectedExecutionException _) {
-            waiting.decrementAndGet();
-            return false;
-        }
-    }
-
-    /// {@return what the catalog answers, which has all by then that happened before}
+    /// {@return what the catalog answers, which has all by then that happened before} Asked on the thread that writes;
+    /// the caller waits.
     ///
-    /// @throws IOException if it cannot be used, or does not answer within some seconds
+    /// @throws IOException if it cannot be used, or does not answer within two seconds; at once if it did
+    ///     not answer another one and has done nothing since, or if [Pen#QUESTIONS_MAX] wait for it already
     <T> T ask(Question<T> question) throws IOException {
-        var answer = new FutureTask<T>(() -> question.of(catalog()));
         try {
-            if (enqueue(answer)) {
-                return answer.get(ANSWER_SECONDS, TimeUnit.SECONDS);
-            }
+            return pen.ask(() -> question.of(catalog()), ANSWER_PATIENCE);
         } catch (TimeoutException _) {
-            answer.cancel(false);
+            throw new ApiException(
+                    Problem.Kind.UNAVAILABLE,
+                    "catalog %s: does not answer now, its disk may be slow; VMs are not affected, try again"
+                            .formatted(file));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while the catalog was asked", e);
@@ -213,10 +227,6 @@ final class History implements AutoCloseable {
             }
             throw new IllegalStateException(e.getCause());
         }
-        throw new ApiException(
-                Problem.Kind.UNAVAILABLE,
-                "catalog %s: does not answer now, its disk may be slow; VMs are not affected, try again"
-                        .formatted(file));
     }
 
     private void write(Note note) {
@@ -231,7 +241,7 @@ final class History implements AutoCloseable {
         }
     }
 
-    /// Writes down an operation that begins.
+    /// Writes down an operation that begins, or whose turn has come.
     void began(OperationView operation) {
         later(catalog -> catalog.put(PastOperations.record(operation)));
     }
@@ -248,15 +258,25 @@ final class History implements AutoCloseable {
         later(catalog -> catalog.add(visit));
     }
 
-    /// {@return when the last client of a VM went that is written down; empty if there is none, or nobody can tell}
-    Optional<Instant> lastClient(String vm) {
+    /// {@return by the names of VMs when the last client of each went, as far as that is written down} Asks the
+    /// catalog, once for all of them.
+    Map<String, Instant> lastClients(List<String> vms) {
+        if (vms.isEmpty()) {
+            return Map.of();
+        }
         try {
-            return ask(catalog -> catalog.visits(vm, Long.MAX_VALUE, 1)).stream()
-                    .findFirst()
-                    .map(visit -> Instant.parse(visit.time()).plusMillis(visit.durationMillis()));
+            return ask(catalog -> {
+                var found = new HashMap<String, Instant>();
+                for (String vm : vms) {
+                    for (Visit visit : catalog.visits(vm, Long.MAX_VALUE, 1)) {
+                        found.put(vm, Instant.parse(visit.time()).plusMillis(visit.durationMillis()));
+                    }
+                }
+                return found;
+            });
         } catch (IOException e) {
-            LOG.debug("vm {}: its last client is not known: {}", vm, ErrorText.of(e));
-            return Optional.empty();
+            LOG.debug("when clients of {} went is not known: {}", String.join(", ", vms), ErrorText.of(e));
+            return Map.of();
         }
     }
 
@@ -268,11 +288,14 @@ final class History implements AutoCloseable {
         }
     }
 
-    /// Writes down what commands did with a VM without the daemon. To be called when their log has changed.
+    /// Writes down what commands did with a VM without the daemon. To be called when their log has changed, which may
+    /// have more than the catalog keeps.
     void look(String vm) {
         later(catalog -> {
+            Instant forgotten = catalog.forgottenBefore(vm).map(Instant::parse).orElse(Instant.MIN);
             for (CommandDone done : engine.commandsDone(vm)) {
-                if (!catalog.hasOfCommand(vm, done.kind(), done.time())) {
+                if (!Instant.parse(done.time()).isBefore(forgotten)
+                        && !catalog.hasOfCommand(vm, done.kind(), done.time())) {
                     catalog.add(HistoryItems.of(vm, done, memoryBytes(vm)));
                 }
             }
@@ -300,7 +323,7 @@ final class History implements AutoCloseable {
     @Override
     public void close() {
         started.countDown();
-        OneThread.end(pen);
+        pen.close();
         synchronized (this) {
             closed = true;
             if (catalog != null) {

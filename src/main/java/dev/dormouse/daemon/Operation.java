@@ -52,6 +52,7 @@ final class Operation implements OperationListener {
     private final Kind kind;
     private final String vm;
     private final Events events;
+    private final Consumer<OperationView> onStart;
     private final Consumer<OperationView> onEnd;
     private final String created = now();
     private final Cancellation cancellation = new Cancellation();
@@ -83,9 +84,22 @@ final class Operation implements OperationListener {
     private @Nullable Map<String, Object> result;
     private @Nullable Problem error;
 
-    /// @param onEnd told when it has ended, before anybody else can see that; must neither block nor throw
+    /// As [#Operation(String, Kind, String, Events, Consumer, Consumer)], which tells nobody when it starts.
     Operation(String id, Kind kind, String vm, Events events, Consumer<OperationView> onEnd) {
+        this(id, kind, vm, events, _ -> {}, onEnd);
+    }
+
+    /// @param onStart told when its turn has come; must neither block nor throw
+    /// @param onEnd told when it has ended, before anybody else can see that; must neither block nor throw
+    Operation(
+            String id,
+            Kind kind,
+            String vm,
+            Events events,
+            Consumer<OperationView> onStart,
+            Consumer<OperationView> onEnd) {
         this.id = id;
+        this.onStart = onStart;
         this.onEnd = onEnd;
         this.kind = kind;
         this.vm = vm;
@@ -194,6 +208,7 @@ final class Operation implements OperationListener {
             state = State.RUNNING;
             startNanos = System.nanoTime();
             startTime = now();
+            onStart.accept(view());
         }
         publish();
     }
@@ -255,10 +270,11 @@ final class Operation implements OperationListener {
         cancellation.cancel();
     }
 
-    /// Says of a resume that it carries on with a restore whose guest runs already: when it ends it has no time until
-    /// the guest ran.
-    synchronized void recovers() {
-        recovery = true;
+    /// Of a resume that carries on with a restore whose guest runs already: when it ends it has no time until its
+    /// guest ran.
+    @Override
+    public synchronized void carriesOn(boolean recovers) {
+        recovery = recovers;
     }
 
     /// Has a resume that waits for its turn begin even if no client waits for it any more, or did just before.

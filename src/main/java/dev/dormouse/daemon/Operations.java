@@ -39,6 +39,7 @@ final class Operations {
     private final Map<String, Operation> operations = new LinkedHashMap<>(); // Guarded by this, as is what follows.
     private final List<Operation> open = new ArrayList<>(); // Those that may not have ended yet.
     private long count;
+    private long forgotten; // The highest number of one that is held no more.
     private boolean hostEnds;
     private boolean closed;
 
@@ -47,7 +48,8 @@ final class Operations {
         this(events, _ -> {}, ended);
     }
 
-    /// @param begun told of each operation, in its thread, before it does anything
+    /// @param begun told of each operation, in their order and before it does anything, and again when its turn has
+    ///     come; must neither block nor throw
     /// @param ended told of each operation that has ended, in its thread, before anybody else can see that
     Operations(Events events, Consumer<OperationView> begun, Consumer<OperationView> ended) {
         this.events = events;
@@ -78,9 +80,16 @@ final class Operations {
                                 .formatted(vm, other.kind().word(), other.id()));
             }
         }
-        var operation = new Operation(idPrefix + ++count, kind, vm, events, ended);
-        Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> run(operation, work));
-        operations.put(operation.id(), operation); // Only now: without a thread it would never end.
+        var operation = new Operation(idPrefix + ++count, kind, vm, events, begun, ended);
+        begun.accept(operation.view());
+        try {
+            Thread.ofPlatform().name(kind.word() + " " + vm).start(() -> run(operation, work));
+        } catch (Error e) { // There is no memory for it; nobody has seen the operation yet.
+            operation.failed(Problem.of(e));
+            forgotten = count; // It is only where that was written down.
+            throw e;
+        }
+        operations.put(operation.id(), operation);
         open.add(operation);
         forgetOldest();
         return operation;
@@ -100,7 +109,6 @@ final class Operations {
     private void run(Operation operation, Work work) {
         String name = "%s of vm %s".formatted(operation.kind().word(), operation.vm());
         try {
-            begun.accept(operation.view());
             Object result = work.run(operation);
             operation.succeeded(result);
             LOG.info("{}: done", name);
@@ -142,17 +150,32 @@ final class Operations {
         return Optional.ofNullable(operations.get(id));
     }
 
-    /// {@return all that are known, the newest first}
-    synchronized List<Operation> newestFirst() {
-        return new ArrayList<>(operations.values()).reversed();
+    /// Those that are known at one moment.
+    ///
+    /// @param forgotten the highest [number][#number] of one that is known no more; 0 if there is none
+    record Held(List<Operation> newestFirst, long forgotten) {}
+
+    synchronized Held held() {
+        return new Held(new ArrayList<>(operations.values()).reversed(), forgotten);
+    }
+
+    /// {@return which one of this daemon it is, from 1; 0 of none, such as one of an earlier daemon}
+    long number(String id) {
+        try {
+            return id.startsWith(idPrefix) ? Math.max(0, Long.parseLong(id.substring(idPrefix.length()))) : 0;
+        } catch (NumberFormatException _) {
+            return 0; // A client made it up.
+        }
     }
 
     private void forgetOldest() {
         long ended = operations.values().stream().filter(Operation::isEnded).count();
         Iterator<Operation> oldest = operations.values().iterator();
         while (ended > ENDED_KEPT && oldest.hasNext()) {
-            if (oldest.next().isEnded()) {
+            Operation operation = oldest.next();
+            if (operation.isEnded()) {
                 oldest.remove();
+                forgotten = Math.max(forgotten, number(operation.id()));
                 ended--;
             }
         }

@@ -1,20 +1,21 @@
 package dev.dormouse.daemon;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.catalog.Catalog;
+import dev.dormouse.catalog.CatalogException;
 import dev.dormouse.catalog.OperationRecord;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// The operations that the daemon holds no more, as the catalog has them: those of earlier daemons, and its own that
 /// ended long ago. Any thread.
 final class PastOperations {
-    private static final int ROWS = 100;
-
     private final History history;
 
     PastOperations(History history) {
@@ -26,38 +27,68 @@ final class PastOperations {
         return history.ask(catalog -> catalog.operation(id)).map(PastOperations::view);
     }
 
-    /// {@return those that are wanted, the newest first}
+    /// Which operations to list.
     ///
-    /// @param after only those that are older than this one; null for all
-    /// @param vm only those on it; null for those on all
-    /// @throws IOException if the catalog cannot be used, or has no operation `after` that is wanted
-    List<OperationView> list(@Nullable String after, @Nullable String vm, Predicate<OperationRecord> wanted, int limit)
-            throws IOException {
-        long before = after == null ? Long.MAX_VALUE : number(after, wanted);
-        var found = new ArrayList<OperationView>();
-        while (found.size() < limit) {
-            long from = before;
-            List<OperationRecord> rows = history.ask(catalog -> catalog.operations(vm, from, ROWS));
-            rows.stream()
-                    .filter(wanted)
-                    .limit(limit - found.size())
-                    .map(PastOperations::view)
-                    .forEach(found::add);
-            if (rows.size() < ROWS) {
-                break;
+    /// @param vm only those on it; null for those on all that the caller sees
+    /// @param after only those that began before this one; null for all
+    /// @param held those that the daemon holds, which are not listed
+    record Wanted(
+            Caller caller, @Nullable String vm, @Nullable String after, Set<String> held) {
+        private @Nullable List<String> vms(Catalog catalog) throws CatalogException {
+            if (vm != null) {
+                return caller.sees(vm) ? List.of(vm) : List.of();
             }
-            before = rows.getLast().id();
+            return caller.seesAll()
+                    ? null
+                    : catalog.vmsOfOperations().stream().filter(caller::sees).toList();
         }
-        return found;
+
+        /// {@return the id of `after` in the catalog} One that is held may be missing there.
+        private long before(Catalog catalog) throws IOException {
+            if (after == null) {
+                return Long.MAX_VALUE;
+            }
+            Optional<OperationRecord> row = catalog.operation(after).filter(found -> caller.sees(found.vm()));
+            if (row.isEmpty() && !held.contains(after)) {
+                throw new ApiException(
+                        Problem.Kind.INVALID,
+                        "query: 'after' is '%s', no such operation; the oldest are forgotten".formatted(after));
+            }
+            return row.map(OperationRecord::id).orElse(Long.MAX_VALUE);
+        }
     }
 
-    private long number(String id, Predicate<OperationRecord> wanted) throws IOException {
-        return history.ask(catalog -> catalog.operation(id))
-                .filter(wanted)
-                .orElseThrow(() -> new ApiException(
-                        Problem.Kind.INVALID,
-                        "query: 'after' is '%s', no such operation; the oldest are forgotten".formatted(id)))
-                .id();
+    /// {@return those that are wanted, the newest first}
+    ///
+    /// @param operations those of this daemon
+    /// @throws IOException if the catalog cannot be used, or has no operation `after` that the caller sees
+    List<OperationView> list(Wanted wanted, Operations operations, int limit) throws IOException {
+        long after = wanted.after() == null ? 0 : operations.number(wanted.after());
+        Predicate<OperationRecord> isNext = row -> !wanted.held().contains(row.operation())
+                && operations.find(row.operation()).isEmpty() // Else it has begun since.
+                && (after == 0 || operations.number(row.operation()) < after);
+        return history
+                .ask(catalog -> rows(catalog, wanted.vms(catalog), wanted.before(catalog), isNext, limit))
+                .stream()
+                .map(PastOperations::view)
+                .toList();
+    }
+
+    private static List<OperationRecord> rows(
+            Catalog catalog, @Nullable List<String> vms, long before, Predicate<OperationRecord> isNext, int limit)
+            throws CatalogException {
+        var found = new ArrayList<OperationRecord>();
+        long end = before;
+        while (found.size() < limit) {
+            int missing = limit - found.size();
+            List<OperationRecord> rows = catalog.operations(vms, end, missing);
+            rows.stream().filter(isNext).forEach(found::add);
+            if (rows.size() < missing) {
+                break;
+            }
+            end = rows.getLast().id();
+        }
+        return found;
     }
 
     static OperationRecord record(OperationView view) {

@@ -17,6 +17,7 @@ import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,31 +40,32 @@ final class Room {
 
     /// The room that is missing.
     ///
-    /// @param free who may be suspended, the one that was used least recently first; none if nothing is missing
+    /// @param free who may be suspended; none if nothing is missing
     private record Shortage(long bytes, List<VmStatus> free) {}
 
     private final long limitBytes;
     private final Engine engine;
     private final Operations operations;
     private final Activity activity;
-    private final Function<String, Optional<Instant>> lastClient;
+    private final Function<List<String>, Map<String, Instant>> lastClients;
     private final Suspension suspension;
     private final Set<String> reserved = new HashSet<>(); // Guarded by this: VMs that are about to be awake.
 
     /// @param limitBytes 0 for no limit
-    /// @param lastClient when a client of a VM last went; asked of those that have had none since the start
+    /// @param lastClients when clients of VMs last went; asked for those that have had none since the start,
+    ///     and may take some seconds
     Room(
             long limitBytes,
             Engine engine,
             Operations operations,
             Activity activity,
-            Function<String, Optional<Instant>> lastClient,
+            Function<List<String>, Map<String, Instant>> lastClients,
             Suspension suspension) {
         this.limitBytes = limitBytes;
         this.engine = engine;
         this.operations = operations;
         this.activity = activity;
-        this.lastClient = lastClient;
+        this.lastClients = lastClients;
         this.suspension = suspension;
     }
 
@@ -110,9 +112,9 @@ final class Room {
             List<VmStatus> others = awakeBut(name);
             long missing = bytes(others) + needed - limitBytes;
             if (missing > 0) {
-                List<VmStatus> free = leastRecentlyUsedFirst(others.stream()
+                List<VmStatus> free = others.stream()
                         .filter(vm -> !tried.contains(vm.name()) && isFree(vm))
-                        .toList());
+                        .toList();
                 if (bytes(free) < missing) {
                     throw noRoom(name, tried);
                 }
@@ -125,7 +127,8 @@ final class Room {
 
     /// Those who want to stay are asked once, and count as tried.
     ///
-    /// {@return who goes first; empty if those that rest and do not want to stay are too few}
+    /// {@return who goes first, the one that was used least recently; empty if those that rest and do not
+    /// want to stay are too few}
     private Optional<String> firstOfEnough(Shortage shortage, Set<String> tried) throws ApiException {
         List<VmStatus> resting =
                 resting(shortage.free().stream().filter(vm -> !isYoung(vm)).toList());
@@ -133,7 +136,7 @@ final class Room {
             return Optional.empty();
         }
         var enough = new ArrayList<VmStatus>();
-        for (VmStatus vm : resting) {
+        for (VmStatus vm : leastRecentlyUsedFirst(resting)) {
             if (wantsToStay(vm.name())) {
                 tried.add(vm.name());
             } else {
@@ -251,7 +254,12 @@ final class Room {
     }
 
     private List<VmStatus> leastRecentlyUsedFirst(List<VmStatus> vms) {
-        Map<String, Long> unused = vms.stream().collect(Collectors.toMap(VmStatus::name, this::unusedNanos));
+        Map<String, Instant> known = lastClients.apply(vms.stream()
+                .map(VmStatus::name)
+                .filter(name -> !activity.knows(name))
+                .toList());
+        Map<String, Long> unused =
+                vms.stream().collect(Collectors.toMap(VmStatus::name, vm -> unusedNanos(vm, known.get(vm.name()))));
         return vms.stream()
                 .sorted(Comparator.comparingLong((VmStatus vm) -> unused.getOrDefault(vm.name(), 0L))
                         .reversed())
@@ -259,17 +267,15 @@ final class Room {
     }
 
     /// {@return for how long no client has used it; since it is awake if none has}
-    private long unusedNanos(VmStatus vm) {
+    ///
+    /// @param lastClient when its last client went, before the daemon was started; null if that is not known
+    private long unusedNanos(VmStatus vm, @Nullable Instant lastClient) {
         long awakeNanos = nanosSince(Instant.parse(vm.since()));
-        long withoutClientNanos;
         if (activity.knows(vm.name())) {
             long now = System.nanoTime();
-            withoutClientNanos = now - activity.lastNanos(vm.name(), now);
-        } else {
-            withoutClientNanos =
-                    lastClient.apply(vm.name()).map(Room::nanosSince).orElse(awakeNanos);
+            return Math.min(awakeNanos, now - activity.lastNanos(vm.name(), now));
         }
-        return Math.min(awakeNanos, withoutClientNanos);
+        return lastClient == null ? awakeNanos : Math.min(awakeNanos, nanosSince(lastClient));
     }
 
     private static long nanosSince(Instant time) {

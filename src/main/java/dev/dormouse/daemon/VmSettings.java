@@ -92,9 +92,8 @@ public record VmSettings(
         home.storage().writeAtomically(home.vm(vm).resolve(FILE), text);
     }
 
-    /// As [#check()], and that the fronts lead to something that the VM has, and that its guest can be asked if it is
-    /// to
-    /// be.
+    /// As [#check()], and that the fronts lead to something that the VM has, and that its guest can be asked
+    /// if it is to be.
     ///
     /// @param vnc where the VM's VNC server is; null if it has none
     /// @param forwards of the VM, in QEMU's form

@@ -44,20 +44,20 @@ final class Vms {
     private final List<Object> deciding =
             Stream.generate(Object::new).limit(DECISIONS).toList();
 
-    /// @param lastClient when a client of a VM last went, as far as an earlier daemon has written it down
+    /// @param lastClients when clients of VMs last went, as far as an earlier daemon has written it down
     Vms(
             Engine engine,
             Operations operations,
             Events events,
             Activity activity,
             DaemonOptions options,
-            Function<String, Optional<Instant>> lastClient) {
+            Function<List<String>, Map<String, Instant>> lastClients) {
         this.engine = engine;
         this.operations = operations;
         this.events = events;
         this.activity = activity;
         slots = new RestoreSlots(options.restoresMax(), System::nanoTime);
-        room = new Room(options.memoryLimitBytes(), engine, operations, activity, lastClient, this::suspendUnused);
+        room = new Room(options.memoryLimitBytes(), engine, operations, activity, lastClients, this::suspendUnused);
     }
 
     VmView view(String name) throws IOException {
@@ -289,9 +289,6 @@ final class Vms {
             room.reserve(name, operation);
         }
         try {
-            if (engine.status(name).state().equals("orphaned")) {
-                operation.recovers();
-            }
             ResumeResult result = engine.resume(name, options, operation);
             indexInTheBackground(name);
             return result;

@@ -6,7 +6,6 @@ import dev.dormouse.disk.FrozenDiskView;
 import dev.dormouse.qmp.GuestAgent;
 import dev.dormouse.qmp.QemuProcess;
 import dev.dormouse.qmp.QmpClient;
-import dev.dormouse.restore.RestoreReport;
 import dev.dormouse.storage.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -271,12 +270,7 @@ public final class Engine {
     public ResumeResult resume(String name, ResumeOptions options, OperationListener listener) throws IOException {
         Vm vm = Vm.open(home, name);
         try (VmLock _ = VmLock.acquire(vm, "resume")) {
-            boolean carriesOn = vm.restoreRecord().isPresent();
-            ResumeResult result = resume(vm, options, listener);
-            if (!result.report().equals(RestoreReport.NOTHING)) { // Else there was no memory to bring back.
-                new CommandLog(vm).add(CommandDone.resume(result, carriesOn), listener);
-            }
-            return result;
+            return new BringingBack(home, tools(), vm, options, listener).run();
         }
     }
 
@@ -343,36 +337,6 @@ public final class Engine {
     public boolean isOnStandby(String name) throws IOException {
         Vm vm = Vm.open(home, name);
         return new Standby(vm).find(vm.record()).isPresent();
-    }
-
-    /// A QEMU that ends before its guest has written anything is started once more: the host may have been
-    /// short of memory for a moment.
-    private ResumeResult resume(Vm vm, ResumeOptions options, OperationListener listener) throws IOException {
-        boolean wasCutOff = vm.restoreRecord().isPresent();
-        new Settle(home, tools(), vm).runBesideStandby();
-        if (wasCutOff && vm.record().state() == VmState.RUNNING) {
-            listener.running(); // Every page was placed; only what follows had been cut off.
-            return ResumeResult.ofSettled();
-        }
-        try {
-            if (Recovery.isNeeded(vm)) {
-                return new Recovery(home, tools(), vm, new ImageKeys(options.key()), listener).run();
-            }
-            VmRecord record = vm.record();
-            Optional<QemuProcess> qemu = vm.qemu(record);
-            if (qemu.isPresent()
-                    && DiskErrors.reason(vm, record, qemu.get(), DiskErrors.CERTAINLY)
-                            .isPresent()) {
-                return DiskErrors.carryOn(tools(), vm, record, qemu.get(), listener);
-            }
-            if (options.discardChanges()) {
-                new Start(home, tools(), vm).setChangesAside(listener);
-            }
-            return new Resume(home, tools(), vm, options, listener).run();
-        } catch (NothingLostException e) {
-            listener.step("starting over: " + e.getMessage());
-            return new Resume(home, tools(), vm, options, listener).run();
-        }
     }
 
     /// Brings a VM whose operation was cut off into a resting state (`docs/states.md`). A guest that waits for its

@@ -13,6 +13,10 @@ public interface OperationListener extends RestoreListener {
     /// The guest runs again; what follows happens behind it.
     default void running() {}
 
+    /// Of a resume: whether it carries on with a restore that another process had begun and whose guest ran. One that
+    /// turns out to have to start over after all says so by another call.
+    default void carriesOn(boolean recovers) {}
+
     /// {@return whether it writes down itself what the operation comes to}
     default boolean isRecording() {
         return false;

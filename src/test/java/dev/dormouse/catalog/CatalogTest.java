@@ -170,6 +170,27 @@ class CatalogTest {
     }
 
     @Test
+    void knowsUpToWhenItHasForgottenWhatWasDoneWithAVm() throws Exception {
+        try (Catalog catalog = open()) {
+            catalog.add(suspendByCommand("web", "2026-11-28T20:00:01Z"));
+            catalog.add(suspendByCommand("web", "2026-11-28T20:00:02Z"));
+            assertThat(catalog.forgottenBefore("web")).isEmpty();
+            catalog.add(suspend("web", "2026-11-28T20:00:03Z"));
+            catalog.add(suspend("web", "2026-11-28T20:00:04Z"));
+            assertThat(catalog.forgottenBefore("web")).contains("2026-11-28T20:00:02Z");
+            assertThat(catalog.forgottenBefore("db")).isEmpty();
+
+            for (int i = 5; i <= 9; i++) {
+                catalog.add(suspend("b" + i, "2026-11-28T20:00:0%dZ".formatted(i)));
+            }
+            catalog.forgetOldest();
+
+            assertThat(catalog.history("web", Long.MAX_VALUE, 10)).isEmpty();
+            assertThat(catalog.forgottenBefore("web")).contains("2026-11-28T20:00:05Z");
+        }
+    }
+
+    @Test
     void putsAsideWhatIsNoCatalogAndBeginsANewOne() throws Exception {
         Files.writeString(
                 folder.resolve("catalog.db"),
@@ -307,8 +328,13 @@ class CatalogTest {
             assertThat(catalog.operations(null, 3, 1))
                     .extracting(OperationRecord::operation)
                     .containsExactly("op-2");
-            assertThat(catalog.operations("web", Long.MAX_VALUE, 10))
+            assertThat(catalog.operations(List.of("web"), Long.MAX_VALUE, 10))
                     .containsExactly(ended(3, "op-3", "web"), ended(1, "op-1", "web"));
+            assertThat(catalog.operations(List.of("web", "db", "nemo"), 3, 10))
+                    .extracting(OperationRecord::operation)
+                    .containsExactly("op-2", "op-1");
+            assertThat(catalog.operations(List.of(), Long.MAX_VALUE, 10)).isEmpty();
+            assertThat(catalog.vmsOfOperations()).containsExactlyInAnyOrder("web", "db");
             assertThat(catalog.operation("op-4")).isEmpty();
         }
     }
@@ -319,7 +345,7 @@ class CatalogTest {
             for (int i = 1; i <= 5; i++) {
                 catalog.put(ended(0, "a-" + i, "a"));
             }
-            assertThat(catalog.operations("a", Long.MAX_VALUE, 10))
+            assertThat(catalog.operations(List.of("a"), Long.MAX_VALUE, 10))
                     .extracting(OperationRecord::operation)
                     .containsExactly("a-5", "a-4", "a-3");
             for (int i = 1; i <= 4; i++) {

@@ -12,7 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -161,12 +161,7 @@ class BringBackTest {
 
     private static BringBack bringBack(DaemonFixture fixture, Operations operations) {
         var vms = new Vms(
-                fixture.engine,
-                operations,
-                new Events(),
-                new Activity(),
-                new DaemonOptions(null, null),
-                _ -> Optional.empty());
+                fixture.engine, operations, new Events(), new Activity(), new DaemonOptions(null, null), _ -> Map.of());
         return new BringBack(fixture.engine, operations, vms);
     }
 

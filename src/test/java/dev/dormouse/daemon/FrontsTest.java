@@ -14,7 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
+import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -51,8 +51,7 @@ class FrontsTest {
         Home home = Home.at(folder, null);
         var events = new Events();
         var operations = new Operations(events, _ -> {});
-        var vms = new Vms(
-                new Engine(home), operations, events, activity, new DaemonOptions(null, null), _ -> Optional.empty());
+        var vms = new Vms(new Engine(home), operations, events, activity, new DaemonOptions(null, null), _ -> Map.of());
         fronts = new Fronts(home, vms, new Wake(vms, operations), activity, visits::add, CLIENTS_MAX);
         for (String vm : List.of("desk", "web")) {
             operations.begin(Operation.Kind.CHECKPOINT, vm, operation -> {

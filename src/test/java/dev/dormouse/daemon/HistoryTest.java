@@ -1,10 +1,18 @@
 package dev.dormouse.daemon;
 
+import static java.nio.file.StandardOpenOption.APPEND;
+import static java.nio.file.StandardOpenOption.CREATE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.dormouse.base.Json;
+import dev.dormouse.catalog.HistoryItem;
+import dev.dormouse.catalog.OperationRecord;
+import dev.dormouse.catalog.Visit;
 import dev.dormouse.engine.Cancellation;
+import dev.dormouse.engine.Engine;
+import dev.dormouse.engine.Home;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.ResumeResult;
@@ -19,17 +27,19 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /// The catalog remembers what the daemon and the commands did, and nothing depends on it.
-@Tag("qemu")
 class HistoryTest {
     @TempDir
     Path folder;
 
+    @Tag("qemu")
     @Test
     void remembersWhatTheDaemonAndTheCommandsDidAndLosesNothingButItselfWhenItIsDamaged() throws Exception {
         try (var fixture = new DaemonFixture(folder)) {
@@ -188,7 +198,14 @@ class HistoryTest {
 
         String id = String.valueOf(fixture.run("start", "web").get("id"));
 
-        assertThat(pages(fixture)).extracting(operation -> operation.get("id")).containsExactly(id);
+        assertThat(fixture.ok(200, "GET", "/v1/operations").toString())
+                .contains(id)
+                .doesNotContain("next");
+        assertThat(fixture.ok(200, "GET", "/v1/operations?vm=web&limit=1").get("next"))
+                .isEqualTo(id);
+        assertThat(fixture.send("GET", "/v1/operations?after=" + id, null).status())
+                .as("not all")
+                .isEqualTo(503);
         assertThat(fixture.ok(503, "GET", "/v1/operations/nemo").get("detail"))
                 .asString()
                 .contains("catalog.db: cannot be used: ");
@@ -226,5 +243,127 @@ class HistoryTest {
             }
             Thread.sleep(50);
         }
+    }
+
+    /// {@return an engine whose home has a VM of which there is nothing but the folder}
+    private Engine engine() throws IOException {
+        Home home = Home.at(folder.resolve("home"), folder.resolve("run").toString());
+        Files.createDirectories(home.vm("web"));
+        Files.writeString(home.vm("web").resolve("state.json"), "damaged");
+        return new Engine(home);
+    }
+
+    private static OperationView view(String id, String kind, @Nullable String started, @Nullable String ended) {
+        return new OperationView(
+                id,
+                kind,
+                "web",
+                ended == null ? "running" : "succeeded",
+                "2026-11-29T08:00:00Z",
+                started,
+                ended,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null);
+    }
+
+    @Test
+    void whatTheCatalogHasForgottenDoesNotComeBackFromTheLogOfTheCommands() throws Exception {
+        Engine engine = engine();
+        Path log = engine.home().vm("web").resolve(Home.COMMAND_LOG);
+        for (int second = 10; second < 13; second++) {
+            Files.writeString(log, command("suspend", "2026-11-28T08:00:%dZ".formatted(second)), CREATE, APPEND);
+        }
+        try (var history = new History(engine, _ -> {})) {
+            history.start();
+            history.look("web");
+            assertThat(history.<List<HistoryItem>>ask(catalog -> catalog.history("web", Long.MAX_VALUE, 10)))
+                    .hasSize(3);
+            fillHistory(history);
+            Files.writeString(log, command("checkpoint", "2026-11-29T12:00:00Z"), APPEND);
+
+            history.look("web");
+            history.look("web");
+
+            assertThat(history.<List<HistoryItem>>ask(catalog -> catalog.history("web", Long.MAX_VALUE, 1001)))
+                    .hasSize(1000)
+                    .filteredOn(item -> item.source().equals("command"))
+                    .extracting(HistoryItem::kind)
+                    .containsExactly("checkpoint");
+        }
+    }
+
+    private static String command(String kind, String time) {
+        return Json.write(Map.of("time", time, "kind", kind, "carriedOn", false)) + "\n";
+    }
+
+    private static void fillHistory(History history) throws IOException {
+        HistoryItem stop = HistoryItems.of(view("op", "stop", null, "2026-11-29T09:00:00Z"), null);
+        for (int hundred = 0; hundred < 10; hundred++) {
+            var _ = history.ask(catalog -> {
+                for (int i = 0; i < 100; i++) {
+                    catalog.add(stop);
+                }
+                return 100;
+            });
+        }
+    }
+
+    @Test
+    void onlyTheRestoreThatTheDaemonEndedInTheMiddleOfIsCarriedOn() throws Exception {
+        Engine engine = engine();
+        try (var history = new History(engine, _ -> {})) {
+            history.began(view("old", "resume", "2026-11-29T08:00:00Z", null));
+            history.began(view("cut-off", "resume", "2026-11-29T08:00:00Z", null));
+            history.began(view("waits", "resume", null, null));
+            history.began(view("stop", "stop", "2026-11-29T08:00:00Z", null));
+        }
+        var told = new ArrayList<String>();
+        try (var history = new History(
+                engine, view -> told.add(view.id() + ": " + view.error().detail()))) {
+            history.carriesOn(Map.of("web", "next"));
+            history.start();
+
+            assertThat(history.<List<OperationRecord>>ask(catalog -> catalog.operations(null, Long.MAX_VALUE, 10)))
+                    .extracting(OperationRecord::operation, OperationRecord::continuedBy)
+                    .containsExactly(
+                            tuple("stop", null), tuple("waits", null), tuple("cut-off", "next"), tuple("old", null));
+        }
+        assertThat(told)
+                .containsExactly(
+                        "old: vm web: how its resume ended was not written down; it is unreadable now",
+                        "cut-off: vm web: the daemon ended while its resume was under way; operation next carries on with it",
+                        "waits: vm web: how its resume ended was not written down; it is unreadable now",
+                        "stop: vm web: the daemon ended while its stop was under way; it is unreadable now");
+    }
+
+    @Test
+    void aCatalogWithARowThatNobodyThoughtOfIsNotOpenedAnewForEachNote() throws Exception {
+        Engine engine = engine();
+        try (var history = new History(engine, _ -> {})) {
+            history.began(view("cut-off", "stop", null, null));
+        }
+        var tries = new AtomicInteger();
+        try (var history = new History(engine, _ -> {
+            tries.incrementAndGet();
+            throw new IllegalStateException("no");
+        })) {
+            history.start();
+            for (int i = 0; i < 3; i++) {
+                history.left(new Visit(0, "web", "vnc", "::1", "2026-11-29T08:00:00Z", null, null, 1, null));
+                assertThatThrownBy(() -> history.ask(catalog -> catalog.operation("cut-off")))
+                        .isInstanceOf(ApiException.class)
+                        .hasMessageContaining("cannot be used: java.lang.IllegalStateException: no");
+            }
+        }
+        assertThat(tries).hasValue(1);
     }
 }

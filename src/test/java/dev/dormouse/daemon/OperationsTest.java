@@ -43,8 +43,9 @@ class OperationsTest {
 
         assertThat(start.awaitEnd(Duration.ofSeconds(10))).isTrue();
         assertThat(start.error()).isNull();
-        assertThat(told).extracting(OperationView::id).containsExactly(start.id(), start.id());
-        assertThat(told).element(1).isEqualTo(start.view());
+        assertThat(told).extracting(OperationView::state).containsExactly("queued", "running", "succeeded");
+        assertThat(told).extracting(OperationView::id).containsOnly(start.id());
+        assertThat(told).last().isEqualTo(start.view());
     }
 
     @Test
@@ -111,7 +112,7 @@ class OperationsTest {
         var operations = new Operations(new Events(), told::add);
         Operation recovery = operations.begin(Operation.Kind.RESUME, "web", operation -> {
             operation.begun();
-            operation.recovers();
+            operation.carriesOn(true);
             operation.running();
             return null;
         });
@@ -122,6 +123,21 @@ class OperationsTest {
         assertThat(told)
                 .singleElement()
                 .satisfies(view -> assertThat(view.guestRunsMillis()).isNull());
+    }
+
+    @Test
+    void aRecoveryThatHadToStartOverHasTheTimeUntilItsGuestRan() throws Exception {
+        var operations = new Operations(new Events(), _ -> {});
+        Operation resume = operations.begin(Operation.Kind.RESUME, "web", operation -> {
+            operation.begun();
+            operation.carriesOn(true);
+            operation.carriesOn(false);
+            operation.running();
+            return null;
+        });
+
+        assertThat(resume.awaitEnd(Duration.ofSeconds(10))).isTrue();
+        assertThat(resume.view().guestRunsMillis()).isNotNull();
     }
 
     @Test

@@ -16,7 +16,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -189,8 +189,7 @@ class RoomTest {
                 await(waits);
                 return fixture.engine.suspend(vm, OperationListener.NONE, new Cancellation());
             });
-            var room =
-                    new Room(150 << 20, fixture.engine, operations, new Activity(), _ -> Optional.empty(), suspension);
+            var room = new Room(150 << 20, fixture.engine, operations, new Activity(), _ -> Map.of(), suspension);
             Operation waiting = new Operation("op", Operation.Kind.START, "c", new Events(), _ -> {});
 
             var reserved = CompletableFuture.runAsync(() -> reserve(room, waiting));

@@ -10,7 +10,7 @@ import dev.dormouse.engine.ResumeOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Optional;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
@@ -79,7 +79,6 @@ class VmsTest {
 
     private Vms vms(Operations operations, Activity activity) throws IOException {
         var engine = new Engine(Home.at(folder, null));
-        return new Vms(
-                engine, operations, new Events(), activity, new DaemonOptions(null, null), _ -> Optional.empty());
+        return new Vms(engine, operations, new Events(), activity, new DaemonOptions(null, null), _ -> Map.of());
     }
 }

@@ -7,7 +7,7 @@ import dev.dormouse.engine.Home;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -27,8 +27,8 @@ class WakeTest {
         var events = new Events();
         var operations = new Operations(events, _ -> {});
         var options = new DaemonOptions(null, null);
-        var vms = new Vms(
-                new Engine(Home.at(folder, null)), operations, events, new Activity(), options, _ -> Optional.empty());
+        var vms =
+                new Vms(new Engine(Home.at(folder, null)), operations, events, new Activity(), options, _ -> Map.of());
         var served = new CountDownLatch(1);
         var over = new CountDownLatch(1);
         operations.begin(Operation.Kind.RESUME, "web", operation -> {
@@ -65,7 +65,7 @@ class WakeTest {
                 events,
                 new Activity(),
                 new DaemonOptions(null, null),
-                _ -> Optional.empty());
+                _ -> Map.of());
         var wake = new Wake(vms, operations);
         var turn = new CountDownLatch(1);
         Operation resume = operations.begin(Operation.Kind.RESUME, "web", operation -> {

@@ -47,6 +47,7 @@ class RecoveryTest {
             ResumeResult recovered = fixture.resume("vm1");
 
             assertThat(recovered.pagesPrefetched()).isPositive();
+            assertThat(fixture.engine.commandsDone("vm1").getLast().carriedOn()).isTrue();
             assertThat(fixture.process("vm1").pid()).isEqualTo(pid);
             assertThat(fixture.state("vm1")).isEqualTo("running");
             verify(fixture);

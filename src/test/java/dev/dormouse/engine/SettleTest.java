@@ -356,6 +356,17 @@ class SettleTest {
     }
 
     @Test
+    void aResumeThatStartsOverHasNotCarriedOnWithTheOneBeforeIt() throws Exception {
+        beginRestore(Phase.RUNNING);
+        kill();
+
+        fixture.resume("vm1");
+
+        assertThat(fixture.engine.commandsDone("vm1").getLast().kind()).isEqualTo("resume");
+        assertThat(fixture.engine.commandsDone("vm1").getLast().carriedOn()).isFalse();
+    }
+
+    @Test
     void aRestoreWhoseGuestHasWrittenIsCrashed() throws Exception {
         VmRecord restoring = beginRestore(Phase.RUNNING);
         kill();
