@@ -44,6 +44,9 @@ final class EarlyPages {
     private static final long DENSE_NANOS_MAX = 150_000_000;
     /// The same for a guest with little memory, a good part of which goes into it.
     private static final long LITTLE_NANOS_MAX = 250_000_000;
+    /// For the dense parts of a complete set, of which slow storage gives 16 MB in 150 ms: what comes later comes in
+    /// small pages, with which the guest is slower.
+    private static final long COMPLETE_NANOS_MAX = 400_000_000;
     /// And for the scattered pages.
     private static final long SCATTERED_NANOS_MAX = 200_000_000;
     /// The regions of a guest with little memory go in passes, of those with at least so many frames of the set.
@@ -140,7 +143,7 @@ final class EarlyPages {
             LongSupplier clock,
             boolean little)
             throws IOException {
-        long nanosMax = little ? LITTLE_NANOS_MAX : DENSE_NANOS_MAX;
+        long nanosMax = little ? LITTLE_NANOS_MAX : trial.isOfCompleteSet() ? COMPLETE_NANOS_MAX : DENSE_NANOS_MAX;
         var pages = new EarlyPages(layout, source, trial, sent, random, clock, nanosMax, little, false);
         List<int[]> inSet = pages.countByRegion(trial.ahead());
         List<BitSet> chosen = pages.chosenRegions(inSet, little);

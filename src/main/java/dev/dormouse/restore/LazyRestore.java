@@ -27,7 +27,7 @@ public final class LazyRestore {
     private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration SHUT_TIMEOUT = Duration.ofMinutes(2);
     private static final Duration PROOF_MAX = Duration.ofMillis(100);
-    /// What a page of a set takes that is read and written by itself; for as long as [EarlyPages] gives a set.
+    /// What a page of a set takes that is read and written by itself, and what a set takes at most of quick storage.
     private static final long PLACED_HERE_AND_THERE_NANOS = 6_500;
     private static final long OF_SET_NANOS_MAX = 350_000_000;
     /// What is worth waiting for that the guest does not wait for pages later.

@@ -128,10 +128,8 @@ public final class PowerCut {
         if (forced == null || keepNew) {
             return null;
         }
-        byte[] content = forcedContents.get(forced);
-        if (content == null) {
-            throw new IllegalStateException(path + " was forced, but its content was not");
-        }
+        // A file that is only a hint is not forced; its name is, as soon as its folder is for another one.
+        byte[] content = forcedContents.getOrDefault(forced, new byte[0]);
         return forced instanceof FaultyDisk.Folder
                 ? new FaultyDisk.Entry(forced, content)
                 : mixed(forced, latest(forced, content), unforced, random);
