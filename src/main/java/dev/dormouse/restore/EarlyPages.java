@@ -22,7 +22,7 @@ import java.util.stream.IntStream;
 /// - of a guest whose set is complete the *scattered* rest of it, in small pages: the guest waits for next to nothing
 ///   then, and nobody takes the processors from it;
 /// - of a guest that is known to touch most of its memory *everything* but a sample of such regions, which tells
-///   whether it still is of that kind;
+///   whether it still is of that kind unless a rehearsal just did;
 /// - of a guest with a complete set everything, if that can be there hardly later than the set.
 ///
 /// A page that cannot be read is left to whoever serves pages behind RUN, and so is what no time is left for.
@@ -119,8 +119,7 @@ final class EarlyPages {
         pages.passes.add(new BitSet());
         for (int block = 0; block < layout.blocks().size(); block++) {
             for (int region = 0; region < pages.openRegions(block); region++) {
-                // Of what use a complete set is was seen in the rehearsal.
-                if (!trial.isOfCompleteSet() && random.nextInt(LEFT_ONE_OF) == 0) {
+                if (!trial.isOfRehearsedSet() && random.nextInt(LEFT_ONE_OF) == 0) {
                     pages.leave(block, region);
                 } else {
                     pages.want(block, region);

@@ -117,12 +117,17 @@ public final class WorkingSet {
 
     /// {@return whether a rehearsal of the image with that name has taught it}
     public boolean isOfRehearsal(String image) {
-        return rehearsed != 0 && rehearsed == hash(image);
+        return isRehearsed() && rehearsed == hash(image);
     }
 
-    /// {@return the same for an image with that name: of another one than was rehearsed it is not complete}
+    /// {@return the same for an image with that name: of another one it is neither rehearsed nor complete}
     public WorkingSet forImage(String image) {
-        return !complete || isOfRehearsal(image) ? this : new WorkingSet(frameCount, groups, wantedShare());
+        return !isRehearsed() || isOfRehearsal(image) ? this : new WorkingSet(frameCount, groups, wantedShare());
+    }
+
+    /// {@return whether a rehearsal has taught it; after [#forImage]: one of this image}
+    boolean isRehearsed() {
+        return rehearsed != 0;
     }
 
     /// {@return whether the guest hardly touches anything else in its first seconds}

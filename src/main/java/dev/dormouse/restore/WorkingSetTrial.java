@@ -154,6 +154,11 @@ final class WorkingSetTrial {
         return known != null && known.isComplete();
     }
 
+    /// {@return whether a rehearsal has just told all that could be learnt}
+    boolean isOfRehearsedSet() {
+        return known != null && known.isRehearsed();
+    }
+
     /// {@return whether the page is to be placed only by the background, or when it is demanded}
     boolean isHeldBack(long frame) {
         return heldBack.contains(frame);
@@ -202,7 +207,7 @@ final class WorkingSetTrial {
 
     /// {@return whether what is left is to wait for the guest for a while}
     boolean isObserved() {
-        return ofEverything || observed;
+        return (ofEverything && !isOfRehearsedSet()) || observed;
     }
 
     /// The page of the frame does not go early though nearly everything does.

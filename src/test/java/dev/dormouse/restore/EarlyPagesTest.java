@@ -54,6 +54,18 @@ class EarlyPagesTest {
     }
 
     @Test
+    void afterARehearsalEverythingIsEachRegionAndNobodyWaitsForASample() throws IOException {
+        WorkingSet set = WorkingSet.rehearsed(FRAMES, new int[][] {{1}, {}, {}, {}}, 0.9, false, "image");
+        var trial = WorkingSetTrial.ofEverything(set, source, new Random(3));
+
+        send(EarlyPages.everything(layout, source, trial, sent, new Random(3), () -> 0, Long.MAX_VALUE));
+
+        assertThat(wholeRegions()).as("all that are not zero").isGreaterThanOrEqualTo(226);
+        assertThat(trial.isObserved()).isFalse();
+        assertThat(trial.next().wantedShare()).as("it keeps its kind").isEqualTo(0.9);
+    }
+
+    @Test
     void denseRegionsOfTheSetAreSentWholeAndNothingElse() throws IOException {
         WorkingSetTrial trial = denseTrial();
 
