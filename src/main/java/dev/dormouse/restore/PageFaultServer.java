@@ -136,12 +136,13 @@ final class PageFaultServer {
             audit();
             placeAll(); // What could not be placed again at once.
             awaitDevices();
+        } finally {
+            listener.progress(progress()); // Also where QEMU was ended, as behind a rehearsal.
         }
         responsiveness.end(clock.getAsLong());
         if (failed.isStalled()) { // What had failed was placed because the guest asked for it.
             listener.unstalled();
         }
-        listener.progress(progress());
     }
 
     /// QEMU's main thread may still load devices and touch a page of zeros. Behind the end of the stream nobody
