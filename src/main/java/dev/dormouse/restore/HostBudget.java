@@ -27,6 +27,7 @@ public final class HostBudget {
     private final Executor background;
     private volatile @Nullable Demanded last;
     private volatile long bytesPerSecond;
+    private final AtomicInteger restores = new AtomicInteger();
     private long restEndNanos; // Guarded by this.
 
     /// @param guest something by which its restore is known
@@ -39,6 +40,21 @@ public final class HostBudget {
         this.urgent = urgent;
         this.sprint = sprint;
         this.background = background;
+    }
+
+    /// A restore begins to read.
+    void enter() {
+        restores.incrementAndGet();
+    }
+
+    /// A restore that has [entered][#enter] has ended.
+    void leave() {
+        restores.decrementAndGet();
+    }
+
+    /// {@return how many restores go on}
+    int restores() {
+        return restores.get();
     }
 
     /// Limits how much memory all restores together load in the background. What guests wait for is not

@@ -167,13 +167,12 @@ public final class LazyRestore {
         RandomGenerator random = RandomGenerator.getDefault();
         WorkingSet set = ahead();
         WorkingSet known = set != null && set.frameCount() == layout.frameCount() ? set : null;
-        boolean all = known != null && (options.early() == RestoreOptions.Early.EVERYTHING || known.wantsEverything());
-        boolean unhurried =
-                options.background().forPages(source.nonZeroCount()).isRestless() && !HostBudget.SHARED.isLimited();
-        if (known != null && all) {
+        if (known != null && (options.early() == RestoreOptions.Early.EVERYTHING || known.wantsEverything())) {
             trial = WorkingSetTrial.ofEverything(known, source, random);
             return EarlyPages.everything(layout, source, trial, sentAhead, random, System::nanoTime, Long.MAX_VALUE);
         }
+        boolean unhurried =
+                options.background().forPages(source.nonZeroCount()).isRestless() && !HostBudget.SHARED.isLimited();
         // With a complete set the guest is fast as soon as it runs: only what that touches is worth a wait.
         boolean little = unhurried && (known == null || !known.isComplete());
         if (known == null && !little) {

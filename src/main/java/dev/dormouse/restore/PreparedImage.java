@@ -9,7 +9,6 @@ import dev.dormouse.image.PageClass;
 import dev.dormouse.wire.StreamMessage.DeviceState;
 import java.io.IOException;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -20,8 +19,6 @@ import org.jspecify.annotations.Nullable;
 public final class PreparedImage implements AutoCloseable {
     /// What a page takes at least, on two processors, where all pages are placed in the order of the image.
     private static final long PLACED_IN_ORDER_NANOS = 2_500;
-    /// The images of which a restore of this process reads early, or serves pages.
-    private static final AtomicInteger OPEN = new AtomicInteger();
 
     private final ImageReader reader;
     private final @Nullable ImageReader copies;
@@ -109,14 +106,14 @@ public final class PreparedImage implements AutoCloseable {
     public void readEarly(@Nullable WorkingSet expected) {
         // Where all is wanted before the guest runs it is read as it lies: a set's pages lie anywhere.
         boolean inOrder = expected != null && expected.wantsEverything();
-        OPEN.incrementAndGet();
+        HostBudget.SHARED.enter();
         earlyReads = EarlyReads.start(source, inOrder ? null : expected == null ? likelySet : expected);
     }
 
     /// {@return whether everything can be placed within that time, as storage has been so far} Restores that go on
     /// beside this one have the same processors and the same storage.
     boolean isThereWithin(long nanos) throws IOException {
-        long share = nanos / Math.max(1, OPEN.get());
+        long share = nanos / Math.max(1, HostBudget.SHARED.restores());
         return earlyReads != null
                 && source.nonZeroCount() * PLACED_IN_ORDER_NANOS <= share
                 && earlyReads.nanosForRest(source.storageBytes()) <= share;
@@ -236,7 +233,7 @@ public final class PreparedImage implements AutoCloseable {
     @Override
     public void close() throws IOException {
         if (earlyReads != null) {
-            OPEN.decrementAndGet();
+            HostBudget.SHARED.leave();
             earlyReads.close();
         }
         try {
