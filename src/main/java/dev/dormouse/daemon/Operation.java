@@ -345,7 +345,7 @@ final class Operation implements OperationListener {
         return ended.await(patience.toNanos(), TimeUnit.NANOSECONDS);
     }
 
-    /// Has something done once when the rest of a restore comes so slowly that it is in nobody's way.
+    /// Has something done once when the rest of a restore is in nobody's way.
     void whenGentle(Runnable action) {
         onGentle = action;
     }

@@ -65,6 +65,19 @@ public record BackgroundOptions(
                 on);
     }
 
+    /// {@return the same beside a guest that leaves a processor idle: all of the time of the thread that places, but
+    /// for a pause behind each demand; as slow as it is already if somebody has made it slower}
+    BackgroundOptions steady() {
+        return new BackgroundOptions(
+                windowPagesMin,
+                windowPagesMax,
+                Math.max(quietNanos, DEFAULT.quietNanos()),
+                duty < DEFAULT.duty() ? duty : 1,
+                rateBytesPerSecond,
+                0,
+                on);
+    }
+
     boolean isGentle() {
         return duty <= GENTLE_DUTY;
     }

@@ -7,13 +7,12 @@ import dev.dormouse.restore.PageSource.Reading;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashSet;
-import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// Gives a restored guest its pages: those that it waits for at once, their neighbours behind them, then its
-/// working set, and all the rest in the background, whose size [BackgroundWindow] decides.
+/// working set, and all the rest in the background, whose pace [BackgroundPace] decides.
 ///
 /// One thread runs it and owns all that is here but the [DemandQueue]. Each turn does a bounded amount of
 /// work: one demanded page with its neighbours, or one batch of the set or the background.
@@ -30,10 +29,6 @@ final class PageFaultServer {
     private static final long YIELD_NANOS_MAX = 10_000_000;
     private static final int AHEAD_PAGES = 16; // Some 30 us, for which a demand may have to wait.
     private static final int BACKGROUND_PAGES = 32; // The same, of pages that lie together.
-    /// For how long a guest that was given nearly everything may ask for the rest before it comes by itself.
-    private static final long OBSERVED_NANOS = 1_000_000_000;
-    /// For how long a guest that has all it is known to want of its first seconds has the processors to itself.
-    private static final long UNDISTURBED_NANOS = 3_000_000_000L;
     private static final int AUDIT_FRAMES = 16 << 10; // Some 0.3 ms, for which a demand may have to wait.
 
     private final PageSource source;
@@ -41,8 +36,7 @@ final class PageFaultServer {
     private final DemandQueue demands;
     private final RestoreListener listener;
     private final int neighbourPages;
-    private final BackgroundOptions usual;
-    private BackgroundOptions background;
+    private final BackgroundPace background;
     private final Object guest = new Object(); // By which the budget, which outlives this, knows it.
     private final long yieldNanos; // After a demand of another guest; also where this one's own is no reason to rest.
     private final PlacementAccount account;
@@ -57,10 +51,8 @@ final class PageFaultServer {
     private final WorkingSetTrial workingSet;
     private final PageSource.FrameList ahead;
     private final long startNanos;
-    private BackgroundWindow window;
     private int nextAhead;
     private long placedAhead;
-    private boolean hurrying;
     private boolean toldGentle;
     private int nextInGroup;
     private long backgroundNanos;
@@ -88,8 +80,6 @@ final class PageFaultServer {
         this.demands = demands;
         this.listener = listener;
         this.neighbourPages = options.neighbourPages();
-        this.usual = options.background().forPages(source.nonZeroCount());
-        this.background = workingSet.isComplete() ? usual.gentle() : usual;
         this.yieldNanos = options.background().quietNanos();
         this.workingSet = workingSet;
         this.ahead = workingSet.ahead();
@@ -102,25 +92,17 @@ final class PageFaultServer {
         HostBudget budget = surroundings.budget();
         var plan = new ReadingPlan(source, account, workingSet);
         this.aheadReads = new ReadAhead(source, plan::nextAhead, budget.urgent(), demands::wake);
-        this.backgroundReads = new ReadAhead(source, plan::nextInBackground, readers(budget), demands::wake);
-        if (background.isGentle()) {
-            backgroundReads.use(readers(budget), 1);
-            surroundings.load().countMoments(false);
-        }
+        this.backgroundReads = new ReadAhead(source, plan::nextInBackground, budget.background(), demands::wake);
         this.startNanos = clock.getAsLong();
         this.responsiveness = new ResponsivenessEstimate(listener::ranNanos, startNanos);
         this.backgroundNanos = startNanos;
-        this.window = new BackgroundWindow(background, startNanos);
-        if (workingSet.isObserved()) {
-            window.rest(startNanos + OBSERVED_NANOS);
-        } else if (background.isGentle()) {
-            window.rest(startNanos + UNDISTURBED_NANOS);
-        }
+        this.background = new BackgroundPace(
+                options.background().forPages(source.nonZeroCount()),
+                workingSet,
+                surroundings,
+                backgroundReads,
+                startNanos);
         this.reportNanos = startNanos;
-    }
-
-    private Executor readers(HostBudget budget) {
-        return background.isRestless() ? budget.sprint() : budget.background();
     }
 
     /// Returns when every non-zero page was placed and is there.
@@ -218,7 +200,7 @@ final class PageFaultServer {
         if (demand != null) {
             serve(demand);
             long served = clock.getAsLong();
-            window.onDemand(served);
+            background.onDemand(served);
             surroundings.budget().onDemand(served, guest);
         }
     }
@@ -227,7 +209,7 @@ final class PageFaultServer {
         if (nextAhead < ahead.size()) {
             return WAIT_NANOS_MAX; // Or until it is read.
         }
-        long shutNanos = yields(now) ? yieldNanos : window.shutNanos(now);
+        long shutNanos = yields(now) ? yieldNanos : background.shutNanos(now);
         return shutNanos == 0 ? WAIT_NANOS_MAX : shutNanos;
     }
 
@@ -339,8 +321,8 @@ final class PageFaultServer {
 
     /// {@return false if nothing was placed: it is not the time for it, nothing is left, or it is not read yet}
     private boolean placeBackground(long now) throws IOException {
-        int pagesMax = window.pages(now);
-        if (pagesMax == 0 || !(background.on() || hurrying) || yields(now)) {
+        int pagesMax = background.pages(now);
+        if (pagesMax == 0 || yields(now)) {
             return false;
         }
         var event = BackgroundEvent.started();
@@ -371,16 +353,13 @@ final class PageFaultServer {
         placer.flush();
         long end = clock.getAsLong();
         backgroundNanos = end;
-        window.onPlaced(pages, now, end, surroundings.load().isResting(end));
-        if (!hurrying) {
-            window.rest(surroundings.budget().onBackground(pages * (long) RamBlock.TARGET_PAGE_BYTES, end));
-        }
+        background.onPlaced(pages, now, end);
         return true;
     }
 
     /// Demands of other guests go before the background of this one.
     private boolean yields(long now) {
-        return !hurrying
+        return !background.isHurrying()
                 && now - backgroundNanos < YIELD_NANOS_MAX
                 && surroundings.budget().isDemandedElsewhere(now, yieldNanos, guest);
     }
@@ -483,17 +462,10 @@ final class PageFaultServer {
             toldGentle = true;
             listener.gentle();
         }
-        if (background.isGentle() && !workingSet.isComplete() && !hurrying) { // It was another guest than expected.
-            background = usual;
-            window = new BackgroundWindow(background, now);
-            backgroundReads.use(readers(surroundings.budget()), ReadAhead.BATCHES);
-            surroundings.load().countMoments(true);
-        }
-        if (!hurrying && listener.hurry()) {
-            hurrying = true;
+        background.adapt(now);
+        if (!background.isHurrying() && listener.hurry()) {
             workingSet.disturb();
-            window = new BackgroundWindow(BackgroundOptions.UNTHROTTLED, now - TimeUnit.SECONDS.toNanos(1));
-            backgroundReads.use(surroundings.budget().urgent(), ReadAhead.BATCHES);
+            background.hurry(now);
         }
     }
 }

@@ -33,8 +33,8 @@ public interface RestoreListener {
     /// @param reason why nothing is direct; empty if something is
     default void placement(List<String> ways, String reason) {}
 
-    /// All that the guest is known to want is there, and the rest comes so slowly that nobody notices. Called once,
-    /// where that is so.
+    /// All that the guest is known to want is there, and the rest comes so slowly that nobody notices. While no other
+    /// restore goes on it may become faster, on a processor that nobody wants. Called once, where that is so.
     default void gentle() {}
 
     /// A page cannot be served; whoever touches it in the guest waits until a retry succeeds.

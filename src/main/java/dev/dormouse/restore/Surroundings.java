@@ -9,6 +9,6 @@ import java.util.function.LongSupplier;
 /// @param load how busy the guest is
 record Surroundings(LongSupplier clock, HostBudget budget, GuestLoad load) {
     static Surroundings of(long qemuPid) {
-        return new Surroundings(System::nanoTime, HostBudget.SHARED, new GuestLoad(qemuPid));
+        return new Surroundings(System::nanoTime, HostBudget.SHARED, GuestLoad.fromNow(qemuPid));
     }
 }

@@ -42,6 +42,20 @@ class BackgroundOptionsTest {
     }
 
     @Test
+    void onAnIdleProcessorItIsSteadyUnlessSomebodyHasMadeItSlower() {
+        BackgroundOptions steady = BackgroundOptions.DEFAULT.forPages(1).steady();
+
+        assertThat(steady.duty()).isEqualTo(1);
+        assertThat(steady.isGentle()).isFalse();
+        assertThat(steady.isRestless()).as("a demand has it pause").isFalse();
+        assertThat(BackgroundOptions.DEFAULT.withWindow(1, 1, 0.1).steady().duty())
+                .isEqualTo(0.1);
+        assertThat(BackgroundOptions.DEFAULT.withRateBytesPerSecond(7).steady().rateBytesPerSecond())
+                .isEqualTo(7);
+        assertThat(BackgroundOptions.DEFAULT.off().steady().on()).isFalse();
+    }
+
+    @Test
     void refusesWhatCannotBe() {
         BackgroundOptions usual = BackgroundOptions.DEFAULT;
 
