@@ -31,15 +31,15 @@ final class PaperReport {
     /// {@return the report in Markdown; `index.html` beside it is the same}
     static Path write(Path file, Path folder) throws IOException {
         Files.createDirectories(folder);
-        PaperSamples samples = PaperSamples.of(Samples.read(file).where("bench", "paper"));
+        Samples all = Samples.read(file).where("bench", "paper");
         var report = new Markdown(folder);
-        new PaperReport(samples, report).write(file);
+        new PaperReport(PaperSamples.of(all.undisturbed()), report).write(file, all.disturbed());
         Files.writeString(folder.resolve("index.html"), report.html(TITLE));
         return Files.writeString(folder.resolve("README.md"), report.text());
     }
 
-    private void write(Path file) throws IOException {
-        head(file);
+    private void write(Path file, String disturbed) throws IOException {
+        head(file, disturbed);
         new PaperSizes(samples, report).write();
         for (StorageProfile profile : StorageProfile.values()) {
             new PaperTimes(samples, samples.of(profile), report).write();
@@ -52,7 +52,7 @@ final class PaperReport {
 
     // ---- what was measured
 
-    private void head(Path file) {
+    private void head(Path file, String disturbed) {
         Samples all = samples.all();
         report.line("# " + TITLE);
         report.paragraph(
@@ -67,14 +67,15 @@ final class PaperReport {
                                 String.join(", ", all.values("revision")),
                                 all.where("dirty", true).isEmpty() ? "" : ", with changes that are not committed"));
         report.line(
-                "%d of %d workloads, %d runs of which %d failed; states that failed: %d, restores to warm up that failed: %d."
+                "%d of %d workloads, %d runs of which %d failed; states that failed: %d, restores to warm up that failed: %d.%s"
                         .formatted(
                                 samples.workloads().size(),
                                 PaperWorkload.values().length,
                                 samples.runs().size(),
                                 failed(samples.runs()),
                                 samples.failedStates().size(),
-                                failed(samples.warmUps())));
+                                failed(samples.warmUps()),
+                                disturbed.isEmpty() ? "" : " " + disturbed));
         report.paragraph(
                 "Times in ms from the request to a warm process; median (confidence interval at 95 %, the range where there are fewer than six runs). A run in which the guest did not become as fast as before while it was watched counts as one that took infinitely long. `-` was not measured, *failed* was tried.");
     }

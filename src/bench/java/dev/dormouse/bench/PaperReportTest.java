@@ -117,6 +117,21 @@ class PaperReportTest {
     }
 
     @Test
+    void leavesOutARunThatWasMadeOnceMoreAndSaysSo() throws Exception {
+        Map<String, Object> disturbed = run("web", "dormouse", 1, 9000.0);
+        disturbed.putAll(Map.of("disturbed", true, "pausedMs", 2000.0));
+        Map<String, Object> again = run("web", "dormouse", 1, 400.0);
+        again.put("pausedMs", 0.0);
+        Map<String, Object> asWell = run("web", "dormouse", 2, 410.0);
+        asWell.put("pausedMs", 300.0);
+
+        assertThat(report(List.of(disturbed, again, asWell)))
+                .contains("2 runs of which 0 failed")
+                .contains("or more: 1 that were made once more and do not count, 1 that count.")
+                .contains("405 (400 to 410)");
+    }
+
+    @Test
     void comparesInThePapersFormAndWithTheTargets() throws Exception {
         var lines = new ArrayList<Map<String, Object>>();
         for (String workload : List.of("web", "jvm", "idle")) {

@@ -8,7 +8,6 @@ import java.util.Objects;
 /// The runs of [PaperBench] from one kind of storage, and what they come to by workload and strategy. A median is NaN
 /// if nothing was measured; a guest that was not as fast as before while it was watched took infinitely long.
 record PaperRuns(PaperSamples samples, StorageProfile profile, Samples lines) {
-    private static final String TTR = "timeToResponsivenessMs";
     private static final int WORK_TENTHS = 50;
     /// With so much there before it runs a lazily restored guest has nothing to wait for.
     private static final double NEARLY_ALL = 0.9;
@@ -49,11 +48,7 @@ record PaperRuns(PaperSamples samples, StorageProfile profile, Samples lines) {
 
     /// {@return the times to responsiveness, ascending, one for each run that did not fail}
     double[] times(String workload, String strategy) {
-        return good(workload, strategy).lines().stream()
-                .mapToDouble(
-                        line -> line.get(TTR) instanceof Number time ? time.doubleValue() : Double.POSITIVE_INFINITY)
-                .sorted()
-                .toArray();
+        return good(workload, strategy).timesToResponsiveness();
     }
 
     double time(String workload, String strategy) {

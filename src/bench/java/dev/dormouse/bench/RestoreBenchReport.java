@@ -38,8 +38,11 @@ final class RestoreBenchReport {
     /// {@return the file with the report}
     static Path write(Path samples, Path folder) throws IOException {
         Files.createDirectories(folder);
-        var report = new RestoreBenchReport(Samples.read(samples), folder);
+        Samples all = Samples.read(samples);
+        var report = new RestoreBenchReport(all.undisturbed(), folder);
         report.head(samples);
+        report.line("");
+        report.line(all.disturbed());
         for (String qemu : report.all.values("qemuVersion")) {
             Samples ofQemu = report.all.where("qemuVersion", qemu);
             for (String workingSet : ofQemu.values("workingSetMebibytes")) {
@@ -67,7 +70,8 @@ final class RestoreBenchReport {
                         all.first("kernel"),
                         all.first("revision"),
                         Boolean.TRUE.equals(all.first("dirty")) ? ", with changes that are not committed" : ""));
-        line("Median / 95th percentile; times in ms from the request. Ratios are of medians.");
+        line(
+                "Median / 95th percentile; times in ms from the request. Ratios are of medians. A guest that was not as fast as before while it was watched took infinitely long.");
     }
 
     private void state(String qemu, String workingSet, Samples samples) throws IOException {
@@ -172,20 +176,32 @@ final class RestoreBenchReport {
     private static Samples fastestStock(Samples samples) {
         Samples stream = of(samples, RestoreStrategy.STOCK_STREAM.text());
         Samples mapped = of(samples, RestoreStrategy.STOCK_MAPPED_RAM.text());
-        boolean mappedWins =
-                stream.isEmpty() || mapped.median("timeToResponsivenessMs") < stream.median("timeToResponsivenessMs");
+        boolean mappedWins = stream.isEmpty() || time(mapped) < time(stream);
         return mappedWins ? mapped : stream;
     }
 
     private static String reached(Samples samples) {
-        int reached = samples.numbers("timeToResponsivenessMs").length;
-        String missed = reached == samples.size() ? "" : ", not reached in %d".formatted(samples.size() - reached);
-        return reached == 0 ? "not reached" : both(samples, "timeToResponsivenessMs") + missed;
+        double[] times = samples.timesToResponsiveness();
+        long missed = Arrays.stream(times).filter(Double::isInfinite).count();
+        if (times.length == 0) {
+            return Cells.NOT_MEASURED;
+        }
+        return missed == times.length
+                ? Cells.NOT_REACHED
+                : "%s / %s%s"
+                        .formatted(
+                                Cells.millis(Samples.median(times)),
+                                Cells.millis(Samples.quantile(times, 0.95)),
+                                missed == 0 ? "" : ", not reached in " + missed);
+    }
+
+    private static double time(Samples samples) {
+        return Samples.median(samples.timesToResponsiveness());
     }
 
     private static String ratio(Samples theirs, Samples ours) {
-        double ratio = theirs.median("timeToResponsivenessMs") / ours.median("timeToResponsivenessMs");
-        return Double.isNaN(ratio) ? "" : String.format(Locale.ROOT, "%.1f", ratio);
+        double ratio = PaperRuns.quotient(time(theirs), time(ours));
+        return Double.isNaN(ratio) ? "" : Cells.ratio(ratio);
     }
 
     private void costs(Samples samples) {

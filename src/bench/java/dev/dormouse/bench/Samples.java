@@ -21,6 +21,25 @@ record Samples(List<Map<String, Object>> lines) {
                 Files.readAllLines(file).stream().map(Json::parseObject).toList());
     }
 
+    /// {@return those that count: not the runs that were made once more because the host had stood still}
+    Samples undisturbed() {
+        return where(line -> !line.containsKey(RestoreBench.DISTURBED));
+    }
+
+    /// {@return a sentence about the others; empty if there is nothing to say}
+    String disturbed() {
+        int again = size() - undisturbed().size();
+        int all = undisturbed()
+                .where(line -> line.containsKey("round")
+                        && line.get("pausedMs") instanceof Number paused
+                        && paused.doubleValue() >= RestoreBench.PAUSED_MILLIS_MIN)
+                .size();
+        return again + all == 0
+                ? ""
+                : "Runs in which the host of this virtual machine stood still for a quarter of a second or more: %d that were made once more and do not count, %d that count."
+                        .formatted(again, all);
+    }
+
     Samples where(Predicate<Map<String, Object>> condition) {
         return new Samples(lines.stream().filter(condition).toList());
     }
@@ -68,6 +87,16 @@ record Samples(List<Map<String, Object>> lines) {
                 .map(line -> line.get(field))
                 .filter(Number.class::isInstance)
                 .mapToDouble(value -> ((Number) value).doubleValue())
+                .sorted()
+                .toArray();
+    }
+
+    /// {@return the times to responsiveness, ascending, one for each line; infinite where the guest did not become as
+    /// fast as before}
+    double[] timesToResponsiveness() {
+        return lines.stream()
+                .map(line -> line.get("timeToResponsivenessMs"))
+                .mapToDouble(value -> value instanceof Number time ? time.doubleValue() : Double.POSITIVE_INFINITY)
                 .sorted()
                 .toArray();
     }

@@ -17,10 +17,9 @@ import java.nio.file.Path;
 /// Free memory of a host that is itself a virtual machine. Such a host may give what is free back to the one below
 /// it (free page reporting, a balloon) and pays for it when it is used again: 0.2 GB/s was seen where 4 KiB pages
 /// came anew, 0.55 GB/s for huge ones, 12 GB/s right after. A restore is little but new pages, so without care a
-/// bench would measure whose turn it was to bring them in.
+/// bench would measure whose turn it was to bring them in. Giving it back stops the host for up to seconds, too, and it
+/// does so every two seconds with what was freed since; so memory is freed no sooner than a restore takes it.
 final class HostMemory {
-    private static final double READY_GB_PER_SECOND = 4;
-    private static final int PASSES_MAX = 4;
     /// Of what the host calls available, so much is left alone.
     private static final long SPARE_BYTES = 2L << 30;
 
@@ -31,7 +30,6 @@ final class HostMemory {
     private static final int PROT_READ_WRITE = 3;
     private static final int MAP_PRIVATE_ANONYMOUS = 0x22;
     private static final int MADV_HUGEPAGE = 14;
-    private static final int HUGE_BYTES = 2 << 20;
 
     /// Of `struct sysinfo`: its size, and where `freeram` and `mem_unit` are in it.
     static final int SYSINFO_BYTES = 112;
@@ -47,29 +45,8 @@ final class HostMemory {
 
     private HostMemory() {}
 
-    /// Uses so much free memory and frees it again, until it comes at the speed of memory or will not.
-    ///
-    /// @return gigabytes a second of the last pass: how ready the host's memory is
-    static double bringIn(long bytes) throws IOException {
-        long possible = Math.min(bytes, availableBytes() - SPARE_BYTES) / HUGE_BYTES * HUGE_BYTES;
-        double rate = 0;
-        for (int pass = 0; pass < PASSES_MAX && possible > 0 && rate < READY_GB_PER_SECOND; pass++) {
-            rate = use(possible);
-        }
-        return rate;
-    }
-
-    private static double use(long bytes) {
-        MemorySegment memory = map(bytes);
-        long start = System.nanoTime();
-        touch(memory);
-        double rate = bytes / (double) (System.nanoTime() - start);
-        unmap(memory);
-        return rate;
-    }
-
     /// Keeps so much memory in use, so that the host below cannot take it back, and frees it step by step as the
-    /// restore needs it: for one that takes many seconds.
+    /// restore needs it.
     static Reserve hold(long bytes) throws IOException {
         long possible = Math.min(bytes, availableBytes() - SPARE_BYTES) / STEP_BYTES * STEP_BYTES;
         return new Reserve(Math.max(possible, STEP_BYTES));
@@ -80,13 +57,21 @@ final class HostMemory {
         /// In this time a restore uses less than what is free ahead of it; each look takes time from the guest.
         private static final long POLL_MILLIS = 25;
         private final MemorySegment memory;
+        private final double gigabytesPerSecond;
         private final Thread thread;
         private volatile boolean closed;
 
         private Reserve(long bytes) {
             memory = map(bytes);
+            long start = System.nanoTime();
             touch(memory);
+            gigabytesPerSecond = bytes / (double) (System.nanoTime() - start);
             thread = Thread.ofPlatform().daemon().name("host-memory").start(this::release);
+        }
+
+        /// {@return how fast the memory came: of what is new to the host below, and is never in the time of a restore}
+        double gigabytesPerSecond() {
+            return gigabytesPerSecond;
         }
 
         private void release() {

@@ -80,10 +80,14 @@ final class RestorePlan {
 
     /// {@return about how long it takes to make the state of a workload}
     Duration stateEstimate(Workload workload) {
-        long warmUps = options.warmUp() ? options.strategies().size() : 0;
-        return SAVED.plus(workload.beginEstimate())
-                .plusSeconds(workload.observedSeconds())
-                .plusSeconds(warmUps * seconds(StorageProfile.WARM));
+        return SAVED.plus(workload.beginEstimate()).plusSeconds(workload.observedSeconds());
+    }
+
+    /// {@return about how long it takes to try each way once, which the first state of the evaluation does for all}
+    Duration warmUpEstimate() {
+        return options.warmUp()
+                ? Duration.ofSeconds(options.strategies().size() * seconds(StorageProfile.WARM))
+                : Duration.ZERO;
     }
 
     /// For a restore, as seen on a machine with two processors; the guest is watched for some seconds behind its last
@@ -97,7 +101,7 @@ final class RestorePlan {
         };
     }
 
-    /// What an earlier run has measured, failed runs apart, is not measured again.
+    /// What an earlier run has measured, failed and disturbed runs apart, is not measured again.
     private Set<String> readSamples() throws IOException {
         var found = new HashSet<String>();
         if (!Files.exists(options.output())) {
@@ -105,7 +109,10 @@ final class RestorePlan {
         }
         for (String text : Files.readAllLines(options.output())) {
             Map<String, Object> line = Json.parseObject(text);
-            if (bench.equals(line.get("bench")) && line.containsKey("round") && !line.containsKey("failed")) {
+            if (bench.equals(line.get("bench"))
+                    && line.containsKey("round")
+                    && !line.containsKey("failed")
+                    && !line.containsKey(RestoreBench.DISTURBED)) {
                 found.add(key(
                         line.get("qemuVersion"),
                         line.getOrDefault("workload", LoopWorkload.text(number(line, "workingSetMebibytes"))),

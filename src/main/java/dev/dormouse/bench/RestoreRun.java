@@ -2,6 +2,7 @@ package dev.dormouse.bench;
 
 import static dev.dormouse.bench.BenchEngine.LONG;
 
+import dev.dormouse.base.HostProcessors;
 import dev.dormouse.engine.Engine;
 import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.ResumeResult;
@@ -36,7 +37,8 @@ final class RestoreRun {
     /// A guest that is not as fast as before in this share of the patience after its last page, or in twice the time
     /// for which it must be that, will not become it.
     private static final int SETTLE_SHARE = 4;
-    /// A restore without background is watched for this share of the patience once its guest is as fast as before.
+    /// A guest without a background that is not as fast as before in this share of the patience will not become it;
+    /// one that is need not be watched on, as it may never be complete.
     private static final int WITHOUT_BACKGROUND_SHARE = 2;
     /// From the request on: how much the guest does in it is told, so it is watched for that long at least.
     private static final long WORK_NANOS = 5_000_000_000L;
@@ -94,9 +96,9 @@ final class RestoreRun {
             }
             preparePageCache();
             long needed = state.nonZeroBytes() + SPARE_BYTES;
-            report.put("hostMemoryGigabytesPerSecond", HostMemory.bringIn(needed));
-            try (HostMemory.Reserve _ = kind.profile().isThrottled() ? HostMemory.hold(needed) : null;
+            try (var memory = HostMemory.hold(needed);
                     Throttle _ = Throttle.enter(kind.profile(), state.files())) {
+                report.put("hostMemoryGigabytesPerSecond", memory.gigabytesPerSecond());
                 restore();
             }
             if (learn) {
@@ -113,12 +115,7 @@ final class RestoreRun {
 
     private void cleanUp(@Nullable Exception failure) throws IOException, InterruptedException {
         try {
-            OwnQemus.kill(engine.home().sockets(VM)); // Also one that the engine does not know.
-            for (Thread thread : threads) {
-                if (!thread.join(LONG)) { // Its QEMU is gone, so it has nothing to wait for.
-                    throw new ProbeException("vm %s: its restore does not end".formatted(VM));
-                }
-            }
+            endRestore();
             bench.remove(VM);
         } catch (IOException e) {
             if (failure == null) {
@@ -126,6 +123,21 @@ final class RestoreRun {
             }
             failure.addSuppressed(e);
         }
+    }
+
+    /// Ends also a QEMU that the engine does not know, and the one that it starts in place of another whose guest had
+    /// written nothing.
+    private void endRestore() throws IOException, InterruptedException {
+        long start = System.nanoTime();
+        OwnQemus.kill(engine.home().sockets(VM));
+        while (threads.stream().anyMatch(Thread::isAlive)) {
+            if (System.nanoTime() - start > LONG.toNanos()) {
+                throw new ProbeException("vm %s: its restore does not end".formatted(VM));
+            }
+            Thread.sleep(POLL_MILLIS);
+            OwnQemus.kill(engine.home().sockets(VM));
+        }
+        OwnQemus.kill(engine.home().sockets(VM)); // One that was started since.
     }
 
     private void preparePageCache() throws IOException {
@@ -141,17 +153,21 @@ final class RestoreRun {
 
     private void restore() throws IOException, InterruptedException {
         ProcessUse before = ProcessUse.ofThisProcess();
+        HostProcessors processors = HostProcessors.read();
         long request = System.nanoTime();
         FutureTask<Completed> restore = inBackground(() -> complete(request, before));
-        try (var watch = new ResumeWatch(
-                engine.home(),
-                VM,
-                request,
-                state.normal().perSecond(),
-                state.normal().windowNanos())) {
+        try (var pauses = new PauseWatch();
+                var watch = new ResumeWatch(
+                        engine.home(),
+                        VM,
+                        request,
+                        state.normal().perSecond(),
+                        state.normal().windowNanos())) {
             Duration firstResponse = watch.awaitFirstResponse();
             FutureTask<Load> load = kind.loaded() ? inBackground(() -> load(watch.probe())) : null;
             Optional<Duration> responsive = await(watch, request, restore, load);
+            report.put("pausedMs", pauses.millis());
+            report.put("stolenProcessors", HostProcessors.read().stolenSince(processors));
             put(request, firstResponse, responsive);
             over = whole != null; // The engine need not make huge pages any more.
             putRates(watch, request, responsive, whole); // Before what its end takes.
@@ -279,10 +295,10 @@ final class RestoreRun {
             Whole all = whole;
             boolean watched = kind.verified() || now - request > WORK_NANOS;
             boolean complete = all != null && now - all.nanos() > AFTERWARDS_NANOS;
-            boolean given = endless && responsive.isPresent() && now - request > patience / WITHOUT_BACKGROUND_SHARE;
+            boolean given = endless && now - request > patience / WITHOUT_BACKGROUND_SHARE;
             boolean failed = all == null && restore.isDone();
-            boolean settled = responsive.isPresent() || (all != null && now - all.nanos() > settleNanos);
-            ended = failed || (watched && settled && (complete || given) && (load == null || load.isDone()));
+            boolean settled = responsive.isPresent() || given || (all != null && now - all.nanos() > settleNanos);
+            ended = failed || (watched && settled && (complete || endless) && (load == null || load.isDone()));
         }
         return responsive.isPresent() ? responsive : watch.timeToResponsiveness();
     }

@@ -33,4 +33,9 @@ interface Workload {
 
     /// Fails unless the memory of the restored guest is intact, where the guest can tell.
     void verify(GuestProbe probe) throws IOException, InterruptedException;
+
+    /// {@return whether the guest can tell}
+    default boolean isVerified() {
+        return true;
+    }
 }

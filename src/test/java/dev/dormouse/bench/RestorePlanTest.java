@@ -12,6 +12,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RestorePlanTest {
     private static final QemuVersion QEMU = new QemuVersion(10, 0, 2, "10.0.2");
@@ -88,15 +90,16 @@ class RestorePlanTest {
         assertThat(estimate(options)).isEqualTo(plan.estimate(QEMU, PaperWorkload.IDLE));
     }
 
-    @Test
-    void measuresAgainWhatFailed() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"\"failed\":\"no such luck\"", "\"disturbed\":true"})
+    void measuresAgainWhatFailedOrWasDisturbed(String what) throws Exception {
         PaperOptions options = options("--workloads", "idle");
         List<RestorePlan.Planned> all = new RestorePlan("paper", options.restore()).runs(QEMU, PaperWorkload.IDLE);
 
         Files.write(
                 options.restore().output(),
                 samples(PaperWorkload.IDLE, all).stream()
-                        .map(line -> line.replace("{", "{\"failed\":\"no such luck\","))
+                        .map(line -> line.replace("{", "{" + what + ","))
                         .toList());
 
         assertThat(new RestorePlan("paper", options.restore()).runs(QEMU, PaperWorkload.IDLE))
