@@ -30,9 +30,7 @@ record Samples(List<Map<String, Object>> lines) {
     String disturbed() {
         int again = size() - undisturbed().size();
         int all = undisturbed()
-                .where(line -> line.containsKey("round")
-                        && line.get("pausedMs") instanceof Number paused
-                        && paused.doubleValue() >= RestoreBench.PAUSED_MILLIS_MIN)
+                .where(line -> line.containsKey("round") && RestoreBench.stoodStill(line))
                 .size();
         return again + all == 0
                 ? ""

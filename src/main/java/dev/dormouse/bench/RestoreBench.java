@@ -32,7 +32,7 @@ public final class RestoreBench {
     static final String DISTURBED = "disturbed";
 
     /// For so long it must have stood still.
-    static final double PAUSED_MILLIS_MIN = 250;
+    private static final double PAUSED_MILLIS_MIN = 250;
 
     private static final String RESTORE = "restore";
     /// Then the run counts as it is.
@@ -136,15 +136,18 @@ public final class RestoreBench {
         }
     }
 
+    /// {@return whether the host of this virtual machine did not let the run of that line run for a while}
+    static boolean stoodStill(Map<String, Object> line) {
+        return line.get("pausedMs") instanceof Number paused && paused.doubleValue() >= PAUSED_MILLIS_MIN;
+    }
+
     /// Makes a run, once more if the host of this virtual machine did not let it run for a while; what it was then
     /// stays in the samples, marked.
     private void measure(BenchEngine bench, RestoreState state, String version, RestorePlan.Planned run)
             throws IOException, InterruptedException {
         for (int tries = 1; ; tries++) {
             Map<String, Object> line = line(bench, state, version, run);
-            boolean again = tries < TRIES_MAX
-                    && line.get("pausedMs") instanceof Number paused
-                    && paused.doubleValue() >= PAUSED_MILLIS_MIN;
+            boolean again = tries < TRIES_MAX && stoodStill(line);
             if (again) {
                 line.put(DISTURBED, true);
                 say("the host stood still for %s, once more".formatted(millis(line.get("pausedMs"))));

@@ -4,6 +4,8 @@ import dev.dormouse.base.RamBlock;
 import dev.dormouse.storage.Libc;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 
@@ -28,16 +30,19 @@ final class HugePages {
     /// A RAM block in QEMU's address space.
     private record Region(long address, long firstFrame, long frameCount) {}
 
+    private record Candidate(long address, int wanted) {}
+
     void add(long address, long firstFrame, long frameCount) {
         regions.add(new Region(address, firstFrame, frameCount));
     }
 
-    /// Goes through all regions, for ten seconds or so for each GiB of data beside a guest that works, most of
-    /// which is rest; where page tables are shadowed for fifty.
+    /// Makes those first in which the guest wanted most; for ten seconds or so for each GiB of data beside a guest
+    /// that works, most of which is rest; where page tables are shadowed for fifty.
     ///
+    /// @param wanted frames that the guest asked for, ascending
     /// @param listener asked whether somebody waits for the end
     /// @return the huge pages that were made
-    int collapse(long pid, PageSource source, RestoreListener listener) throws IOException {
+    int collapse(long pid, PageSource source, long[] wanted, RestoreListener listener) throws IOException {
         int pidfd = Libc.pidfdOpen(pid);
         if (pidfd < 0) {
             return 0;
@@ -46,20 +51,38 @@ final class HugePages {
         var load = new GuestLoad(pid);
         load.countMoments(false);
         try {
-            for (Region region : regions) {
-                long at = Math.ceilDiv(region.address(), HUGE_BYTES) * HUGE_BYTES;
-                long end = region.address() + region.frameCount() * RamBlock.TARGET_PAGE_BYTES;
-                for (; at + HUGE_BYTES <= end && !listener.hurry(); at += HUGE_BYTES) {
-                    long frame = region.firstFrame() + (at - region.address()) / RamBlock.TARGET_PAGE_BYTES;
-                    if (isMostlyData(source, frame)) {
-                        made += collapse(pidfd, at, load) ? 1 : 0;
-                    }
+            for (long address : addresses(source, wanted)) {
+                if (listener.hurry()) {
+                    break;
                 }
+                made += collapse(pidfd, address, load) ? 1 : 0;
             }
         } finally {
             Libc.close(pidfd);
         }
         return made;
+    }
+
+    /// {@return where huge pages are worth to be made: those with most wanted frames first, then by address}
+    long[] addresses(PageSource source, long[] wanted) throws IOException {
+        var found = new ArrayList<Candidate>();
+        for (Region region : regions) {
+            long at = Math.ceilDiv(region.address(), HUGE_BYTES) * HUGE_BYTES;
+            long end = region.address() + region.frameCount() * RamBlock.TARGET_PAGE_BYTES;
+            for (; at + HUGE_BYTES <= end; at += HUGE_BYTES) {
+                long frame = region.firstFrame() + (at - region.address()) / RamBlock.TARGET_PAGE_BYTES;
+                if (isMostlyData(source, frame)) {
+                    found.add(new Candidate(at, countBefore(wanted, frame + FRAMES) - countBefore(wanted, frame)));
+                }
+            }
+        }
+        found.sort(Comparator.comparingInt(Candidate::wanted).reversed()); // Stable, so by address among equals.
+        return found.stream().mapToLong(Candidate::address).toArray();
+    }
+
+    private static int countBefore(long[] ascending, long frame) {
+        int at = Arrays.binarySearch(ascending, frame);
+        return at < 0 ? -at - 1 : at;
     }
 
     private static boolean collapse(int pidfd, long address, GuestLoad load) {

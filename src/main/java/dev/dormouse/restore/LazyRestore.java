@@ -255,11 +255,12 @@ public final class LazyRestore {
         }
     }
 
-    /// Gives the guest its huge pages back; after QEMU has ended the migration, and while it runs.
+    /// Gives the guest its huge pages back, what it asked for first; after QEMU has ended the migration, and while it
+    /// runs.
     ///
     /// @return the huge pages that were made
     public int collapse() throws IOException {
-        return hugePages.collapse(qemuPid, image.source(), listener);
+        return hugePages.collapse(qemuPid, image.source(), workingSet().frames(), listener);
     }
 
     /// Has a set placed ahead of the background, before [#handshake]; without one it is what the image has to say.
