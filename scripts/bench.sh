@@ -4,7 +4,7 @@
 #        bench.sh memory [ROUNDS] [MEMORY [BACK ENDS [QEMU]]]        compares the memory back ends, 3 rounds unless given
 #        bench.sh image [ROUNDS] [GUEST [MEMORY [BACK END [QEMU]]]]   sizes and times of images, 3 rounds unless given
 #        bench.sh restore [OPTION...]                                the ways of restoring; --help lists the options
-#        bench.sh together [ROUNDS [VMS [MEMORY [MIB [QEMU]]]]]      several VMs resumed at once, 3 rounds unless given
+#        bench.sh together [OPTION...]                               several VMs resumed at once; --help lists the options
 #        bench.sh serve [RUNS [MIB [TRACE]]]                         the page-fault server, without QEMU
 #        bench.sh daemon [ROUNDS [wakes]]                            a daemon from outside, or only its wakes, 5 rounds unless given
 #        bench.sh micro [OPTION OF JMH...]                           page table, records, decompression, checksums, index
@@ -31,6 +31,13 @@ help_of() { # class
   program_is_current || scripts/build.sh --quick
   run "$1" --help ''
   exit 0
+}
+
+# Has QEMU 10.0 at hand if the options ask for it.
+use_qemu10() { # [option...]
+  local qemu10=
+  [[ "$*" != *10.0* ]] || qemu10="$(scripts/qemu10.sh)" || [[ $? -eq 3 ]] || fail "scripts/qemu10.sh failed"
+  jvm_properties=(-Ddormouse.qemu10="$qemu10")
 }
 
 # The same for a program that stands among the tests, because it needs their libraries.
@@ -97,13 +104,6 @@ case "$kind" in
     run_of_tests org.openjdk.jmh.Main -rf json -rff "target/bench/micro-$(date +%Y%m%d-%H%M%S).json" "${@:2}"
     exit 0
     ;;
-  together)
-    scripts/setup.sh run guest
-    program_is_current || scripts/build.sh --quick
-    mkdir --parents target/bench
-    run TogetherBench "${@:2}" | tee "target/bench/together-$(date +%Y%m%d-%H%M%S).jsonl"
-    exit 0
-    ;;
 esac
 if [[ "$kind" == refresh ]]; then
   scripts/setup.sh run
@@ -124,14 +124,22 @@ if [[ "$kind" == paper ]]; then
   paper_report "$samples" "${samples%.jsonl}"
   exit 0
 fi
+if [[ "$kind" == together ]]; then
+  shift
+  ! asks_for_help "$@" || help_of TogetherBench
+  scripts/setup.sh run guest
+  program_is_current || scripts/build.sh --quick
+  use_qemu10 "$@"
+  mkdir --parents target/bench
+  run TogetherBench "$@" "target/bench/together-$(date +%Y%m%d-%H%M%S).jsonl"
+  exit 0
+fi
 if [[ "$kind" == restore ]]; then
   shift
   ! asks_for_help "$@" || help_of RestoreBench
   scripts/setup.sh run guest
   program_is_current || scripts/build.sh --quick
-  qemu10=
-  [[ "$*" != *10.0* ]] || qemu10="$(scripts/qemu10.sh)" || [[ $? -eq 3 ]] || fail "scripts/qemu10.sh failed"
-  jvm_properties=(-Ddormouse.qemu10="$qemu10")
+  use_qemu10 "$@"
   samples="$(run RestoreBench "$@" "target/bench/restore-$(date +%Y%m%d-%H%M%S).jsonl")"
   compile_tests
   run_of_tests dev.dormouse.restore.CopyLoop >>"$samples"

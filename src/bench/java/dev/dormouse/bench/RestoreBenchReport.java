@@ -322,7 +322,8 @@ final class RestoreBenchReport {
     }
 
     private void together() {
-        Samples lines = all.where("bench", "together").where(line -> !line.containsKey("failed"));
+        Samples lines = all.where("bench", "together")
+                .where(line -> !line.containsKey("failed") && !line.containsKey("warmUp"));
         if (lines.isEmpty()) {
             return;
         }
@@ -330,38 +331,42 @@ final class RestoreBenchReport {
         line("## Several VMs resumed at once");
         line("");
         line(
-                "| QEMU | VMs | memory | rounds | TTR of one alone, median | TTR together: median / p95 / not reached | p95 : alone |");
-        line("|---|---|---|---|---|---|---|");
+                "| QEMU | VMs | memory | working sets | rounds | TTR of one alone, median | TTR together: median / p95 / not reached | p95 : alone |");
+        line("|---|---|---|---|---|---|---|---|");
         for (String qemu : lines.values("qemuVersion")) {
             Samples ofQemu = lines.where("qemuVersion", qemu);
-            double alone = ofQemu.median("aloneTimeToResponsivenessMs");
-            double[] together = ofQemu.lines().stream()
-                    .flatMap(line -> ((List<?>) line.getOrDefault("timesToResponsivenessMs", List.of())).stream())
-                    .filter(Number.class::isInstance)
-                    .mapToDouble(value -> ((Number) value).doubleValue())
-                    .sorted()
-                    .toArray();
-            long missed = ofQemu.lines().stream()
-                    .mapToLong(RestoreBenchReport::missed)
-                    .sum();
-            double p95 = Samples.quantile(together, 0.95);
-            line("| %s | %s | %s | %d | %s | %s / %s / %d | %.1f |"
-                    .formatted(
-                            qemu,
-                            number(ofQemu.first("vms")),
-                            ofQemu.first("memory"),
-                            ofQemu.size(),
-                            millis(alone),
-                            millis(Samples.median(together)),
-                            millis(p95),
-                            missed,
-                            p95 / alone));
+            togetherRow(qemu, "recorded", ofQemu.where(line -> !isRehearsed(line)));
+            togetherRow(qemu, "rehearsed", ofQemu.where(RestoreBenchReport::isRehearsed));
         }
     }
 
-    private static long missed(Map<String, Object> line) {
-        return ((List<?>) line.getOrDefault("timesToResponsivenessMs", List.of()))
-                .stream().filter(value -> !(value instanceof Number)).count();
+    private static boolean isRehearsed(Map<String, Object> line) {
+        return Boolean.TRUE.equals(line.get("rehearsed"));
+    }
+
+    private void togetherRow(String qemu, String workingSets, Samples rounds) {
+        if (rounds.isEmpty()) {
+            return;
+        }
+        double alone = rounds.median("aloneTimeToResponsivenessMs");
+        double[] together = rounds.lines().stream()
+                .flatMap(line -> ((List<?>) line.getOrDefault("timesToResponsivenessMs", List.of())).stream())
+                .mapToDouble(value -> value instanceof Number time ? time.doubleValue() : Double.POSITIVE_INFINITY)
+                .sorted()
+                .toArray();
+        double p95 = Samples.quantile(together, 0.95);
+        line("| %s | %s | %s | %s | %d | %s | %s / %s / %d | %s |"
+                .formatted(
+                        qemu,
+                        number(rounds.first("vms")),
+                        rounds.first("memory"),
+                        workingSets,
+                        rounds.size(),
+                        millis(alone),
+                        Cells.millis(Samples.median(together)),
+                        Cells.millis(p95),
+                        Arrays.stream(together).filter(Double::isInfinite).count(),
+                        Double.isInfinite(p95) ? Cells.NOT_REACHED : String.format(Locale.ROOT, "%.1f", p95 / alone)));
     }
 
     private void copyLoop() {

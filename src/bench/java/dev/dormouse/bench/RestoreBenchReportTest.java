@@ -111,7 +111,7 @@ class RestoreBenchReportTest {
                 0.3);
 
         assertThat(report(List.of(together, loop)))
-                .contains("| 7.2 | 2 | 512M | 1 | 500 | 800 / 1,000 / 0 | 2.0 |")
+                .contains("| 7.2 | 2 | 512M | recorded | 1 | 500 | 800 / 1,000 / 0 | 2.0 |")
                 .contains("| 16 | 1 | 2.50 | 13.00 | 0.30 |");
     }
 }

@@ -10,7 +10,9 @@ import dev.dormouse.engine.OperationListener;
 import dev.dormouse.engine.ResumeOptions;
 import dev.dormouse.engine.ResumeResult;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -23,7 +25,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -31,67 +32,101 @@ import org.jspecify.annotations.Nullable;
 /// suspend; for comparison the first of them is suspended and resumed alone, and its normal rate is that alone.
 /// A program of its own, `./dev bench together`; prints a line of JSON for each round.
 ///
-/// Arguments: rounds (3), VMs (8), memory of each (`512M`), MiB of the work loop (16), path of QEMU. The first round
-/// warms the JVM up and teaches the working sets, and says so.
+/// The first round warms the JVM up and teaches the working sets, and says so.
 public final class TogetherBench {
+    private static final String USAGE = """
+            Usage: ./dev bench together [OPTION...]
+              --rounds N           rounds that count; one more before them warms up (3)
+              --vms N              VMs that are resumed at once (8)
+              --memory SIZE        of each (512M)
+              --working-set MIB    of each guest's work loop (16)
+              --qemu Q             'system', '10.0' or a path (system)
+              --rehearse           each VM is rehearsed behind its suspend, as a daemon does
+            """;
+
     private static final int OBSERVED_SECONDS = 5;
     /// How much longer a guest is watched after a resume than before the suspend.
     private static final long PATIENCE_TIMES = 18;
     private static final long SEED = 42;
 
     private final Engine engine;
-    private final int vms;
-    private final String memory;
-    private final int workingSet;
-    private final int observedSeconds;
+    private final Options options;
 
-    private TogetherBench(BenchEngine bench, int vms, String memory, int workingSet, int observedSeconds) {
-        this.engine = bench.engine;
-        this.vms = vms;
-        this.memory = memory;
-        this.workingSet = workingSet;
-        this.observedSeconds = observedSeconds;
+    /// @param rounds of them that count
+    /// @param workingSet of the work loop of each guest, MiB
+    /// @param qemu null is that of the environment
+    private record Options(
+            int rounds,
+            int vms,
+            String memory,
+            int workingSet,
+            @Nullable Path qemu,
+            boolean rehearsed,
+            int observedSeconds) {
+        static Options parse(List<String> arguments, @Nullable Path qemu10, Path output) {
+            var given = new BenchArguments(arguments);
+            var options = new Options(
+                    given.number("--rounds", 3),
+                    given.number("--vms", 8),
+                    given.text("--memory", "512M"),
+                    given.number("--working-set", 16),
+                    RestoreBenchOptions.qemu(given.text("--qemu", "system"), qemu10),
+                    given.flag("--rehearse"),
+                    OBSERVED_SECONDS);
+            given.refuseRest();
+            return options;
+        }
     }
 
+    private TogetherBench(BenchEngine bench, Options options) {
+        this.engine = bench.engine;
+        this.options = options;
+    }
+
+    /// The last argument is the file for the samples.
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        int rounds = Integer.parseInt(argument(arguments, 0, "3"));
-        int vms = Integer.parseInt(argument(arguments, 1, "8"));
-        String memory = argument(arguments, 2, "512M");
-        int workingSet = Integer.parseInt(argument(arguments, 3, "16"));
-        try (var bench = new BenchEngine(arguments.length > 4 ? Path.of(arguments[4]) : null)) {
-            new TogetherBench(bench, vms, memory, workingSet, OBSERVED_SECONDS)
-                    .run(rounds, line -> System.out.println(Json.write(line)));
+        Options options = BenchArguments.parseOrExit("together", USAGE, arguments, Options::parse);
+        Path output = Path.of(arguments[arguments.length - 1]);
+        try (var bench = new BenchEngine(options.qemu())) {
+            new TogetherBench(bench, options).run(line -> {
+                System.out.println(Json.write(line));
+                Files.writeString(
+                        output, Json.write(line) + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            });
         }
+    }
+
+    /// Takes a round's line.
+    @FunctionalInterface
+    private interface Lines {
+        void add(Map<String, Object> line) throws IOException;
     }
 
     /// For tests: as small as it gets.
     static List<Map<String, Object>> runSmall(BenchEngine bench) throws IOException, InterruptedException {
         var lines = new ArrayList<Map<String, Object>>();
-        new TogetherBench(bench, 2, "192M", 4, 1).run(0, lines::add);
+        new TogetherBench(bench, new Options(0, 2, "192M", 4, null, true, 1)).run(lines::add);
         return lines;
-    }
-
-    private static String argument(String[] arguments, int index, String otherwise) {
-        return arguments.length > index ? arguments[index] : otherwise;
     }
 
     private static String name(int vm) {
         return "vm" + vm;
     }
 
-    private void run(int rounds, Consumer<Map<String, Object>> told) throws IOException, InterruptedException {
+    private void run(Lines told) throws IOException, InterruptedException {
         Map<String, Object> host = HostFacts.read();
         try (ExecutorService threads =
                 Executors.newCachedThreadPool(Thread.ofPlatform().daemon().factory())) {
             boot();
-            for (int round = 0; round <= rounds; round++) {
+            for (int round = 0; round <= options.rounds(); round++) {
                 var line = new LinkedHashMap<String, Object>();
                 line.put("bench", "together");
                 line.putAll(host);
                 line.put("qemuVersion", engine.tools().qemu().version().full());
-                line.put("vms", vms);
-                line.put("memory", memory);
-                line.put("workingSetMebibytes", workingSet);
+                line.put("vms", options.vms());
+                line.put("memory", options.memory());
+                line.put("workingSetMebibytes", options.workingSet());
+                line.put("rehearsed", options.rehearsed());
                 if (round == 0) {
                     line.put("warmUp", true);
                 }
@@ -100,25 +135,25 @@ public final class TogetherBench {
                     measure(threads, line);
                 } catch (IOException e) {
                     line.put("failed", e.toString());
-                    told.accept(line);
+                    told.add(line);
                     throw e; // The VMs are in states that the next round does not expect.
                 }
-                told.accept(line);
+                told.add(line);
             }
         }
     }
 
     private void boot() throws IOException, InterruptedException {
         GuestImage guest = GuestImage.locate();
-        int mebibytes = (int) (MemorySize.parse("memory", memory) >> 20);
-        for (int vm = 0; vm < vms; vm++) {
-            engine.create(GuestVm.request(guest, name(vm), memory));
+        int mebibytes = (int) (MemorySize.parse("memory", options.memory()) >> 20);
+        for (int vm = 0; vm < options.vms(); vm++) {
+            engine.create(GuestVm.request(guest, name(vm), options.memory()));
             engine.start(name(vm), false);
             try (GuestProbe probe = GuestVm.connect(engine.home(), name(vm), LONG)) {
                 probe.ping("booted", LONG);
                 probe.readSome(mebibytes / 8, LONG);
                 probe.fill("pattern", SEED + vm, mebibytes * 2 / 5, 25, LONG);
-                probe.work(workingSet, LONG);
+                probe.work(options.workingSet(), LONG);
             }
         }
     }
@@ -137,19 +172,19 @@ public final class TogetherBench {
 
         resume(threads, new int[] {0}, new double[] {together[0]});
         double[] alone = baselines(new int[] {0});
-        engine.suspend(name(0), OperationListener.NONE, new Cancellation());
+        suspend(0);
         List<Timed> one = resume(threads, new int[] {0}, alone);
         line.put("aloneBaselineRate", Math.round(alone[0]));
         line.put("aloneFirstResponseMs", one.getFirst().firstResponse());
         line.put("aloneTimeToResponsivenessMs", one.getFirst().responsive());
         line.put("aloneCompleteMs", one.getFirst().complete());
 
-        int[] others = IntStream.range(1, vms).toArray();
-        resume(threads, others, Arrays.copyOfRange(together, 1, vms));
+        int[] others = IntStream.range(1, options.vms()).toArray();
+        resume(threads, others, Arrays.copyOfRange(together, 1, options.vms()));
     }
 
     private int[] numbers() {
-        return IntStream.range(0, vms).toArray();
+        return IntStream.range(0, options.vms()).toArray();
     }
 
     /// {@return the normal rates of these VMs, all of them observed at the same time}
@@ -159,13 +194,13 @@ public final class TogetherBench {
             for (int vm : numbers) {
                 probes.add(GuestVm.connect(engine.home(), name(vm), LONG));
             }
-            Thread.sleep(1000L * observedSeconds / 2); // They warm up.
+            Thread.sleep(1000L * options.observedSeconds() / 2); // They warm up.
             long from = System.nanoTime();
-            Thread.sleep(1000L * observedSeconds);
+            Thread.sleep(1000L * options.observedSeconds());
             double[] rates = new double[numbers.length];
             for (int i = 0; i < rates.length; i++) {
                 rates[i] = WorkRate.of(probes.get(i).reportsSince(from))
-                        .baseline(observedSeconds)
+                        .baseline(options.observedSeconds())
                         .orElseThrow(() -> new ProbeException("probe: reported no work"));
             }
             return rates;
@@ -177,8 +212,15 @@ public final class TogetherBench {
     }
 
     private void suspendAll() throws IOException {
-        for (int vm = 0; vm < vms; vm++) {
-            engine.suspend(name(vm), OperationListener.NONE, new Cancellation());
+        for (int vm = 0; vm < options.vms(); vm++) {
+            suspend(vm);
+        }
+    }
+
+    private void suspend(int vm) throws IOException {
+        engine.suspend(name(vm), OperationListener.NONE, new Cancellation());
+        if (options.rehearsed()) {
+            engine.rehearse(name(vm), OperationListener.NONE, new Cancellation());
         }
     }
 
@@ -206,7 +248,7 @@ public final class TogetherBench {
     private Callable<Timed> watching(String vm, long request, double baseline, Future<ResumeResult> restore) {
         return () -> {
             try (var watch = new ResumeWatch(engine.home(), vm, request, baseline)) {
-                ResumeTimes times = watch.times(Duration.ofSeconds(PATIENCE_TIMES * observedSeconds));
+                ResumeTimes times = watch.times(Duration.ofSeconds(PATIENCE_TIMES * options.observedSeconds()));
                 Optional<Double> responsive = Optional.ofNullable(times.timeToResponsivenessMillis());
                 return new Timed(
                         times.firstResponseMillis(),
