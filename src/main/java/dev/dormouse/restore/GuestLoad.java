@@ -3,7 +3,8 @@ package dev.dormouse.restore;
 import dev.dormouse.base.HostProcessors;
 import dev.dormouse.storage.Libc;
 import java.io.IOException;
-import org.jspecify.annotations.Nullable;
+import java.util.Optional;
+import java.util.function.Supplier;
 
 /// How busy a QEMU is, by the processor time that it has had: the background leaves a guest that works half of
 /// its time, and takes all of it beside one that rests. And how busy its host is. Owned by one thread.
@@ -20,38 +21,41 @@ final class GuestLoad {
     private long sampleNanos;
     private long processorNanos;
     private boolean resting;
-    private final @Nullable HostProcessors start;
+    private final Supplier<Optional<HostProcessors>> host;
+    private Optional<HostProcessors> looked;
 
     /// Of a host that is taken as busy.
     ///
     /// @param pid of QEMU; 0 for a guest that is taken as busy
     GuestLoad(long pid) {
-        this(pid, null);
+        this(pid, Optional::empty);
     }
 
     /// {@return the load of a QEMU and of its host, from now on}
     static GuestLoad fromNow(long pid) {
-        return new GuestLoad(pid, processors());
+        return new GuestLoad(pid, GuestLoad::processors);
     }
 
-    /// @param start what the processors of the host had done at the beginning; null on a host that is taken as busy
-    GuestLoad(long pid, @Nullable HostProcessors start) {
+    /// @param host what its processors have done by now; empty if that is not known, which counts as busy
+    GuestLoad(long pid, Supplier<Optional<HostProcessors>> host) {
         this.pid = pid;
-        this.start = start;
+        this.host = host;
+        this.looked = host.get();
     }
 
-    private static @Nullable HostProcessors processors() {
+    private static Optional<HostProcessors> processors() {
         try {
-            return HostProcessors.read();
+            return Optional.of(HostProcessors.read());
         } catch (IOException _) {
-            return null; // As on a busy host: a background that is slow does no harm.
+            return Optional.empty(); // A background that is slow does no harm.
         }
     }
 
-    /// {@return whether a processor of the host has been idle since the beginning}
+    /// {@return whether a processor of the host has been idle since this was asked before, or since the beginning}
     boolean leavesProcessor() {
-        HostProcessors now = start == null ? null : processors();
-        return now != null && now.idleSince(start) >= IDLE_MIN;
+        Optional<HostProcessors> before = looked;
+        looked = host.get();
+        return before.isPresent() && looked.isPresent() && looked.get().idleSince(before.get()) >= IDLE_MIN;
     }
 
     /// @param value false to take no notice of moments in which a guest that works waits for something: only half a

@@ -6,8 +6,10 @@ import dev.dormouse.base.HostProcessors;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Executor;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +29,7 @@ class BackgroundPaceTest {
     private final HostBudget budget = new HostBudget(urgent::add, sprint::add, background::add);
     private @Nullable WorkingSetTrial trial;
     private int nextGroup;
+    private double idle;
 
     /// Of a background that was not told by whom it is read.
     private static final class Unwanted implements Executor {
@@ -47,23 +50,32 @@ class BackgroundPaceTest {
         return nextGroup++;
     }
 
-    /// {@return the account of a host of which so many processors have been idle for a second}
-    private static HostProcessors idle(double processors) throws IOException {
-        HostProcessors now = HostProcessors.read();
-        return new HostProcessors(now.atNanos() - SECOND, now.idleSeconds() - processors, now.stolenSeconds());
+    /// A host of which so many processors have been idle from one look to the next, a second each; of one that is not
+    /// told nothing is known.
+    private final class Host implements Supplier<Optional<HostProcessors>> {
+        private double idleSeconds;
+        private long atNanos;
+
+        @Override
+        public Optional<HostProcessors> get() {
+            idleSeconds += Double.isNaN(idle) ? 0 : idle;
+            atNanos += SECOND;
+            return Double.isNaN(idle) ? Optional.empty() : Optional.of(new HostProcessors(atNanos, idleSeconds, 0));
+        }
     }
 
-    private BackgroundPace pace(boolean complete, @Nullable HostProcessors start) throws IOException {
+    private BackgroundPace pace(boolean complete, double idleProcessors) throws IOException {
+        idle = idleProcessors;
         WorkingSet set =
                 complete ? WorkingSet.rehearsed(FRAMES, new int[][] {{1, 2}, {}, {}, {}}, 0.01, true, "image") : null;
         trial = new WorkingSetTrial(set, source, 0, new Random(0));
-        var surroundings = new Surroundings(() -> 0, budget, new GuestLoad(0, start));
+        var surroundings = new Surroundings(() -> 0, budget, new GuestLoad(0, new Host()));
         return new BackgroundPace(BackgroundOptions.DEFAULT.forPages(1L << 40), trial, surroundings, reads, 0);
     }
 
     @Test
     void besideAGuestOfWhichNothingIsKnownItBeginsAtOnce() throws Exception {
-        BackgroundPace pace = pace(false, idle(1));
+        BackgroundPace pace = pace(false, 1);
 
         assertThat(pace.pages(SECOND / 10)).isEqualTo(BackgroundOptions.DEFAULT.windowPagesMin());
         assertThat(pace.isGentle()).isFalse();
@@ -73,7 +85,7 @@ class BackgroundPaceTest {
 
     @Test
     void leavesAGuestThatHasItsSetAloneForThreeSecondsAndIsGentleThen() throws Exception {
-        BackgroundPace pace = pace(true, idle(0));
+        BackgroundPace pace = pace(true, 0);
 
         assertThat(pace.pages(3 * SECOND - 1)).isZero();
         pace.adapt(3 * SECOND);
@@ -85,15 +97,15 @@ class BackgroundPaceTest {
     }
 
     @Test
-    void takesAProcessorThatWasIdleInTheseThreeSeconds() throws Exception {
-        BackgroundPace pace = pace(true, idle(1));
+    void takesAProcessorThatWasIdleForASecond() throws Exception {
+        BackgroundPace pace = pace(true, 1);
 
-        pace.adapt(3 * SECOND - 1);
+        pace.adapt(SECOND - 1);
         assertThat(pace.isGentle()).isTrue();
-        pace.adapt(3 * SECOND);
+        pace.adapt(SECOND);
 
         assertThat(pace.isGentle()).isFalse();
-        long now = 3 * SECOND + BackgroundOptions.DEFAULT.quietNanos();
+        long now = SECOND + BackgroundOptions.DEFAULT.quietNanos();
         assertThat(pace.pages(now)).isPositive();
         pace.onPlaced(16, now, now + 1_000_000);
         assertThat(pace.shutNanos(now + 1_000_000)).as("no rest").isZero();
@@ -106,7 +118,7 @@ class BackgroundPaceTest {
     @Test
     void givesThatProcessorBackWhenAnotherRestoreBegins() throws Exception {
         budget.enter();
-        BackgroundPace pace = pace(true, idle(1));
+        BackgroundPace pace = pace(true, 1);
         pace.adapt(3 * SECOND);
         assertThat(pace.isGentle()).isFalse();
 
@@ -116,14 +128,14 @@ class BackgroundPaceTest {
 
         budget.leave();
         pace.adapt(5 * SECOND);
-        assertThat(pace.isGentle()).as("decided once").isTrue();
+        assertThat(pace.isGentle()).isFalse();
     }
 
     @Test
     void takesNoProcessorBesideAnotherRestore() throws Exception {
         budget.enter();
         budget.enter();
-        BackgroundPace pace = pace(true, idle(1));
+        BackgroundPace pace = pace(true, 1);
 
         pace.adapt(3 * SECOND);
 
@@ -132,8 +144,8 @@ class BackgroundPaceTest {
 
     @ParameterizedTest
     @ValueSource(doubles = {0, 1})
-    void goesOnAsUsualBesideAnotherGuestThanExpected(double idle) throws Exception {
-        BackgroundPace pace = pace(true, idle(idle));
+    void goesOnAsUsualBesideAnotherGuestThanExpected(double idleProcessors) throws Exception {
+        BackgroundPace pace = pace(true, idleProcessors);
         pace.adapt(3 * SECOND);
 
         for (long frame = 100; frame < 100 + MISSED; frame++) {
@@ -148,18 +160,31 @@ class BackgroundPaceTest {
     }
 
     @Test
-    void decidesOnlyOnce() throws Exception {
-        BackgroundPace pace = pace(true, null);
+    void takesAProcessorThatFallsIdleLater() throws Exception {
+        BackgroundPace pace = pace(true, 0.5);
+        pace.adapt(SECOND);
+        pace.adapt(3 * SECOND);
+        assertThat(pace.isGentle()).isTrue();
+
+        idle = 1;
+        pace.adapt(60 * SECOND);
+
+        assertThat(pace.isGentle()).isFalse();
+    }
+
+    @Test
+    void ofAHostOfWhichNothingIsKnownItTakesNone() throws Exception {
+        BackgroundPace pace = pace(true, Double.NaN);
 
         pace.adapt(3 * SECOND);
         pace.adapt(60 * SECOND);
 
-        assertThat(pace.isGentle()).as("nothing is known of the host").isTrue();
+        assertThat(pace.isGentle()).isTrue();
     }
 
     @Test
     void hurriesWhenSomebodyWaitsForTheEnd() throws Exception {
-        BackgroundPace pace = pace(true, idle(0));
+        BackgroundPace pace = pace(true, 0);
 
         pace.hurry(SECOND);
         pace.adapt(3 * SECOND);
