@@ -21,6 +21,9 @@ final class RehearsalWatch implements AutoCloseable {
     private static final int ASKING_PAGES_MIN = 1000;
     /// Of what is not zero; one that has asked for so much, and asks on, wants all of it.
     private static final double EVERYTHING_SHARE_MIN = 0.1;
+    /// One that asks for so many does little else than wait, for 100 to 400 us each: it would have asked for more.
+    private static final int WAITING_PAGES_MIN = 2000;
+    private static final double WAITING_SHARE_MIN = 0.04;
     private static final Progress NONE = new Progress(0, 0, 0, 0, 0);
 
     private final QemuProcess qemu;
@@ -76,12 +79,18 @@ final class RehearsalWatch implements AutoCloseable {
     ///
     /// @param millis for which it ran
     /// @param demandedPages that are not zero
-    /// @param asksOn whether it went on asking for new ones, so that these are not all
-    record Seen(long millis, long demandedPages, long nonZeroPages, boolean asksOn) {
+    /// @param newPages of them, for which it asked in its last second
+    record Seen(long millis, long demandedPages, long nonZeroPages, long newPages) {
+        /// {@return whether it went on asking for new ones, so that these are not all}
+        boolean asksOn() {
+            return newPages >= ASKING_PAGES_MIN || demandedPages > WorkingSet.FRAMES_MAX;
+        }
+
         /// {@return the share of what is not zero that it wants; all, of one that has asked for much and asks on}
         double wantedShare() {
             double share = Math.min(1, demandedPages / (double) Math.max(1, nonZeroPages));
-            return asksOn && share >= EVERYTHING_SHARE_MIN ? 1 : share;
+            double much = newPages >= WAITING_PAGES_MIN ? WAITING_SHARE_MIN : EVERYTHING_SHARE_MIN;
+            return asksOn() && share >= much ? 1 : share;
         }
     }
 
@@ -90,7 +99,7 @@ final class RehearsalWatch implements AutoCloseable {
                 TimeUnit.NANOSECONDS.toMillis((hasEnded() ? endNanos : System.nanoTime()) - runningNanos),
                 last.demandedPages(),
                 last.nonZeroPages(),
-                newPages >= ASKING_PAGES_MIN || last.demandedPages() > WorkingSet.FRAMES_MAX);
+                newPages);
     }
 
     private void watch() {
