@@ -44,9 +44,10 @@ public final class TogetherBench {
               --rehearse           each VM is rehearsed behind its suspend, as a daemon does
             """;
 
-    private static final int OBSERVED_SECONDS = 5;
+    /// Twenty of the windows of half a second that guests may need which share processors ([NormalRate]).
+    private static final int OBSERVED_SECONDS = 10;
     /// How much longer a guest is watched after a resume than before the suspend.
-    private static final long PATIENCE_TIMES = 18;
+    private static final long PATIENCE_TIMES = 6;
     private static final long SEED = 42;
 
     private final Engine engine;
@@ -159,10 +160,10 @@ public final class TogetherBench {
     }
 
     private void measure(ExecutorService threads, Map<String, Object> line) throws IOException, InterruptedException {
-        double[] together = baselines(numbers());
+        NormalRate[] together = observe(numbers());
         suspendAll();
         List<Timed> resumed = resume(threads, numbers(), together);
-        line.put("baselineRates", Arrays.stream(together).mapToObj(Math::round).toList());
+        line.put("baselines", Arrays.stream(together).map(NormalRate::facts).toList());
         line.put("firstResponsesMs", resumed.stream().map(Timed::firstResponse).toList());
         line.put(
                 "timesToResponsivenessMs",
@@ -170,11 +171,11 @@ public final class TogetherBench {
         line.put("completeMs", resumed.stream().map(Timed::complete).toList());
         suspendAll();
 
-        resume(threads, new int[] {0}, new double[] {together[0]});
-        double[] alone = baselines(new int[] {0});
+        resume(threads, new int[] {0}, new NormalRate[] {together[0]});
+        NormalRate[] alone = observe(new int[] {0});
         suspend(0);
         List<Timed> one = resume(threads, new int[] {0}, alone);
-        line.put("aloneBaselineRate", Math.round(alone[0]));
+        line.put("aloneBaseline", alone[0].facts());
         line.put("aloneFirstResponseMs", one.getFirst().firstResponse());
         line.put("aloneTimeToResponsivenessMs", one.getFirst().responsive());
         line.put("aloneCompleteMs", one.getFirst().complete());
@@ -188,7 +189,7 @@ public final class TogetherBench {
     }
 
     /// {@return the normal rates of these VMs, all of them observed at the same time}
-    private double[] baselines(int[] numbers) throws IOException, InterruptedException {
+    private NormalRate[] observe(int[] numbers) throws IOException, InterruptedException {
         var probes = new ArrayList<GuestProbe>();
         try {
             for (int vm : numbers) {
@@ -197,11 +198,9 @@ public final class TogetherBench {
             Thread.sleep(1000L * options.observedSeconds() / 2); // They warm up.
             long from = System.nanoTime();
             Thread.sleep(1000L * options.observedSeconds());
-            double[] rates = new double[numbers.length];
+            var rates = new NormalRate[numbers.length];
             for (int i = 0; i < rates.length; i++) {
-                rates[i] = WorkRate.of(probes.get(i).reportsSince(from))
-                        .baseline(options.observedSeconds())
-                        .orElseThrow(() -> new ProbeException("probe: reported no work"));
+                rates[i] = NormalRate.of(probes.get(i).reportsSince(from));
             }
             return rates;
         } finally {
@@ -227,16 +226,16 @@ public final class TogetherBench {
     /// Milliseconds from the request, which is one for all of the VMs.
     private record Timed(double firstResponse, @Nullable Double responsive, double complete) {}
 
-    private List<Timed> resume(ExecutorService threads, int[] numbers, double[] baselines)
+    private List<Timed> resume(ExecutorService threads, int[] numbers, NormalRate[] normal)
             throws IOException, InterruptedException {
         long request = System.nanoTime();
         var watched = new ArrayList<Future<Timed>>();
         for (int i = 0; i < numbers.length; i++) {
             String vm = name(numbers[i]);
-            double baseline = baselines[i];
+            NormalRate rate = normal[i];
             Future<ResumeResult> restore =
                     threads.submit(() -> engine.resume(vm, ResumeOptions.DEFAULT, OperationListener.NONE));
-            watched.add(threads.submit(watching(vm, request, baseline, restore)));
+            watched.add(threads.submit(watching(vm, request, rate, restore)));
         }
         var times = new ArrayList<Timed>();
         for (Future<Timed> one : watched) {
@@ -245,9 +244,9 @@ public final class TogetherBench {
         return times;
     }
 
-    private Callable<Timed> watching(String vm, long request, double baseline, Future<ResumeResult> restore) {
+    private Callable<Timed> watching(String vm, long request, NormalRate normal, Future<ResumeResult> restore) {
         return () -> {
-            try (var watch = new ResumeWatch(engine.home(), vm, request, baseline)) {
+            try (var watch = new ResumeWatch(engine.home(), vm, request, normal.perSecond(), normal.windowNanos())) {
                 ResumeTimes times = watch.times(Duration.ofSeconds(PATIENCE_TIMES * options.observedSeconds()));
                 Optional<Double> responsive = Optional.ofNullable(times.timeToResponsivenessMillis());
                 return new Timed(
