@@ -161,7 +161,7 @@ public final class TogetherBench {
 
     private void measure(ExecutorService threads, Map<String, Object> line) throws IOException, InterruptedException {
         NormalRate[] together = observe(numbers());
-        suspendAll();
+        suspendAll(options.rehearsed());
         List<Timed> resumed = resume(threads, numbers(), together);
         line.put("baselines", Arrays.stream(together).map(NormalRate::facts).toList());
         line.put("firstResponsesMs", resumed.stream().map(Timed::firstResponse).toList());
@@ -169,11 +169,11 @@ public final class TogetherBench {
                 "timesToResponsivenessMs",
                 resumed.stream().map(Timed::responsive).toList());
         line.put("completeMs", resumed.stream().map(Timed::complete).toList());
-        suspendAll();
+        suspendAll(false); // Only so that one can be alone.
 
         resume(threads, new int[] {0}, new NormalRate[] {together[0]});
         NormalRate[] alone = observe(new int[] {0});
-        suspend(0);
+        suspend(0, options.rehearsed());
         List<Timed> one = resume(threads, new int[] {0}, alone);
         line.put("aloneBaseline", alone[0].facts());
         line.put("aloneFirstResponseMs", one.getFirst().firstResponse());
@@ -210,15 +210,15 @@ public final class TogetherBench {
         }
     }
 
-    private void suspendAll() throws IOException {
+    private void suspendAll(boolean rehearsed) throws IOException {
         for (int vm = 0; vm < options.vms(); vm++) {
-            suspend(vm);
+            suspend(vm, rehearsed);
         }
     }
 
-    private void suspend(int vm) throws IOException {
+    private void suspend(int vm, boolean rehearsed) throws IOException {
         engine.suspend(name(vm), OperationListener.NONE, new Cancellation());
-        if (options.rehearsed()) {
+        if (rehearsed) {
             engine.rehearse(name(vm), OperationListener.NONE, new Cancellation());
         }
     }
