@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /// Turns the raw samples of [PaperBench] into a report: Markdown with charts in SVG, and all of it as one page of
 /// HTML. A program of its own, which `./dev bench paper` runs at its end; arguments: the file of samples, the folder
@@ -52,6 +53,21 @@ final class PaperReport {
 
     // ---- what was measured
 
+    /// {@return its processor, of several machines with what each has measured}
+    private static String machines(Samples all) {
+        List<String> processors = all.values("processor");
+        return processors.size() == 1
+                ? processors.getFirst()
+                : processors.stream()
+                        .map(name -> "%s (%s)"
+                                .formatted(
+                                        name,
+                                        String.join(
+                                                ", ",
+                                                all.where("processor", name).values("workload"))))
+                        .collect(Collectors.joining(" and "));
+    }
+
     private void head(Path file, String disturbed) {
         Samples all = samples.all();
         report.line("# " + TITLE);
@@ -60,7 +76,7 @@ final class PaperReport {
                         .formatted(
                                 file.getFileName(),
                                 String.join(", ", all.values("qemuVersion")),
-                                all.first("processor"),
+                                machines(all),
                                 Samples.text(all.first("processors")),
                                 all.first("hostMemory"),
                                 all.first("kernel"),

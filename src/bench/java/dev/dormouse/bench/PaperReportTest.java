@@ -95,6 +95,18 @@ class PaperReportTest {
     }
 
     @Test
+    void namesEachMachineWithWhatItMeasured() throws Exception {
+        var lines = new ArrayList<Map<String, Object>>();
+        for (String workload : List.of("web", "idle", "redis")) {
+            Map<String, Object> line = run(workload, "dormouse", 1, 400.0);
+            line.put("processor", workload.equals("redis") ? "a slow one" : "a fast one");
+            lines.add(line);
+        }
+
+        assertThat(report(lines)).contains(" on a fast one (idle, web) and a slow one (redis), ");
+    }
+
+    @Test
     void countsARunThatWasNeverResponsiveAsInfinitelyLong() throws Exception {
         var lines = new ArrayList<Map<String, Object>>();
         List<@Nullable Double> once = Arrays.asList(2579.0, null, null);

@@ -64,11 +64,11 @@ final class RestoreBenchReport {
         line("Raw samples: `%s`. Machine: %s, %s processors, %s, Linux %s. Revision %s%s."
                 .formatted(
                         samples.getFileName(),
-                        all.first("processor"),
+                        String.join(" and ", all.values("processor")),
                         number(all.first("processors")),
                         all.first("hostMemory"),
                         all.first("kernel"),
-                        all.first("revision"),
+                        String.join(", ", all.values("revision")),
                         Boolean.TRUE.equals(all.first("dirty")) ? ", with changes that are not committed" : ""));
         line(
                 "Median / 95th percentile; times in ms from the request. Ratios are of medians. A guest that was not as fast as before while it was watched took infinitely long.");
