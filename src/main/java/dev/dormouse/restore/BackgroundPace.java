@@ -7,15 +7,13 @@ import java.util.concurrent.TimeUnit;
 /// busy, and whether somebody waits for the end. [BackgroundWindow] opens and shuts within that.
 ///
 /// Beside a guest that was given all it is known to want nothing is placed for three seconds, so that it comes to its
-/// stride; then as little as it does not notice. Once a processor has been idle for a second and no other restore goes
-/// on, as much as that gives (ADR 51). Owned by the thread of the page-fault server.
+/// stride; then as little as it does not notice, or, where a processor has been idle meanwhile and no other restore
+/// goes on, as much as that gives (ADR 51). Owned by the thread of the page-fault server.
 final class BackgroundPace {
     /// For how long a guest that was given nearly everything may ask for the rest before it comes by itself.
     private static final long OBSERVED_NANOS = 1_000_000_000;
     /// For how long a guest that has all it is known to want of its first seconds has the processors to itself.
     private static final long UNDISTURBED_NANOS = 3_000_000_000L;
-    /// How often it looks for a processor that nobody uses.
-    private static final long LOOK_NANOS = 1_000_000_000;
 
     private enum Phase {
         /// What the guest wants is not known.
@@ -36,7 +34,6 @@ final class BackgroundPace {
     private BackgroundOptions options;
     private BackgroundWindow window;
     private Phase phase;
-    private long lookNanos;
     private boolean hurrying;
 
     /// @param usual for a guest of which nothing is known
@@ -53,7 +50,6 @@ final class BackgroundPace {
         this.load = surroundings.load();
         this.reads = reads;
         this.startNanos = nowNanos;
-        this.lookNanos = nowNanos + LOOK_NANOS;
         this.phase = workingSet.isComplete() ? Phase.UNDISTURBED : Phase.USUAL;
         this.options = phase == Phase.USUAL ? usual : usual.gentle();
         this.window = new BackgroundWindow(options, nowNanos);
@@ -102,18 +98,13 @@ final class BackgroundPace {
         }
         if (!workingSet.isComplete()) { // It was another guest than expected.
             change(Phase.USUAL, usual, nowNanos);
-        } else if (phase == Phase.STEADY) {
-            if (!isAlone()) {
-                change(Phase.GENTLE, usual.gentle(), nowNanos);
-            }
-        } else if (nowNanos >= lookNanos) {
-            lookNanos = nowNanos + LOOK_NANOS;
-            boolean idle = load.leavesProcessor(); // Asked each time, for it counts from look to look.
-            if (idle && isAlone()) {
+        } else if (phase == Phase.UNDISTURBED && nowNanos - startNanos >= UNDISTURBED_NANOS) {
+            phase = Phase.GENTLE;
+            if (isAlone() && load.leavesProcessor()) {
                 change(Phase.STEADY, usual.steady(), nowNanos);
-            } else if (nowNanos - startNanos >= UNDISTURBED_NANOS) {
-                phase = Phase.GENTLE;
             }
+        } else if (phase == Phase.STEADY && !isAlone()) {
+            change(Phase.GENTLE, usual.gentle(), nowNanos);
         }
     }
 

@@ -3,8 +3,7 @@ package dev.dormouse.restore;
 import dev.dormouse.base.HostProcessors;
 import dev.dormouse.storage.Libc;
 import java.io.IOException;
-import java.util.Optional;
-import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /// How busy a QEMU is, by the processor time that it has had: the background leaves a guest that works half of
 /// its time, and takes all of it beside one that rests. And how busy its host is. Owned by one thread.
@@ -21,41 +20,38 @@ final class GuestLoad {
     private long sampleNanos;
     private long processorNanos;
     private boolean resting;
-    private final Supplier<Optional<HostProcessors>> host;
-    private Optional<HostProcessors> looked;
+    private final @Nullable HostProcessors start;
 
     /// Of a host that is taken as busy.
     ///
     /// @param pid of QEMU; 0 for a guest that is taken as busy
     GuestLoad(long pid) {
-        this(pid, Optional::empty);
+        this(pid, null);
     }
 
     /// {@return the load of a QEMU and of its host, from now on}
     static GuestLoad fromNow(long pid) {
-        return new GuestLoad(pid, GuestLoad::processors);
+        return new GuestLoad(pid, processors());
     }
 
-    /// @param host what its processors have done by now; empty if that is not known, which counts as busy
-    GuestLoad(long pid, Supplier<Optional<HostProcessors>> host) {
+    /// @param start what the processors of the host had done at the beginning; null on a host that is taken as busy
+    GuestLoad(long pid, @Nullable HostProcessors start) {
         this.pid = pid;
-        this.host = host;
-        this.looked = host.get();
+        this.start = start;
     }
 
-    private static Optional<HostProcessors> processors() {
+    private static @Nullable HostProcessors processors() {
         try {
-            return Optional.of(HostProcessors.read());
+            return HostProcessors.read();
         } catch (IOException _) {
-            return Optional.empty(); // A background that is slow does no harm.
+            return null; // As on a busy host: a background that is slow does no harm.
         }
     }
 
-    /// {@return whether a processor of the host has been idle since this was asked before, or since the beginning}
+    /// {@return whether a processor of the host has been idle since the beginning}
     boolean leavesProcessor() {
-        Optional<HostProcessors> before = looked;
-        looked = host.get();
-        return before.isPresent() && looked.isPresent() && looked.get().idleSince(before.get()) >= IDLE_MIN;
+        HostProcessors now = start == null ? null : processors();
+        return now != null && now.idleSince(start) >= IDLE_MIN;
     }
 
     /// @param value false to take no notice of moments in which a guest that works waits for something: only half a

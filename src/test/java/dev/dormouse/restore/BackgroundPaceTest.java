@@ -6,10 +6,8 @@ import dev.dormouse.base.HostProcessors;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Executor;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,7 +27,6 @@ class BackgroundPaceTest {
     private final HostBudget budget = new HostBudget(urgent::add, sprint::add, background::add);
     private @Nullable WorkingSetTrial trial;
     private int nextGroup;
-    private double idle;
 
     /// Of a background that was not told by whom it is read.
     private static final class Unwanted implements Executor {
@@ -50,32 +47,23 @@ class BackgroundPaceTest {
         return nextGroup++;
     }
 
-    /// A host of which so many processors have been idle from one look to the next, a second each; of one that is not
-    /// told nothing is known.
-    private final class Host implements Supplier<Optional<HostProcessors>> {
-        private double idleSeconds;
-        private long atNanos;
-
-        @Override
-        public Optional<HostProcessors> get() {
-            idleSeconds += Double.isNaN(idle) ? 0 : idle;
-            atNanos += SECOND;
-            return Double.isNaN(idle) ? Optional.empty() : Optional.of(new HostProcessors(atNanos, idleSeconds, 0));
-        }
+    /// {@return the account of a host of which so many processors have been idle for a second}
+    private static HostProcessors idle(double processors) throws IOException {
+        HostProcessors now = HostProcessors.read();
+        return new HostProcessors(now.atNanos() - SECOND, now.idleSeconds() - processors, now.stolenSeconds());
     }
 
-    private BackgroundPace pace(boolean complete, double idleProcessors) throws IOException {
-        idle = idleProcessors;
+    private BackgroundPace pace(boolean complete, @Nullable HostProcessors start) throws IOException {
         WorkingSet set =
                 complete ? WorkingSet.rehearsed(FRAMES, new int[][] {{1, 2}, {}, {}, {}}, 0.01, true, "image") : null;
         trial = new WorkingSetTrial(set, source, 0, new Random(0));
-        var surroundings = new Surroundings(() -> 0, budget, new GuestLoad(0, new Host()));
+        var surroundings = new Surroundings(() -> 0, budget, new GuestLoad(0, start));
         return new BackgroundPace(BackgroundOptions.DEFAULT.forPages(1L << 40), trial, surroundings, reads, 0);
     }
 
     @Test
     void besideAGuestOfWhichNothingIsKnownItBeginsAtOnce() throws Exception {
-        BackgroundPace pace = pace(false, 1);
+        BackgroundPace pace = pace(false, idle(1));
 
         assertThat(pace.pages(SECOND / 10)).isEqualTo(BackgroundOptions.DEFAULT.windowPagesMin());
         assertThat(pace.isGentle()).isFalse();
@@ -85,7 +73,7 @@ class BackgroundPaceTest {
 
     @Test
     void leavesAGuestThatHasItsSetAloneForThreeSecondsAndIsGentleThen() throws Exception {
-        BackgroundPace pace = pace(true, 0);
+        BackgroundPace pace = pace(true, idle(0));
 
         assertThat(pace.pages(3 * SECOND - 1)).isZero();
         pace.adapt(3 * SECOND);
@@ -97,15 +85,15 @@ class BackgroundPaceTest {
     }
 
     @Test
-    void takesAProcessorThatWasIdleForASecond() throws Exception {
-        BackgroundPace pace = pace(true, 1);
+    void takesAProcessorThatWasIdleInTheseThreeSeconds() throws Exception {
+        BackgroundPace pace = pace(true, idle(1));
 
-        pace.adapt(SECOND - 1);
+        pace.adapt(3 * SECOND - 1);
         assertThat(pace.isGentle()).isTrue();
-        pace.adapt(SECOND);
+        pace.adapt(3 * SECOND);
 
         assertThat(pace.isGentle()).isFalse();
-        long now = SECOND + BackgroundOptions.DEFAULT.quietNanos();
+        long now = 3 * SECOND + BackgroundOptions.DEFAULT.quietNanos();
         assertThat(pace.pages(now)).isPositive();
         pace.onPlaced(16, now, now + 1_000_000);
         assertThat(pace.shutNanos(now + 1_000_000)).as("no rest").isZero();
@@ -118,7 +106,7 @@ class BackgroundPaceTest {
     @Test
     void givesThatProcessorBackWhenAnotherRestoreBegins() throws Exception {
         budget.enter();
-        BackgroundPace pace = pace(true, 1);
+        BackgroundPace pace = pace(true, idle(1));
         pace.adapt(3 * SECOND);
         assertThat(pace.isGentle()).isFalse();
 
@@ -128,14 +116,14 @@ class BackgroundPaceTest {
 
         budget.leave();
         pace.adapt(5 * SECOND);
-        assertThat(pace.isGentle()).isFalse();
+        assertThat(pace.isGentle()).as("decided once").isTrue();
     }
 
     @Test
     void takesNoProcessorBesideAnotherRestore() throws Exception {
         budget.enter();
         budget.enter();
-        BackgroundPace pace = pace(true, 1);
+        BackgroundPace pace = pace(true, idle(1));
 
         pace.adapt(3 * SECOND);
 
@@ -144,8 +132,8 @@ class BackgroundPaceTest {
 
     @ParameterizedTest
     @ValueSource(doubles = {0, 1})
-    void goesOnAsUsualBesideAnotherGuestThanExpected(double idleProcessors) throws Exception {
-        BackgroundPace pace = pace(true, idleProcessors);
+    void goesOnAsUsualBesideAnotherGuestThanExpected(double idle) throws Exception {
+        BackgroundPace pace = pace(true, idle(idle));
         pace.adapt(3 * SECOND);
 
         for (long frame = 100; frame < 100 + MISSED; frame++) {
@@ -160,31 +148,18 @@ class BackgroundPaceTest {
     }
 
     @Test
-    void takesAProcessorThatFallsIdleLater() throws Exception {
-        BackgroundPace pace = pace(true, 0.5);
-        pace.adapt(SECOND);
-        pace.adapt(3 * SECOND);
-        assertThat(pace.isGentle()).isTrue();
-
-        idle = 1;
-        pace.adapt(60 * SECOND);
-
-        assertThat(pace.isGentle()).isFalse();
-    }
-
-    @Test
-    void ofAHostOfWhichNothingIsKnownItTakesNone() throws Exception {
-        BackgroundPace pace = pace(true, Double.NaN);
+    void decidesOnlyOnce() throws Exception {
+        BackgroundPace pace = pace(true, null);
 
         pace.adapt(3 * SECOND);
         pace.adapt(60 * SECOND);
 
-        assertThat(pace.isGentle()).isTrue();
+        assertThat(pace.isGentle()).as("nothing is known of the host").isTrue();
     }
 
     @Test
     void hurriesWhenSomebodyWaitsForTheEnd() throws Exception {
-        BackgroundPace pace = pace(true, 0);
+        BackgroundPace pace = pace(true, idle(0));
 
         pace.hurry(SECOND);
         pace.adapt(3 * SECOND);
