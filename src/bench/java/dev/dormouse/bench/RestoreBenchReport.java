@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Turns the raw samples of [RestoreBench] into a report: tables in Markdown, charts in SVG. A program of its own,
@@ -69,7 +70,7 @@ final class RestoreBenchReport {
                         all.first("hostMemory"),
                         all.first("kernel"),
                         String.join(", ", all.values("revision")),
-                        Boolean.TRUE.equals(all.first("dirty")) ? ", with changes that are not committed" : ""));
+                        !all.where("dirty", true).isEmpty() ? ", with changes that are not committed" : ""));
         line(
                 "Median / 95th percentile; times in ms from the request. Ratios are of medians. A guest that was not as fast as before while it was watched took infinitely long.");
     }
@@ -348,12 +349,10 @@ final class RestoreBenchReport {
         if (rounds.isEmpty()) {
             return;
         }
-        double alone = rounds.median("aloneTimeToResponsivenessMs");
-        double[] together = rounds.lines().stream()
-                .flatMap(line -> ((List<?>) line.getOrDefault("timesToResponsivenessMs", List.of())).stream())
-                .mapToDouble(value -> value instanceof Number time ? time.doubleValue() : Double.POSITIVE_INFINITY)
-                .sorted()
-                .toArray();
+        double alone = Samples.median(
+                infiniteIfMissed(rounds.lines().stream().map(line -> line.get("aloneTimeToResponsivenessMs"))));
+        double[] together = infiniteIfMissed(rounds.lines().stream()
+                .flatMap(line -> ((List<?>) line.getOrDefault("timesToResponsivenessMs", List.of())).stream()));
         double p95 = Samples.quantile(together, 0.95);
         line("| %s | %s | %s | %s | %d | %s | %s / %s / %d | %s |"
                 .formatted(
@@ -362,11 +361,17 @@ final class RestoreBenchReport {
                         rounds.first("memory"),
                         workingSets,
                         rounds.size(),
-                        millis(alone),
+                        Cells.millis(alone),
                         Cells.millis(Samples.median(together)),
                         Cells.millis(p95),
                         Arrays.stream(together).filter(Double::isInfinite).count(),
-                        Double.isInfinite(p95) ? Cells.NOT_REACHED : String.format(Locale.ROOT, "%.1f", p95 / alone)));
+                        Double.isFinite(p95 / alone) ? String.format(Locale.ROOT, "%.1f", p95 / alone) : "-"));
+    }
+
+    private static double[] infiniteIfMissed(Stream<? extends @Nullable Object> times) {
+        return times.mapToDouble(value -> value instanceof Number time ? time.doubleValue() : Double.POSITIVE_INFINITY)
+                .sorted()
+                .toArray();
     }
 
     private void copyLoop() {

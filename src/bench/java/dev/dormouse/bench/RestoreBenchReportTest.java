@@ -114,4 +114,21 @@ class RestoreBenchReportTest {
                 .contains("| 7.2 | 2 | 512M | recorded | 1 | 500 | 800 / 1,000 / 0 | 2.0 |")
                 .contains("| 16 | 1 | 2.50 | 13.00 | 0.30 |");
     }
+
+    @Test
+    void countsVmsThatWereNeverResponsiveTogetherAndNotTheRoundThatWarmsUp() throws Exception {
+        Map<String, Object> round = new HashMap<>(
+                Map.of("bench", "together", "qemuVersion", "7.2", "vms", 2, "memory", "512M", "rehearsed", true));
+        round.put("aloneTimeToResponsivenessMs", 500.0);
+        round.put("timesToResponsivenessMs", Arrays.asList(600.0, null));
+        Map<String, Object> warmUp = new HashMap<>(round);
+        warmUp.put("warmUp", true);
+        Map<String, Object> neverAlone = new HashMap<>(round);
+        neverAlone.put("qemuVersion", "10.0");
+        neverAlone.put("aloneTimeToResponsivenessMs", null);
+
+        assertThat(report(List.of(warmUp, round, neverAlone)))
+                .contains("| 7.2 | 2 | 512M | rehearsed | 1 | 500 | not reached / not reached / 1 | - |")
+                .contains("| 10.0 | 2 | 512M | rehearsed | 1 | not reached | not reached / not reached / 1 | - |");
+    }
 }

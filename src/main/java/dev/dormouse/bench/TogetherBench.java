@@ -75,6 +75,11 @@ public final class TogetherBench {
                     given.flag("--rehearse"),
                     OBSERVED_SECONDS);
             given.refuseRest();
+            if (options.rounds < 1 || options.vms < 1 || options.workingSet < 1) {
+                throw new IllegalArgumentException("--rounds, --vms, --working-set: %d, %d, %d, 1 or more is allowed"
+                        .formatted(options.rounds, options.vms, options.workingSet));
+            }
+            MemorySize.parse("--memory", options.memory);
             return options;
         }
     }
@@ -144,16 +149,21 @@ public final class TogetherBench {
         }
     }
 
+    /// None works before all of them have booted, which would take them long beside others that do.
     private void boot() throws IOException, InterruptedException {
         GuestImage guest = GuestImage.locate();
         int mebibytes = (int) (MemorySize.parse("memory", options.memory()) >> 20);
-        for (int vm = 0; vm < options.vms(); vm++) {
+        for (int vm : numbers()) {
             engine.create(GuestVm.request(guest, name(vm), options.memory()));
             engine.start(name(vm), false);
             try (GuestProbe probe = GuestVm.connect(engine.home(), name(vm), LONG)) {
                 probe.ping("booted", LONG);
                 probe.readSome(mebibytes / 8, LONG);
                 probe.fill("pattern", SEED + vm, mebibytes * 2 / 5, 25, LONG);
+            }
+        }
+        for (int vm : numbers()) {
+            try (GuestProbe probe = GuestVm.connect(engine.home(), name(vm), LONG)) {
                 probe.work(options.workingSet(), LONG);
             }
         }
@@ -161,7 +171,8 @@ public final class TogetherBench {
 
     private void measure(ExecutorService threads, Map<String, Object> line) throws IOException, InterruptedException {
         NormalRate[] together = observe(numbers());
-        suspendAll(options.rehearsed());
+        suspend(numbers());
+        rehearse(numbers());
         List<Timed> resumed = resume(threads, numbers(), together);
         line.put("baselines", Arrays.stream(together).map(NormalRate::facts).toList());
         line.put("firstResponsesMs", resumed.stream().map(Timed::firstResponse).toList());
@@ -169,12 +180,14 @@ public final class TogetherBench {
                 "timesToResponsivenessMs",
                 resumed.stream().map(Timed::responsive).toList());
         line.put("completeMs", resumed.stream().map(Timed::complete).toList());
-        suspendAll(false); // Only so that one can be alone.
+        suspend(numbers());
 
-        resume(threads, new int[] {0}, new NormalRate[] {together[0]});
-        NormalRate[] alone = observe(new int[] {0});
-        suspend(0, options.rehearsed());
-        List<Timed> one = resume(threads, new int[] {0}, alone);
+        int[] first = {0};
+        resume(threads, first, new NormalRate[] {together[0]});
+        NormalRate[] alone = observe(first);
+        suspend(first);
+        rehearse(first);
+        List<Timed> one = resume(threads, first, alone);
         line.put("aloneBaseline", alone[0].facts());
         line.put("aloneFirstResponseMs", one.getFirst().firstResponse());
         line.put("aloneTimeToResponsivenessMs", one.getFirst().responsive());
@@ -210,15 +223,15 @@ public final class TogetherBench {
         }
     }
 
-    private void suspendAll(boolean rehearsed) throws IOException {
-        for (int vm = 0; vm < options.vms(); vm++) {
-            suspend(vm, rehearsed);
+    private void suspend(int[] numbers) throws IOException {
+        for (int vm : numbers) {
+            engine.suspend(name(vm), OperationListener.NONE, new Cancellation());
         }
     }
 
-    private void suspend(int vm, boolean rehearsed) throws IOException {
-        engine.suspend(name(vm), OperationListener.NONE, new Cancellation());
-        if (rehearsed) {
+    /// Once all of them sleep, or those that still work would disturb it.
+    private void rehearse(int[] numbers) throws IOException {
+        for (int vm : options.rehearsed() ? numbers : new int[0]) {
             engine.rehearse(name(vm), OperationListener.NONE, new Cancellation());
         }
     }

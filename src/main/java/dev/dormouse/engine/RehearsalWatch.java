@@ -21,8 +21,8 @@ final class RehearsalWatch implements AutoCloseable {
     private static final int ASKING_PAGES_MIN = 1000;
     /// Of what is not zero; one that has asked for so much, and asks on, wants all of it.
     private static final double EVERYTHING_SHARE_MIN = 0.1;
-    /// One that asks for so many does little else than wait, for 100 to 400 us each: it would have asked for more.
-    private static final int WAITING_PAGES_MIN = 2000;
+    /// One that asks for so many waits for 100 to 400 us for each, much of its time: it would have asked for more.
+    private static final int WAITING_PAGES_MIN = 1750;
     private static final double WAITING_SHARE_MIN = 0.04;
     private static final Progress NONE = new Progress(0, 0, 0, 0, 0);
 

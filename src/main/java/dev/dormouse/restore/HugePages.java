@@ -36,10 +36,11 @@ final class HugePages {
         regions.add(new Region(address, firstFrame, frameCount));
     }
 
-    /// Makes those first in which the guest wanted most; for ten seconds or so for each GiB of data beside a guest
+    /// Makes those first in which most of the pages lie that the guest is known to want; for ten seconds or so for each
+    /// GiB of data beside a guest
     /// that works, most of which is rest; where page tables are shadowed for fifty.
     ///
-    /// @param wanted frames that the guest asked for, ascending
+    /// @param wanted frames of these pages, ascending
     /// @param listener asked whether somebody waits for the end
     /// @return the huge pages that were made
     int collapse(long pid, PageSource source, long[] wanted, RestoreListener listener) throws IOException {
@@ -51,7 +52,7 @@ final class HugePages {
         var load = new GuestLoad(pid);
         load.countMoments(false);
         try {
-            for (long address : addresses(source, wanted)) {
+            for (long address : addresses(source, wanted, listener)) {
                 if (listener.hurry()) {
                     break;
                 }
@@ -64,12 +65,12 @@ final class HugePages {
     }
 
     /// {@return where huge pages are worth to be made: those with most wanted frames first, then by address}
-    long[] addresses(PageSource source, long[] wanted) throws IOException {
+    long[] addresses(PageSource source, long[] wanted, RestoreListener listener) throws IOException {
         var found = new ArrayList<Candidate>();
         for (Region region : regions) {
             long at = Math.ceilDiv(region.address(), HUGE_BYTES) * HUGE_BYTES;
             long end = region.address() + region.frameCount() * RamBlock.TARGET_PAGE_BYTES;
-            for (; at + HUGE_BYTES <= end; at += HUGE_BYTES) {
+            for (; at + HUGE_BYTES <= end && !listener.hurry(); at += HUGE_BYTES) {
                 long frame = region.firstFrame() + (at - region.address()) / RamBlock.TARGET_PAGE_BYTES;
                 if (isMostlyData(source, frame)) {
                     found.add(new Candidate(at, countBefore(wanted, frame + FRAMES) - countBefore(wanted, frame)));

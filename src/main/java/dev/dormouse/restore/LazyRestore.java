@@ -255,8 +255,8 @@ public final class LazyRestore {
         }
     }
 
-    /// Gives the guest its huge pages back, what it asked for first; after QEMU has ended the migration, and while it
-    /// runs.
+    /// Gives the guest its huge pages back, where it is known to want pages first; after QEMU has ended the migration,
+    /// and while it runs.
     ///
     /// @return the huge pages that were made
     public int collapse() throws IOException {

@@ -164,7 +164,10 @@ class RestoreBenchTest {
             List<Map<String, Object>> lines = TogetherBench.runSmall(bench);
 
             assertThat(lines).hasSize(1);
-            assertThat(lines.getFirst()).doesNotContainKey("failed").containsKey("aloneFirstResponseMs");
+            assertThat(lines.getFirst())
+                    .doesNotContainKey("failed")
+                    .containsKey("aloneFirstResponseMs")
+                    .containsEntry("rehearsed", true);
         }
     }
 }

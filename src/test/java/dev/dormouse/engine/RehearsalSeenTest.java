@@ -26,9 +26,9 @@ class RehearsalSeenTest {
     }
 
     @Test
-    void oneThatDoesLittleElseThanAskWantsAll() {
-        assertThat(new Seen(MILLIS, 4_000, 100_000, 2000).wantedShare()).isEqualTo(1);
-        assertThat(new Seen(MILLIS, 3_900, 100_000, 2000).wantedShare())
+    void oneThatWaitsMuchOfItsTimeWantsAll() {
+        assertThat(new Seen(MILLIS, 4_000, 100_000, 1750).wantedShare()).isEqualTo(1);
+        assertThat(new Seen(MILLIS, 3_900, 100_000, 1750).wantedShare())
                 .as("of a guest so large that all of it would take long")
                 .isEqualTo(0.039);
     }
